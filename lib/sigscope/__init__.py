@@ -1,0 +1,1 @@
+"""A laboratory for cross-modal image retrieval: embed, index, search, measure, show."""
