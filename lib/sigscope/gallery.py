@@ -1,0 +1,182 @@
+"""Galleries: any folder of pictures as a table of items with captions, labels and splits.
+
+An item's id is its path below the gallery's root, and everything else is joined by it. No cell of
+text is ever nan: what is unknown is "".
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from PIL import Image
+
+from sigscope import paths
+from sigscope.images import FORMATS, open_picture
+from sigscope.listing import GalleryError, Listing, list_folder
+from sigscope.metadata import FIELDS, find_metadata, list_metadata
+
+COLUMNS = ["id", "path", "caption", "captions", *FIELDS]  # always there, and in this order
+Choice = str | Sequence[str] | None  # one value, several, or all of them
+
+
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """Pictures that belong together. It is never empty, and its tables are to be read, not changed.
+
+    Attributes:
+        name: What to call it: the name of its folder.
+        root: The folder that every path counts from.
+        items: One row per picture, in the gallery's order: id (unique), path (below root), caption
+            (the first, or ""), captions (list of str, no blanks, no doubles), category, split
+            ("train", "val", "test" or ""), source, licence, author, duplicate_of (the id of the
+            twin that is kept, or ""), then any further columns of the metadata.
+        problems: What was left out, and why: path, reason.
+    """
+
+    name: str
+    root: Path
+    items: pd.DataFrame
+    problems: pd.DataFrame
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+        return len(self.items)
+
+    def file(self, id: str) -> Path:
+        """Return where the picture with this id lies; GalleryError when there is none."""
+        if id not in self._paths:
+            raise GalleryError(f"The gallery {self.name} has no item {id!r}.")
+        return self.root / self._paths[id]
+
+    def picture(self, id: str) -> Image.Image:
+        """Return the picture with this id in RGB; PictureError says why it cannot be opened."""
+        return open_picture(self.file(id))
+
+    @cached_property
+    def captions(self) -> pd.DataFrame:
+        """One row per caption, in the order of the items: id, number (0 is the first), caption."""
+        listed = zip(self.items["id"], self.items["captions"], strict=True)
+        rows = [(id, number, text) for id, texts in listed for number, text in enumerate(texts)]
+        table = pd.DataFrame(rows, columns=["id", "number", "caption"])
+        return table.astype({"id": "str", "number": "int64", "caption": "str"})
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over each item's id, captions, category, split and file size, in order of id.
+
+        It is 64 hexadecimal digits, worked out once: a picture changed later does not change it.
+        """
+        digest = hashlib.sha256()
+        columns = self.items[["id", "path", "captions", "category", "split"]].sort_values("id")
+        for id, path, *rest in columns.itertuples(index=False):
+            line = json.dumps([id, *rest, _size(os.path.join(self.root, path))])
+            digest.update(f"{line}\n".encode())
+        return digest.hexdigest()
+
+    def subset(self, *, split: Choice = None, category: Choice = None) -> "Gallery":
+        """Return the items of these splits and categories (one or several of each), in their order.
+
+        The name stays; the fingerprint tells a subset from the whole.
+
+        Raises:
+            GalleryError: No item has that split or category (the sentence lists those there are),
+                or none has both.
+        """
+        kept = self._chosen("split", split) & self._chosen("category", category)
+        if not kept.any():
+            raise GalleryError(f"{self.name} has no item of split {split} and category {category}.")
+        return replace(self, items=self.items[kept].reset_index(drop=True))
+
+    def _chosen(self, column: str, wanted: Choice) -> pd.Series:
+        """Return which items have one of the wanted values in column; None wants them all."""
+        wanted = [wanted] if isinstance(wanted, str) else wanted
+        values = self.items[column]
+        if wanted is None:
+            return values.notna()
+        there = sorted(set(values))
+        for value in wanted:
+            if value not in there:
+                raise GalleryError(f"{self.name} has no {column} {value!r}; it has {there}.")
+        return values.isin(list(wanted))
+
+    @cached_property
+    def _paths(self) -> dict[str, str]:
+        return dict(zip(self.items["id"], self.items["path"], strict=True))
+
+
+def load_gallery(path: str | Path | None = None) -> Gallery:
+    """Return the gallery in a folder: the shipped one, an imagefolder, or any folder of pictures.
+
+    Args:
+        path: A folder with metadata.jsonl, metadata.csv or metadata.parquet (columns file_name and
+            text; in the folder, or in its train, val and test folders), or one with none, whose
+            pictures then take their captions from text files beside them and their category from
+            their sub-folder. None is the shipped gallery.
+
+    Raises:
+        GalleryError: There is no such folder, its metadata cannot be read, or it holds no pictures.
+    """
+    root = paths.GALLERY if path is None else Path(path).expanduser()
+    if not root.is_dir():
+        raise GalleryError(_no_folder(root))
+    listing = _listing(root)
+    if not listing.rows:
+        raise GalleryError(_no_pictures(root, listing))
+    name = root.resolve().name or "gallery"
+    return Gallery(name, root, _items(listing.rows), _problems(listing.problems))
+
+
+def _listing(root: Path) -> Listing:
+    """Return what the metadata says, or where there is none what the folder holds."""
+    found = find_metadata(root)
+    if not found:
+        return list_folder(root)
+    parts = [list_metadata(root, path) for path in found]
+    rows = [row for part in parts for row in part.rows]
+    return Listing(rows, [problem for part in parts for problem in part.problems])
+
+
+def _items(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return the items table; text columns hold "" where a row says nothing."""
+    items = pd.DataFrame(rows)
+    items["path"] = items["id"]
+    items["caption"] = [captions[0] if captions else "" for captions in items["captions"]]
+    for column in FIELDS:
+        items[column] = items.get(column, "")
+    text = items.select_dtypes("str").columns
+    items[text] = items[text].fillna("")
+    return items[COLUMNS + [column for column in items if column not in COLUMNS]]
+
+
+def _problems(problems: list[tuple[str, str]]) -> pd.DataFrame:
+    return pd.DataFrame(problems, columns=["path", "reason"], dtype="str")
+
+
+def _size(path: str) -> int:
+    """Return a file's size in bytes, or -1 for one that has gone since it was listed."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return -1
+
+
+def _no_folder(root: Path) -> str:
+    if root == paths.GALLERY:
+        return f"The shipped gallery is not in {root}; run `git checkout -- data/gallery`."
+    if root.exists():
+        return f"{root} is a file; give the folder that holds the pictures."
+    return f"There is no folder {root}; check the path."
+
+
+def _no_pictures(root: Path, listing: Listing) -> str:
+    sentence = f"{root} holds no pictures that can be read ({', '.join(FORMATS)})."
+    if not listing.problems:
+        return sentence
+    name, reason = listing.problems[0]
+    return f"{sentence} {len(listing.problems)} were left out; the first, {name!r}: {reason}."
