@@ -1,0 +1,66 @@
+"""Families of two-tower models, and what the text tower of each expects of a text.
+
+A family is a row of ``FAMILIES``; nothing elsewhere asks which family it has. SigLIP reads its
+answer at the last position, so its padding is part of the result: always to full length, never
+masked.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Family:
+    """How one family is loaded, and how its texts were written when it was trained."""
+
+    label: str
+    model_type: str  # what config.json calls it
+    network: str  # the class in transformers
+    padding: str  # "max_length" or "longest"
+    max_length: int  # tokens; a checkpoint with fewer positions lowers it
+    lower_case: bool  # we do it, as the tokenizer may not
+    inputs: tuple[str, ...]  # what the text tower is given
+
+
+MASKED = ("input_ids", "attention_mask")
+
+FAMILIES: dict[str, Family] = {
+    "siglip": Family(
+        "SigLIP", "siglip", "SiglipModel", "max_length", 64, lower_case=True, inputs=("input_ids",)
+    ),
+    "siglip2": Family(
+        "SigLIP 2 NaFlex",
+        "siglip2",
+        "Siglip2Model",
+        "max_length",
+        64,
+        lower_case=True,
+        inputs=("input_ids",),
+    ),
+    "clip": Family("CLIP", "clip", "CLIPModel", "longest", 77, lower_case=False, inputs=MASKED),
+    "dual": Family(
+        "dual encoder",
+        "vision-text-dual-encoder",
+        "VisionTextDualEncoderModel",
+        "longest",
+        64,
+        lower_case=False,
+        inputs=MASKED,
+    ),
+}
+
+
+def family_of(model_type: str) -> str | None:
+    """Return the key in ``FAMILIES`` of config.json's model_type, or None for a stranger."""
+    names = (name for name, family in FAMILIES.items() if family.model_type == model_type)
+    return next(names, None)
+
+
+def text_rules(family: Family, positions: int) -> dict:
+    """Return the rules for texts as plain JSON values, for a tower with so many positions."""
+    return {
+        "padding": family.padding,
+        "padding_side": "right",
+        "max_length": min(family.max_length, positions),
+        "lower_case": family.lower_case,
+        "inputs": list(family.inputs),
+    }

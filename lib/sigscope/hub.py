@@ -1,0 +1,78 @@
+"""The model hub and its cache on this machine, asked in that order and never waited for long.
+
+transformers would wait for ever on a hub that accepts and never answers, and half a minute without
+DNS. So a short question is asked first, and a download begins only after a hub has answered it.
+"""
+
+import threading
+from pathlib import Path
+
+ANSWER_S = 3.0  # how long the hub may take to say that it has the model
+FILES = ("*.json", "model.safetensors", "model-*.safetensors", "*.model", "vocab.txt", "merges.txt")
+WAYS_ON = "give the path of a local model folder, or the name of the shipped model, siglit-mini"
+
+
+class ModelError(RuntimeError):
+    """A model that cannot be found, loaded or used; the message is a sentence for a person."""
+
+
+def cached_snapshot(name: str) -> Path | None:
+    """Return the folder in the hub's local cache that has name's config.json, or None."""
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    found = try_to_load_from_cache(name, "config.json", cache_dir=constants.HF_HUB_CACHE)
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def download(name: str) -> Path:
+    """Return the folder in the hub's local cache, after downloading name's files into it.
+
+    Raises:
+        ModelError: Within a few seconds if the hub does not answer or has no such model.
+    """
+    from huggingface_hub import constants, snapshot_download
+
+    refusal = _ask(name)
+    if refusal:
+        raise ModelError(f"{name} is not in this machine's model cache, and {refusal}; {WAYS_ON}")
+    try:
+        folder = snapshot_download(
+            name,
+            endpoint=constants.ENDPOINT,
+            cache_dir=constants.HF_HUB_CACHE,
+            allow_patterns=list(FILES),
+            ignore_patterns="*/*",
+        )
+    except Exception as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise ModelError(f"downloading {name} broke off ({reason}); {WAYS_ON}") from error
+    return Path(folder)
+
+
+def _ask(name: str) -> str:
+    """Return why name cannot be downloaded, or nothing when the hub says that it has it.
+
+    A thread asks, since looking up the hub's address has no time limit of its own.
+    """
+    answers: list[str] = []
+    question = threading.Thread(target=lambda: answers.append(_refusal(name)), daemon=True)
+    question.start()
+    question.join(ANSWER_S)
+    return answers[0] if answers else f"the model hub did not answer within {ANSWER_S:g} s"
+
+
+def _refusal(name: str) -> str:
+    from huggingface_hub import constants
+    from huggingface_hub.errors import OfflineModeIsEnabled
+    from huggingface_hub.utils import build_hf_headers, get_session
+
+    url = f"{constants.ENDPOINT}/api/models/{name}"
+    try:
+        status = get_session().get(url, headers=build_hf_headers(), timeout=ANSWER_S).status_code
+    except OfflineModeIsEnabled:
+        return "the hub is switched off by HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE"
+    except Exception:
+        return "the model hub cannot be reached"
+    if status in (401, 403, 404):
+        return f"the model hub has no model of that name that is open to you (it answered {status})"
+    return "" if status == 200 else f"the model hub answered {status}"
