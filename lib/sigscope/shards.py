@@ -1,0 +1,146 @@
+"""Shards: unit vectors and what each row belongs to, as the bytes of five files and back.
+
+Vectors are float16 on disk and float32 rows of length 1 in memory. Equal shards have equal bytes:
+no clock time and no machine path is written.
+"""
+
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+LENGTH_OFF = 0.01  # how far the length of a stored row may be from 1
+REMAKE = "make the embeddings again with embed_gallery(gallery, encoder, folder)"
+
+
+class StaleEmbeddings(ValueError):
+    """Embeddings on disk are broken or belong to something else; says what to rebuild."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The vectors of one stretch of a gallery, float32, and what each row belongs to."""
+
+    ids: list[str]
+    paths: list[str]
+    images: np.ndarray  # (items, d)
+    caption_ids: list[str]
+    caption_numbers: list[int]  # 0 is an item's first caption
+    caption_texts: list[str]
+    captions: np.ndarray  # (captions, d)
+
+    def encoded(self) -> dict[str, bytes]:
+        """Return the bytes of each of the five files, by their key in ``PARTS``."""
+        first = {
+            item: row
+            for row, (item, number) in enumerate(
+                zip(self.caption_ids, self.caption_numbers, strict=True)
+            )
+            if number == 0
+        }
+        texts = np.zeros_like(self.images)  # an item with no caption keeps a row of zeros
+        captioned = [row for row, item in enumerate(self.ids) if item in first]
+        rows = [first[self.ids[row]] for row in captioned]
+        texts[captioned] = self.captions[rows]
+        caption = [self.caption_texts[first[item]] if item in first else "" for item in self.ids]
+        return {
+            "images": _npy(self.images),
+            "texts": _npy(texts),
+            "metadata": _parquet(image_path=self.paths, caption=caption, id=self.ids),
+            "caption_vectors": _npy(self.captions),
+            "captions": _parquet(
+                id=self.caption_ids, number=self.caption_numbers, caption=self.caption_texts
+            ),
+        }
+
+
+def read_rows(
+    files: list[Path], d: int | None = None, keep: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the vectors in some .npy files below each other, float32 rows of length 1, (n, d).
+
+    The files are mapped, not read whole, so memory holds little more than the result.
+
+    Args:
+        files: the files, in the order of their rows.
+        d: the dimensions they must have; None takes those of the first file.
+        keep: which rows to return, a mask over all of them; None returns all.
+
+    Raises:
+        StaleEmbeddings: A file is no .npy of such rows; the sentence names it.
+    """
+    if not files:
+        return np.empty((0, d or 0), np.float32)
+    shards = [_mapped(file) for file in files]
+    d = shards[0].shape[1] if d is None else d
+    counts = [len(shard) for shard in shards]
+    keep = np.ones(sum(counts), bool) if keep is None else keep
+    if len(keep) != sum(counts):
+        raise StaleEmbeddings(
+            f"{files[0].parent} has {sum(counts)} rows, not {len(keep)}; {REMAKE}"
+        )
+    rows = np.empty((np.count_nonzero(keep), d), dtype=np.float32)
+    start = 0
+    for file, shard, kept in zip(
+        files, shards, np.split(keep, np.cumsum(counts)[:-1]), strict=True
+    ):
+        if shard.shape[1] != d:
+            raise StaleEmbeddings(f"{file} has {shard.shape[1]} dimensions, not {d}; {REMAKE}")
+        part = _unit(shard[kept].astype(np.float32), file)
+        rows[start : start + len(part)] = part
+        start += len(part)
+    return rows
+
+
+def read_table(paths: list[Path], columns: dict[str, pa.DataType]) -> dict[str, list]:
+    """Return those columns of some parquet files, below each other, as Python values."""
+    values: dict[str, list] = {column: [] for column in columns}
+    for path in paths:
+        try:
+            table = pq.read_table(path, columns=list(columns))
+        except (OSError, pa.ArrowException) as error:
+            raise StaleEmbeddings(f"{path} cannot be read ({error}); {REMAKE}") from error
+        for column, kind in columns.items():
+            if column not in table.column_names:
+                raise StaleEmbeddings(f"{path} has no column {column!r}; {REMAKE}")
+            values[column] += table[column].cast(kind).to_pylist()
+    return values
+
+
+def _npy(rows: np.ndarray) -> bytes:
+    buffer = BytesIO()
+    np.save(buffer, rows.astype(np.float16), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _parquet(**columns: list) -> bytes:
+    kinds = {"number": pa.int64()}
+    arrays = {name: pa.array(v, kinds.get(name, pa.string())) for name, v in columns.items()}
+    buffer = pa.BufferOutputStream()
+    pq.write_table(pa.table(arrays), buffer, compression="zstd")
+    return buffer.getvalue().to_pybytes()
+
+
+def _mapped(path: Path) -> np.ndarray:
+    try:
+        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise StaleEmbeddings(f"{path} is not a whole .npy file ({error}); {REMAKE}") from error
+    if rows.ndim != 2 or rows.dtype.kind != "f":
+        raise StaleEmbeddings(f"{path} holds {rows.dtype} {rows.shape}, not vectors; {REMAKE}")
+    return rows
+
+
+def _unit(rows: np.ndarray, file: Path) -> np.ndarray:
+    """Return new rows of length 1 again, as they were before float16."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    wrong = ~(np.abs(lengths - 1) <= LENGTH_OFF)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise StaleEmbeddings(
+            f"vector {row} in {file} has length {lengths[row, 0]:.3g}, not 1; {REMAKE}"
+        )
+    return rows / lengths
