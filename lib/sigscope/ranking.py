@@ -1,0 +1,139 @@
+"""Ranking: vectors with what to show for each, searched into a table of results.
+
+There are two such targets in a search: the pictures, and the captions. Both are joined to the
+gallery by id.
+"""
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sigscope.embeddings import Embeddings
+from sigscope.gallery import Gallery
+from sigscope.indexes import VectorIndex
+
+COLUMNS = pd.Index(["rank", "id", "score", "caption", "category", "path"])
+SHOWN = ["id", "caption", "category", "path"]
+TEXT = pd.StringDtype("python", na_value=np.nan)  # prints as str; quicker to pick a few rows from
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """Rows that can be searched, with what a result shows of each and what it is filtered by."""
+
+    index: VectorIndex
+    shown: dict[str, pd.api.extensions.ExtensionArray]  # the columns SHOWN
+    labels: dict[str, pd.Categorical]  # category and split of each row
+
+    @classmethod
+    def pictures(cls, gallery: Gallery, embeddings: Embeddings, index: str) -> "Target":
+        """Return the pictures that are both in gallery and in embeddings."""
+        return cls._of(gallery, embeddings, embeddings.ids, embeddings.images, None, index)
+
+    @classmethod
+    def captions(cls, gallery: Gallery, embeddings: Embeddings, index: str) -> "Target":
+        """Return the captions of items that are both in gallery and in embeddings."""
+        ids, texts = embeddings.caption_ids, embeddings.caption_texts
+        return cls._of(gallery, embeddings, ids, embeddings.captions, texts, index)
+
+    @classmethod
+    def _of(
+        cls,
+        gallery: Gallery,
+        embeddings: Embeddings,
+        ids: np.ndarray,
+        vectors: np.ndarray,
+        texts: np.ndarray | None,
+        index: str,
+    ) -> "Target":
+        rows, items = _joined(ids, gallery.items)
+        if rows.size == 0:
+            what = "pictures" if texts is None else "captions"
+            raise ValueError(
+                f"{embeddings.folder} has no {what} of the {len(gallery):,} items in "
+                f"{gallery.name}; embed this gallery first"
+            )
+        if texts is not None:
+            items = items.assign(caption=texts[rows])
+        whole = rows.size == len(vectors)
+        return cls(
+            index=VectorIndex.build(index, vectors if whole else vectors[rows], ids[rows]),
+            shown={column: items[column].astype(TEXT).array for column in SHOWN},
+            labels={name: pd.Categorical(items[name]) for name in ("category", "split")},
+        )
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.index)
+
+    def nearest(
+        self,
+        vector: np.ndarray,
+        k: int,
+        *,
+        category: str | Sequence[str] | None = None,
+        split: str | Sequence[str] | None = None,
+        without: str | None = None,
+    ) -> pd.DataFrame:
+        """Return the k rows nearest a unit vector, best first, as a table with ``COLUMNS``.
+
+        Args:
+            vector: float32, shape (d,).
+            k: how many; more than there are means all of them.
+            category: only these categories, one or several; none at all gives no rows.
+            split: only these splits.
+            without: an id to leave out.
+
+        Raises:
+            ValueError: k is below 1, or nothing has that category or split.
+        """
+        k = operator.index(k)
+        if k < 1:
+            raise ValueError(f"k is {k}; ask for at least one result")
+        among = self._chosen(category=category, split=split)
+        wanted = k if without is None else k + 1
+        scores, rows = self.index.search(vector[None], wanted, rows=among)
+        scores, rows = scores[0], rows[0]
+        if without is not None:
+            others = self.index.ids[rows] != without
+            scores, rows = scores[others][:k], rows[others][:k]
+        return self._table(scores, rows)
+
+    def _chosen(self, **wanted: str | Sequence[str] | None) -> np.ndarray | None:
+        """Return the numbers of the rows that have the wanted labels; None means every row."""
+        masks = [self._has(name, values) for name, values in wanted.items() if values is not None]
+        return np.flatnonzero(np.logical_and.reduce(masks)) if masks else None
+
+    def _has(self, name: str, values: str | Sequence[str]) -> np.ndarray:
+        """Return which rows have one of these labels."""
+        labels = self.labels[name]
+        values = [values] if isinstance(values, str) else list(values)
+        wanted = labels.categories.get_indexer(values)
+        if (wanted < 0).any():
+            unknown = values[int(np.argmax(wanted < 0))]
+            known = ", ".join(label or "(none)" for label in labels.categories)
+            raise ValueError(f"there is no {name} {unknown!r}; choose from {known}")
+        chosen = np.zeros(len(labels.categories), dtype=bool)
+        chosen[wanted] = True
+        return chosen[labels.codes]
+
+    def _table(self, scores: np.ndarray, rows: np.ndarray) -> pd.DataFrame:
+        columns = [
+            np.arange(1, len(rows) + 1),
+            self.shown["id"].take(rows),
+            scores,
+            *(self.shown[column].take(rows) for column in SHOWN[1:]),
+        ]
+        table = pd.DataFrame(dict(enumerate(columns)), copy=False)
+        table.columns = COLUMNS  # named last: as keys of the dict the names cost more than the data
+        return table
+
+
+def _joined(ids: np.ndarray, items: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
+    """Return the rows whose id is in items, and the items of these rows, in the order of ids."""
+    place = pd.Index(items["id"]).get_indexer(ids)
+    rows = np.flatnonzero(place >= 0)
+    return rows, items.iloc[place[rows]]
