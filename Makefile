@@ -1,0 +1,54 @@
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run explorer notebooks test bench fix gallery model install
+
+PORT ?= 8501
+ONCE ?=
+ifndef PYTHON
+PYTHON := $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; \
+	done),python3)
+endif
+PY := .venv/bin/python
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+EXTRAS :=
+
+help: ## list these commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+run: install ## set up, start the explorer, run the notebooks (PORT=8501; ONCE=1 stops after them)
+	@$(PY) -m sigscope run --port $(PORT) $(if $(ONCE),--once)
+
+explorer: install ## start only the explorer (PORT=8501)
+	@$(PY) -m sigscope explorer --port $(PORT)
+
+notebooks: install ## run every notebook in order and keep its output
+	@$(PY) -m sigscope notebooks
+
+test: EXTRAS := test
+test: install ## what CI runs: style, tests, notebooks
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m pytest
+	$(if $(NOTEBOOKS),$(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 notebooks)
+
+bench: EXTRAS := test
+bench: install ## measure speed: ratios within one run
+	$(PY) -m pytest -s -o python_files='bench_*.py' tests/benchmarks
+
+fix: EXTRAS := test
+fix: install ## put style right
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+gallery: EXTRAS := gallery
+gallery: install ## build data/gallery again from its two Debian packages
+	$(PY) data/build_gallery.py
+
+model: EXTRAS := train
+model: install ## train data/models/siglit-mini again
+	$(PY) data/train_siglit_mini.py
+
+install:
+	@command -v $(PYTHON) >/dev/null || { echo "sigscope needs Python 3.11 or newer, and there is no $(PYTHON) on the PATH: install one, or name it with 'make run PYTHON=/path/to/python3.11'." >&2; exit 1; }
+	@$(PYTHON) -I lib/sigscope/install.py $(EXTRAS)

@@ -1,0 +1,194 @@
+"""The commands behind make: run, explorer, notebooks, embed."""
+
+import argparse
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter, sleep
+
+from sigscope import checkpoints, launch, paths
+
+INTERRUPTED = 130
+BAR = 24
+
+
+def run(options: argparse.Namespace) -> int:
+    """Start the explorer, execute the notebooks, and go on serving until Ctrl-C."""
+    if launch.is_ours(options.port):
+        print(f"The explorer of this checkout serves at {launch.url(options.port)} already.")
+        return _notebooks_once()
+    with _serving(options.port) as process:
+        status = _notebooks_once()
+        if options.once:
+            launch.check_alive(process, options.port)
+        else:
+            print(f"The explorer keeps serving at {launch.url(options.port)}; Ctrl-C ends it.")
+            _keep(process, options.port)
+    return status
+
+
+def explorer(options: argparse.Namespace) -> int:
+    """Start the explorer and serve until Ctrl-C."""
+    if launch.is_ours(options.port):
+        print(f"The explorer of this checkout serves at {launch.url(options.port)} already.")
+        return 0
+    with _serving(options.port) as process:
+        print("Ctrl-C ends it.", flush=True)
+        _keep(process, options.port)
+    return 0
+
+
+def notebooks(options: argparse.Namespace) -> int:
+    """Execute every notebook in place, so that what they print is what is committed."""
+    from sigscope import notebooks as books
+
+    return _execute(books.found(), lambda path, _, tell: books.run_in_place(path, tell))
+
+
+def embed(options: argparse.Namespace) -> int:
+    """Make the gallery searchable: its embeddings are there when this ends."""
+    from sigscope.search import Searcher
+
+    searcher = Searcher.open(os.environ.get("SIGSCOPE_GALLERY"), progress=True)
+    print(f"{len(searcher):,} pictures are searchable with {searcher.encoder.describe()}.")
+    return 0
+
+
+@contextmanager
+def _serving(port: int) -> Iterator[subprocess.Popen]:
+    """Serve the explorer for as long as the block lasts, once its gallery is searchable."""
+    launch.check_port(port)
+    start = perf_counter()
+    _make_searchable()
+    with launch.explorer(port) as process:
+        launch.wait(process, port)
+        seconds = perf_counter() - start
+        print(f"The explorer is at {launch.url(port)} (after {seconds:.0f} s).", flush=True)
+        yield process
+
+
+def _make_searchable() -> None:
+    """Embed the gallery first, in a process of its own, where no embeddings are in sight.
+
+    A look at names will do: the explorer checks what it loads, and embeds again what is stale.
+    """
+    gallery = Path(os.environ.get("SIGSCOPE_GALLERY") or paths.GALLERY).resolve().name
+    model = checkpoints.named(None)
+    name = Path(model).resolve().name if Path(model).is_dir() else str(model)
+    name = re.sub(r"[^\w.-]+", "--", f"{gallery}-{name}")
+    stores = [paths.SHIPPED / name, *(paths.CACHE / "embeddings").glob(f"{name}-*")]
+    if any((store / "manifest.json").exists() for store in stores):
+        return
+    print("Making the gallery searchable ...", flush=True)
+    if subprocess.call([sys.executable, "-m", "sigscope", "embed"]):
+        raise launch.LaunchError("So there is nothing to explore yet.")
+
+
+def _keep(process: subprocess.Popen, port: int) -> None:
+    """Serve until Ctrl-C."""
+    sys.stdout.flush()
+    try:
+        while True:
+            launch.check_alive(process, port)
+            sleep(0.5)
+    except KeyboardInterrupt:
+        print("\nThe explorer has stopped.")
+
+
+def _notebooks_once() -> int:
+    """Execute the notebooks that have changed into the cache; the committed ones stay as they are.
+
+    Returns:
+        The exit status: 0 when all went well.
+    """
+    from sigscope import notebooks as books
+
+    into = paths.CACHE / "notebooks"
+    status = _execute(books.found(), lambda *job: books.run_once(job[0], into, *job[1:]))
+    if books.found():
+        print(f"Their output is in {os.path.relpath(into)}.", flush=True)
+    return status
+
+
+def _execute(listed: list[Path], one: Callable) -> int:
+    """Execute notebooks one by one with visible progress, the next one even if one fails."""
+    from sigscope import notebooks as books
+
+    if not listed:
+        print("There are no notebooks to run.")
+    failures = 0
+    for path, key in zip(listed, books.keys(listed), strict=True):
+        outcome = one(path, key, _tell)
+        failures += bool(outcome.error)
+        _tell_end(outcome)
+    if failures:
+        print(f"{failures} of {len(listed)} notebooks stopped; see above.", file=sys.stderr)
+    return int(failures > 0)
+
+
+def _tell(name: str, done: int, total: int, seconds: float) -> None:
+    """Redraw one notebook's bar on a terminal; elsewhere say only that it begins."""
+    if sys.stdout.isatty():
+        full = BAR * done // max(total, 1)
+        bar = "█" * full + "░" * (BAR - full)
+        line = f"{name}  {bar}  {done}/{total} cells, {seconds:.0f} s"
+        width = shutil.get_terminal_size().columns - 1
+        print(f"\r\033[K{line[:width]}", end="", flush=True)
+    elif seconds < 0.1:
+        print(f"{name}: {total} cells ...", flush=True)
+
+
+def _tell_end(outcome) -> None:
+    if sys.stdout.isatty():
+        print("\r\033[K", end="")
+    if outcome.error:
+        print(outcome.error, flush=True)
+    elif outcome.was_done:
+        print(f"{outcome.name}: nothing has changed since it was run.", flush=True)
+    else:
+        print(f"{outcome.name}: {outcome.cells} cells in {outcome.seconds:.0f} s.", flush=True)
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sigscope", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for command in (run, explorer, notebooks, embed):
+        words = command.__doc__.splitlines()[0]
+        one = commands.add_parser(command.__name__, help=words, description=words)
+        one.set_defaults(command=command)
+        if command in (run, explorer):
+            one.add_argument("--port", type=int, default=8501, help="where to serve (8501)")
+        if command is run:
+            one.add_argument("--once", action="store_true", help="end after the notebooks")
+    return parser.parse_args(arguments)
+
+
+def _sentence(error: Exception) -> str:
+    """Return what went wrong as a sentence, for an error whose message is not one already."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{error.strerror}: {error.filename or paths.ROOT}; make room or change its rights."
+    return str(error)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return its exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    options = _options(arguments)
+    try:
+        return options.command(options)
+    except KeyboardInterrupt:
+        print("\nStopped; the same command goes on where it was.", file=sys.stderr)
+        return INTERRUPTED
+    except (OSError, RuntimeError, ValueError) as error:  # ours are sentences already
+        print(_sentence(error), file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,208 @@
+"""The commands: the explorer's port and process, and notebooks executed once."""
+
+import os
+import socket
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import nbformat
+import pytest
+
+from sigscope import __main__ as commands
+from sigscope import launch, notebooks, paths
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+
+
+@pytest.fixture
+def taken():
+    """A port that another program listens on."""
+    with socket.socket() as other:
+        other.bind((launch.ADDRESS, 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "notebooks"
+    made.mkdir()
+    return made
+
+
+def write(folder, name, *cells):
+    """Write a notebook of code cells; return its path."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbformat.write(notebook, folder / name)
+    return folder / name
+
+
+def silent(*_):
+    pass
+
+
+def run_once(path, into, key="key"):
+    return notebooks.run_once(path, into, key, silent)
+
+
+def fake_explorer(monkeypatch, code):
+    monkeypatch.setattr(launch, "_command", lambda port: [sys.executable, "-c", code])
+
+
+def test_port_in_use_names_a_free_one(taken):
+    with pytest.raises(launch.LaunchError, match=f"{taken} is in use.*PORT=(\\d+)") as caught:
+        launch.check_port(taken)
+    launch.check_port(int(str(caught.value).split("PORT=")[1].split("'")[0]))
+
+
+@pytest.mark.parametrize("port", [0, -1, 70000])
+def test_number_that_is_no_port_is_refused(port):
+    with pytest.raises(launch.LaunchError, match=f"{port} is no port"):
+        launch.check_port(port)
+
+
+@pytest.mark.parametrize("command", ["run", "explorer"])
+def test_commands_say_in_one_sentence_that_the_port_is_in_use(taken, capsys, command):
+    assert commands.main([command, "--port", str(taken)]) == 1
+    said = capsys.readouterr().err
+    assert f"Port {taken} is in use" in said and said.count("\n") == 1
+
+
+def test_full_disk_is_one_sentence(monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, os.strerror(28), "cache")
+
+    monkeypatch.setattr(launch, "check_port", full)
+    assert commands.main(["explorer"]) == 1
+    said = capsys.readouterr().err
+    assert said == "No space left on device: cache; make room or change its rights.\n"
+
+
+def test_explorer_that_stops_is_told_with_its_last_words(monkeypatch):
+    fake_explorer(monkeypatch, "print('no such theme'); raise SystemExit(3)")
+    port = launch.free_port()
+    with launch.explorer(port) as process, pytest.raises(launch.LaunchError) as caught:
+        launch.wait(process, port)
+    assert "has stopped (no such theme)" in str(caught.value)
+
+
+def test_explorer_that_does_not_answer_is_given_up_and_ended(monkeypatch):
+    fake_explorer(monkeypatch, "import time; time.sleep(60)")
+    port = launch.free_port()
+    with launch.explorer(port) as process, pytest.raises(launch.LaunchError, match="not answer"):
+        launch.wait(process, port, seconds=0.2)
+    assert process.returncode is not None
+
+
+def test_another_server_is_not_taken_for_ours():
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"hello")
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer((launch.ADDRESS, 0), Other) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        assert not launch.is_answering(server.server_port)
+        assert not launch.is_ours(server.server_port)
+        server.shutdown()
+
+
+def test_our_own_explorer_is_recognised_and_nothing_is_started(monkeypatch, capsys):
+    fake_explorer(monkeypatch, "import time; time.sleep(60)")
+    monkeypatch.setattr(launch, "is_answering", lambda port: True)
+    port = launch.free_port()
+    with launch.explorer(port):
+        assert launch.is_ours(port)
+        assert commands.main(["explorer", "--port", str(port)]) == 0
+    assert f"serves at http://localhost:{port} already" in capsys.readouterr().out
+    assert not launch.is_ours(port)
+
+
+def test_local_model_switches_the_hub_off(monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.delenv("SIGSCOPE_MODEL", raising=False)
+    assert launch._environment()["HF_HUB_OFFLINE"] == "1"
+    monkeypatch.setenv("SIGSCOPE_MODEL", "google/siglip-base-patch16-224")
+    assert "HF_HUB_OFFLINE" not in launch._environment()
+
+
+def test_notebook_is_executed_into_the_cache_and_only_once(folder, tmp_path):
+    into, path = tmp_path / "executed", write(folder, "01-a.ipynb", "x = 2", "print(x + 1)")
+    before = path.read_bytes()
+    first, second = run_once(path, into), run_once(path, into)
+    assert (first.error, first.was_done, second.was_done) == ("", False, True)
+    assert nbformat.read(into / path.name, 4).cells[1].outputs[0].text == "3\n"
+    assert path.read_bytes() == before
+    assert not run_once(path, into, key="another").was_done
+
+
+def test_notebook_that_fails_is_named_with_its_cell_and_done_again(folder, tmp_path):
+    path = write(folder, "01-a.ipynb", "x = 2", "x / 0", "x")
+    outcome = run_once(path, tmp_path)
+    assert outcome.error == "01-a.ipynb stopped at code cell 2: ZeroDivisionError: division by zero"
+    assert not run_once(path, tmp_path).was_done
+
+
+def test_others_go_on_after_one_that_fails(folder, monkeypatch, capsys):
+    write(folder, "01-bad.ipynb", "undefined")
+    write(folder, "02-good.ipynb", "1 + 1")
+    monkeypatch.setattr(notebooks, "found", lambda: sorted(folder.glob("*.ipynb")))
+    assert commands.main(["notebooks"]) == 1
+    said = capsys.readouterr()
+    assert "01-bad.ipynb stopped at code cell 1: NameError" in said.out
+    assert "02-good.ipynb: 1 cells in" in said.out and "1 of 2 notebooks" in said.err
+    good, bad = (nbformat.read(folder / name, 4) for name in ("02-good.ipynb", "01-bad.ipynb"))
+    assert good.cells[0].outputs and not bad.cells[0].outputs
+    assert "execution" not in good.cells[0].metadata
+
+
+def test_kernel_that_dies_is_one_sentence(folder, tmp_path):
+    path = write(folder, "01-a.ipynb", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    assert "its kernel died" in run_once(path, tmp_path).error
+
+
+def test_interrupt_ends_the_kernel(folder, tmp_path):
+    note = tmp_path / "process"
+    code = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+
+    def interrupt(*_):
+        if note.exists() and note.read_text():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        notebooks.run_once(write(folder, "01-a.ipynb", code), tmp_path, "key", interrupt)
+    deadline = time.monotonic() + 10
+    while is_alive(int(note.read_text())):
+        assert time.monotonic() < deadline, "the kernel still runs"
+        time.sleep(0.1)
+
+
+def is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_key_follows_own_cells_code_before_and_surroundings(folder, monkeypatch):
+    one, two = write(folder, "01-a.ipynb", "x = 1"), write(folder, "02-b.ipynb", "y = 1")
+    first = notebooks.keys([one, two])
+    assert first == notebooks.keys([one, two])
+    write(folder, "02-b.ipynb", "y = 2")
+    changed_second = notebooks.keys([one, two])
+    assert [a == b for a, b in zip(first, changed_second, strict=True)] == [True, False]
+    write(folder, "01-a.ipynb", "x = 2")
+    assert not set(changed_second) & set(notebooks.keys([one, two]))
+    before = notebooks.keys([one, two])
+    monkeypatch.setattr(notebooks, "_surroundings", lambda: "another model")
+    assert not set(before) & set(notebooks.keys([one, two]))
