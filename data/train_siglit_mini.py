@@ -21,7 +21,14 @@ from pooler import teach_pooler
 from safetensors.torch import load_file, save_file
 from teachers import class_names, class_rows, untrained
 from tqdm import tqdm
-from training_pairs import class_pairs, gallery_pairs, plain_features, view_features
+from training_pairs import (
+    VIEWS,
+    LockedTower,
+    class_pairs,
+    features_of,
+    gallery_pairs,
+    plain_features,
+)
 from transformers import VisionTextDualEncoderModel, VisionTextDualEncoderProcessor
 
 from sigscope.evaluate import right_pictures, twins
@@ -32,19 +39,8 @@ from sigscope.metrics import first_right_ranks, hit_rate_at_k
 from sigscope.paths import CACHE, MINI
 
 WORK = CACHE / "training"
-VIEWS = 4
-CLASS_VIEWS = 12
 HEADS = Recipe(text_lr=0, epochs=100, batch_size=1024, head_lr=2e-3, feature_dropout=0.6)
 TOWER = Recipe(text_lr=1e-4, epochs=12, batch_size=256, head_lr=5e-4, feature_dropout=0.5)
-
-
-def kept(name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
-    """Return the array kept under this name in the working folder, made now if it is not there."""
-    path = WORK / f"{name}.npy"
-    if not path.exists():
-        with whole(path) as part, part.open("wb") as file:
-            np.save(file, make())
-    return np.load(path)
 
 
 def taught(model: VisionTextDualEncoderModel, processor: VisionTextDualEncoderProcessor) -> None:
@@ -109,13 +105,13 @@ def main() -> None:
     start = time.perf_counter()
     gallery = load_gallery()
     model, processor = untrained()
-    plain = kept("plain", lambda: plain_features(model, processor, gallery))
+    tower, folder = LockedTower(model, processor), WORK / "features"
     training = gallery.subset(split="train")
-    views = kept("views", lambda: view_features(model, processor, training, VIEWS))
+    views = features_of(tower, training, VIEWS, folder)
+    plain = plain_features(tower, gallery, folder)
     taught(model, processor)
-    seen = plain[(gallery.items["split"] == "train").to_numpy()]
-    pairs = gallery_pairs(training, seen, views)
-    pairs += class_pairs(class_names(), class_rows(), seen, CLASS_VIEWS)
+    pairs = gallery_pairs(training, views)
+    pairs += class_pairs(class_names(), class_rows(), views[:, 0].astype(np.float32), 1 + VIEWS)
     score = validation(model, processor, gallery, plain)
     runs = {}
     for name, recipe in {"projections": HEADS, "text tower": TOWER}.items():

@@ -1,6 +1,8 @@
 """What `siglit-mini` learns from: the gallery's train split, and the classifier's rows."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,65 +11,82 @@ from PIL import Image
 from tqdm import tqdm
 from transformers import VisionTextDualEncoderModel, VisionTextDualEncoderProcessor
 
+from sigscope import agreement
+from sigscope.files import sha256, whole
 from sigscope.finetune import Pairs
 from sigscope.gallery import Gallery
+from sigscope.shortcuts import folded, prepare_with
 
-BATCH = 32
+VIEWS = 3  # random ones of each picture that is learnt from
+WIDTH = 1280
+BATCH = 4  # pictures at once: what a CPU's caches hold
 PROMPTS = [
     "{}",
     "a {}",
-    "the {}",
     "a photo of a {}",
     "a photo of the {}",
     "The photo of {}",
     "a picture of a {}",
-    "a photograph of a {}",
-    "a drawing of a {}",
 ]
 CEILING = 6.0  # of ReLU6, the last thing the tower does before its mean
 
 
-def features_of(
-    model: VisionTextDualEncoderModel,
-    processor: VisionTextDualEncoderProcessor,
-    pictures: Sequence[Image.Image],
-) -> np.ndarray:
-    """Return the locked tower's pooled features, float32, shape (n, 1280)."""
-    with torch.inference_mode():
-        pixels = processor.image_processor(list(pictures), return_tensors="pt").pixel_values
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
-        return model.vision_model(pixel_values=pixels).pooler_output.numpy()
+class LockedTower:
+    """The image tower of a dual encoder, ready to embed many pictures quickly on a CPU."""
+
+    def __init__(
+        self, model: VisionTextDualEncoderModel, processor: VisionTextDualEncoderProcessor
+    ):
+        """Fold the batch norms away; the model itself is left as it is."""
+        self.prepare = prepare_with(processor.image_processor)
+        self.network = folded(model, self.prepare(agreement.pictures()))
+
+    def __call__(self, pictures: Sequence[Image.Image]) -> np.ndarray:
+        """Return the pooled features of pictures, float32, shape (n, 1280)."""
+        with torch.inference_mode():
+            parts = [
+                self.network.vision_model(**self.prepare(pictures[i : i + BATCH])).pooler_output
+                for i in range(0, len(pictures), BATCH)
+            ]
+        return torch.cat(parts).numpy()
 
 
-def plain_features(model, processor, gallery: Gallery) -> np.ndarray:
-    """Return one feature row per item of the gallery, float32, shape (n, 1280)."""
-    ids = gallery.items["id"].tolist()
-    rows = [
-        features_of(model, processor, [gallery.picture(id) for id in ids[i : i + BATCH]])
-        for i in tqdm(range(0, len(ids), BATCH), desc="pictures as they are")
-    ]
-    return np.concatenate(rows)
+def features_of(tower: LockedTower, gallery: Gallery, views: int, folder: Path) -> np.ndarray:
+    """Return features of each item and of random views of it, float16, (n, 1 + views, 1280).
 
-
-def view_features(model, processor, gallery: Gallery, views: int, seed: int = 0) -> np.ndarray:
-    """Return features of random views of each item, float16, shape (n, views, 1280)."""
-    rng = np.random.default_rng(seed)
+    View 0 is the picture as it is. What is random comes from the file's own bytes, and each file's
+    features are kept in folder, so a picture is embedded once however the gallery changes.
+    """
     rows = []
-    for id in tqdm(gallery.items["id"], desc=f"{views} views of each"):
-        picture = gallery.picture(id)
-        rows.append(features_of(model, processor, [view(picture, rng) for _ in range(views)]))
-    return np.stack(rows).astype(np.float16)
+    for id in tqdm(gallery.items["id"], desc=f"{len(gallery)} pictures, {views} views of each"):
+        digest = sha256(gallery.file(id))
+        path = folder / f"{digest}-{views}.npy"
+        if not path.exists():
+            picture, rng = gallery.picture(id), np.random.default_rng(int(digest[:16], 16))
+            seen = tower([picture, *(view(picture, rng) for _ in range(views))])
+            with whole(path) as part, part.open("wb") as file:
+                np.save(file, seen.astype(np.float16))
+        rows.append(np.load(path))
+    return np.stack(rows)
 
 
-def gallery_pairs(train: Gallery, plain: np.ndarray, views: np.ndarray) -> Pairs:
+def plain_features(tower: LockedTower, gallery: Gallery, folder: Path) -> np.ndarray:
+    """Return the features of each item as it is, float32, shape (n, 1280)."""
+    plain = np.empty((len(gallery), WIDTH), dtype=np.float32)
+    learnt = (gallery.items["split"] == "train").to_numpy()
+    for rows, views in ((learnt, VIEWS), (~learnt, 0)):
+        part = replace(gallery, items=gallery.items[rows])
+        plain[rows] = features_of(tower, part, views, folder)[:, 0]
+    return plain
+
+
+def gallery_pairs(train: Gallery, features: np.ndarray) -> Pairs:
     """Return the train split as pairs: every view with the item's captions, twins as one group."""
-    features = np.concatenate([plain[:, None].astype(np.float16), views], axis=1)
     twin = train.items["duplicate_of"].where(train.items["duplicate_of"] != "", train.items["id"])
     _, groups = np.unique(twin, return_inverse=True)
-    captioned = train.items["captions"].map(len).to_numpy() > 0
-    texts = [list(texts) for texts in train.items["captions"]]
-    rows = np.flatnonzero(captioned)
-    return Pairs(features[rows], [texts[row] for row in rows], groups[rows])
+    texts = train.items["captions"].tolist()
+    rows = np.flatnonzero([len(captions) > 0 for captions in texts])
+    return Pairs(features[rows], [list(texts[row]) for row in rows], groups[rows])
 
 
 def class_pairs(
