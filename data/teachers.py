@@ -11,7 +11,6 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import torch
 import transformers
 
@@ -119,8 +118,3 @@ def class_names() -> list[list[str]]:
     """Return, for each of the 1,000 ImageNet classes in order, its names, the plainest first."""
     with CLASSES.open(encoding="utf8", newline="") as file:
         return [row["names"].split("; ") for row in csv.DictReader(file)]
-
-
-def class_rows() -> np.ndarray:
-    """Return the classifier's rows, float32, (1000, 1280)."""
-    return classifier()[1].numpy()

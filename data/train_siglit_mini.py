@@ -3,9 +3,9 @@
 Locked-image tuning (SigLiT) in four steps: (1) put the two pretrained towers together; (2) teach
 the text tower's pooler what the mean of its tokens says; (3) train both projections on cached
 features, the text tower locked; (4) train the text tower too. It learns from the captions and
-pictures of the gallery's train split, from the 1,000 rows of the ImageNet classifier as made-up
-pictures of their class names, and, in step 2, from made-up phrases. What the steps leave behind is
-kept under data/cache/training, so a stopped run goes on. The model card is written by
+pictures of the gallery's train split, from what the ImageNet classifier says of these pictures and
+of made-up features of its 1,000 classes, and, in step 2, from made-up phrases. What the steps leave
+behind is kept under data/cache/training, so a stopped run goes on. The model card is written by
 data/write_model_card.py.
 """
 
@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from pooler import teach_pooler
 from safetensors.torch import load_file, save_file
-from teachers import class_names, class_rows, untrained
+from teachers import class_names, classifier, untrained
 from tqdm import tqdm
 from training_pairs import (
     VIEWS,
     LockedTower,
-    class_pairs,
+    class_teacher,
     features_of,
     gallery_pairs,
     plain_features,
@@ -33,14 +33,24 @@ from transformers import VisionTextDualEncoderModel, VisionTextDualEncoderProces
 
 from sigscope.evaluate import right_pictures, twins
 from sigscope.files import whole, write_json
-from sigscope.finetune import Recipe, Run, Writer, train
+from sigscope.finetune import Recipe, Run, Writer, project, train
 from sigscope.gallery import Gallery, load_gallery
 from sigscope.metrics import first_right_ranks, hit_rate_at_k
 from sigscope.paths import CACHE, MINI
 
 WORK = CACHE / "training"
-HEADS = Recipe(text_lr=0, epochs=100, batch_size=1024, head_lr=2e-3, feature_dropout=0.6)
-TOWER = Recipe(text_lr=1e-4, epochs=12, batch_size=256, head_lr=5e-4, feature_dropout=0.5)
+HEADS = Recipe(
+    text_lr=0,
+    epochs=80,
+    batch_size=1024,
+    head_lr=3e-3,
+    weight_decay=0.05,
+    scale=15.0,
+    distill=1.0,
+)
+TOWER = Recipe(
+    text_lr=5e-5, epochs=6, batch_size=256, head_lr=3e-4, scale=30.0, distill=1.0, classes=128
+)
 
 
 def taught(model: VisionTextDualEncoderModel, processor: VisionTextDualEncoderProcessor) -> None:
@@ -56,19 +66,22 @@ def taught(model: VisionTextDualEncoderModel, processor: VisionTextDualEncoderPr
 
 
 def validation(
-    model: VisionTextDualEncoderModel, processor, gallery: Gallery, plain: np.ndarray
+    model: VisionTextDualEncoderModel,
+    processor: VisionTextDualEncoderProcessor,
+    recipe: Recipe,
+    gallery: Gallery,
+    plain: np.ndarray,
 ) -> Callable[[], float]:
     """Return the score to select epochs by: hit rate@10 of val captions in the whole gallery."""
     ids = gallery.items["id"].to_numpy()
     asked = gallery.captions[gallery.captions["id"].isin(gallery.subset(split="val").items["id"])]
     texts, owners = asked["caption"].tolist(), asked["id"].to_numpy()
     right = right_pictures(texts, owners, ids, twins(gallery, ids))
-    write = Writer(model, processor.tokenizer, TOWER, [])
+    write = Writer(model, processor.tokenizer, recipe, texts)
 
     def score() -> float:
         with torch.inference_mode():
-            images = model.visual_projection(torch.from_numpy(plain))
-            images = torch.nn.functional.normalize(images, dim=-1).numpy()
+            images = project(model, plain, 0.0).numpy()
             vectors = [write(texts[i : i + 128]).numpy() for i in range(0, len(texts), 128)]
         return hit_rate_at_k(first_right_ranks(np.concatenate(vectors), images, right), 10)
 
@@ -111,12 +124,17 @@ def main() -> None:
     plain = plain_features(tower, gallery, folder)
     taught(model, processor)
     pairs = gallery_pairs(training, views)
-    pairs += class_pairs(class_names(), class_rows(), views[:, 0].astype(np.float32), 1 + VIEWS)
-    score = validation(model, processor, gallery, plain)
+    weights, bias = classifier()[1:]
+    teacher = class_teacher(class_names(), weights.numpy(), bias.numpy(), views)
     runs = {}
     for name, recipe in {"projections": HEADS, "text tower": TOWER}.items():
+        score = validation(model, processor, recipe, gallery, plain)
         with tqdm(total=recipe.epochs, desc=name) as bar:
-            run = train(model, processor.tokenizer, pairs, recipe, score, progress=show(bar))
+            run = train(
+                *(model, processor.tokenizer, pairs, recipe, score),
+                teacher=teacher,
+                progress=show(bar),
+            )
         runs[name] = (recipe, run)
     save(model, processor, MINI, runs)
     minutes = (time.perf_counter() - start) / 60

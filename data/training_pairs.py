@@ -13,8 +13,8 @@ from transformers import VisionTextDualEncoderModel, VisionTextDualEncoderProces
 
 from sigscope import agreement
 from sigscope.files import sha256, whole
-from sigscope.finetune import Pairs
 from sigscope.gallery import Gallery
+from sigscope.pairs import Pairs, Teacher
 from sigscope.shortcuts import folded, prepare_with
 
 VIEWS = 3  # random ones of each picture that is learnt from
@@ -28,6 +28,7 @@ PROMPTS = [
     "The photo of {}",
     "a picture of a {}",
 ]
+MADE_UP = 12  # features of each class
 CEILING = 6.0  # of ReLU6, the last thing the tower does before its mean
 
 
@@ -89,31 +90,30 @@ def gallery_pairs(train: Gallery, features: np.ndarray) -> Pairs:
     return Pairs(features[rows], [list(texts[row]) for row in rows], groups[rows])
 
 
-def class_pairs(
-    classes: Sequence[Sequence[str]],
-    rows: np.ndarray,
-    grounds: np.ndarray,
-    views: int,
-    seed: int = 0,
-) -> Pairs:
-    """Return the classifier's classes as pairs of made-up features and prompted names.
+def class_teacher(
+    classes: Sequence[Sequence[str]], weights: np.ndarray, bias: np.ndarray, views: np.ndarray
+) -> Teacher:
+    """Return the ImageNet classifier as a teacher of the words for what it sees.
 
-    A picture of class c has features that its row w_c answers strongly. So a made-up one is the
-    features of some gallery picture, faded, plus a random amount of w_c, kept within ReLU6's range.
+    It is asked about the views of the gallery's pictures, and about made-up features: those of a
+    gallery picture, faded, plus a random amount of one class's row, kept within ReLU6's range.
 
     Args:
         classes: the names of each class, the plainest first.
-        rows: the classifier's weights, float32, shape (classes, 1280).
-        grounds: features of gallery pictures, float32, shape (n, 1280).
-        views: how many made-up pictures of each class.
-        seed: of the amounts and grounds.
+        weights: the classifier's rows, float32, shape (classes, 1280).
+        bias: float32, shape (classes,).
+        views: features of gallery pictures, float16, shape (n, views, 1280).
     """
-    rng = np.random.default_rng(seed)
-    directions = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    shape = (len(rows), views)
-    ground = grounds[rng.integers(len(grounds), size=shape)]
-    faded = ground * rng.uniform(0.3, 1.0, size=(*shape, 1))
-    amount = rng.uniform(3.0, 10.0, size=(*shape, 1))
-    features = np.clip(faded + amount * directions[:, None], 0, CEILING).astype(np.float16)
-    texts = [[prompt.format(name) for name in names[:3] for prompt in PROMPTS] for names in classes]
-    return Pairs(features, texts, np.arange(len(rows)))
+    rng = np.random.default_rng(0)
+    directions = weights / np.linalg.norm(weights, axis=1, keepdims=True)
+    shape = (len(weights), MADE_UP)
+    ground = views[rng.integers(len(views), size=shape), 0].astype(np.float32)
+    faded = ground * rng.uniform(0.2, 1.0, size=(*shape, 1))
+    made_up = faded + rng.uniform(2.0, 9.0, size=(*shape, 1)) * directions[:, None]
+    features = np.concatenate(
+        [views.reshape(-1, WIDTH), np.clip(made_up, 0, CEILING).reshape(-1, WIDTH)]
+    )
+    names = [
+        [prompt.format(name) for name in listed[:3] for prompt in PROMPTS] for listed in classes
+    ]
+    return Teacher(weights, bias, names, features.astype(np.float16))

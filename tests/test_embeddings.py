@@ -369,6 +369,14 @@ def test_an_id_that_comes_twice_is_refused(made, folder):
         load_embeddings(folder)
 
 
+def test_ids_in_another_order_than_the_gallerys_are_refused(made, folder, gallery):
+    path = folder / "metadata/metadata_0.parquet"
+    pd.read_parquet(path)[::-1].to_parquet(path)
+    rehash(folder, "metadata/metadata_0.parquet")
+    with pytest.raises(StaleEmbeddings, match="do not list the same pictures"):
+        load_embeddings(folder, gallery=gallery)
+
+
 def write_clip_retrieval(folder, shards):
     """Write what clip-retrieval does: item i of the whole has the vector of angle i degrees."""
     start = 0
@@ -591,6 +599,20 @@ def test_a_lock_dies_with_its_owner(holder, folder):
     with locks.hold(folder, wait_s=1):
         assert (folder / locks.LOCK).exists()
     assert not (folder / locks.LOCK).exists()
+
+
+def test_a_lock_that_its_last_owner_removed_is_not_ours(folder, monkeypatch):
+    lock, locked = locks._lock, []
+
+    def lock_as_another_ends(file):
+        lock(file)
+        if not locked:
+            (folder / locks.LOCK).unlink()
+        locked.append(file)
+
+    monkeypatch.setattr(locks, "_lock", lock_as_another_ends)
+    with locks.hold(folder):
+        assert len(locked) == 2 and (folder / locks.LOCK).exists()
 
 
 @pytest.mark.parametrize("name", ["batch_size", "shard_size", "workers"])

@@ -5,7 +5,8 @@ import pytest
 import torch
 import transformers
 
-from sigscope.finetune import Pairs, Recipe, Writer, batches, belong_together, learning_rate, train
+from sigscope.finetune import Recipe, Writer, learning_rate, train
+from sigscope.pairs import Pairs, Teacher, batches, belong_together
 
 TEXTS = [["a cat"], ["a dog"], ["two red cats"], ["a tree"], ["the sea"], ["a red bus"]]
 HEADS = Recipe(text_lr=0, epochs=60, batch_size=6, head_lr=0.02, feature_dropout=0.0)
@@ -66,7 +67,7 @@ def test_training_lowers_the_loss(toy, pairs, loss):
 def test_a_locked_text_tower_stays_as_it_is(toy, pairs):
     model, tokenizer = toy
     before = weights(model)
-    train(model, tokenizer, pairs, HEADS, iter(range(60)).__next__)
+    train(model, tokenizer, pairs, HEADS, iter(range(61)).__next__)
     changed = {
         name for name, value in weights(model).items() if not torch.equal(value, before[name])
     }
@@ -77,7 +78,7 @@ def test_an_open_text_tower_learns_but_its_words_and_the_image_tower_do_not(toy,
     model, tokenizer = toy
     before = weights(model)
     recipe = Recipe(epochs=2, batch_size=6, text_lr=0.01)
-    train(model, tokenizer, pairs, recipe, iter(range(2)).__next__)
+    train(model, tokenizer, pairs, recipe, iter(range(3)).__next__)
     changed = {
         name for name, value in weights(model).items() if not torch.equal(value, before[name])
     }
@@ -92,11 +93,11 @@ def test_the_best_epoch_is_what_remains(toy, pairs):
 
     def validate() -> float:
         seen.append(model.visual_projection.weight.clone())
-        return [0.1, 0.9, 0.5][len(seen) - 1]
+        return [0.0, 0.1, 0.9, 0.5][len(seen) - 1]
 
     run = train(model, tokenizer, pairs, Recipe(**{**vars(HEADS), "epochs": 3}), validate)
     assert run.score == 0.9
-    assert torch.equal(model.visual_projection.weight, seen[1])
+    assert torch.equal(model.visual_projection.weight, seen[2])
 
 
 def test_the_same_seed_gives_the_same_weights(checkpoint, pairs):
@@ -116,3 +117,40 @@ def test_cached_texts_equal_texts_read_live(toy):
     cached = Writer(model, tokenizer, HEADS, texts)(texts)
     live = Writer(model, tokenizer, Recipe(text_lr=1e-5), texts)(texts)
     torch.testing.assert_close(cached, live, atol=1e-5, rtol=0)
+
+
+def test_teacher_asks_about_the_classes_it_answers_most():
+    weights = np.eye(4, dtype=np.float32)
+    features = np.array([[0, 9, 0, 5], [0, 8, 0, 1]], dtype=np.float16)
+    teacher = Teacher(weights, np.zeros(4, np.float32), [["a"], ["b"], ["c"], ["d"]], features)
+    asked, names, logits = teacher.question(50, 2, np.random.default_rng(0))
+    assert names == ["b", "d"] and asked.shape == (50, 4)
+    np.testing.assert_array_equal(logits, asked[:, [1, 3]])
+
+
+def test_distillation_makes_zero_shot_answers_agree_with_the_teacher(toy, pairs):
+    model, tokenizer = toy
+    rng = np.random.default_rng(0)
+    weights = 3 * rng.normal(size=(4, 32)).astype(np.float32)
+    names = [["a cat"], ["a dog"], ["a tree"], ["the sea"]]
+    features = rng.normal(size=(200, 32)).astype(np.float16)
+    teacher = Teacher(weights, np.zeros(4, np.float32), names, features)
+
+    def agreement() -> float:
+        write = Writer(model, tokenizer, HEADS, [name for listed in names for name in listed])
+        with torch.no_grad():
+            images = model.visual_projection(torch.from_numpy(features.astype(np.float32)))
+            said = (images @ write([listed[0] for listed in names]).T).argmax(1).numpy()
+        return float((said == (features @ weights.T).argmax(1)).mean())
+
+    before = agreement()
+    recipe = Recipe(**{**vars(HEADS), "distill": 5.0, "batch_size": 64, "classes": 4})
+    train(model, tokenizer, pairs, recipe, iter(range(61)).__next__, teacher=teacher)
+    assert before < 0.5 < 0.75 < agreement()
+
+
+def test_a_run_that_only_makes_it_worse_changes_nothing(toy, pairs):
+    model, tokenizer = toy
+    before = weights(model)
+    train(model, tokenizer, pairs, HEADS, iter(range(61, 0, -1)).__next__)
+    assert all(torch.equal(value, before[name]) for name, value in weights(model).items())

@@ -8,55 +8,19 @@ layer that takes the image features into the shared space.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sigscope.losses import sigmoid_loss, softmax_loss
+from sigscope.losses import distillation_loss, sigmoid_loss, softmax_loss
+from sigscope.pairs import Pairs, Teacher, batches, belong_together
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase, VisionTextDualEncoderModel
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Pictures, as features of the locked tower, and the texts that belong to them.
-
-    Attributes:
-        features: float16, shape (n, views, width): several augmented views of each picture.
-        texts: for each picture its texts; one is drawn at random each epoch.
-        groups: int, shape (n,): pictures of one group are right answers to each other's texts
-            (near-duplicates, the same class), never negatives.
-    """
-
-    features: np.ndarray
-    texts: list[list[str]]
-    groups: np.ndarray
-
-    def __post_init__(self):
-        """Refuse tables of different lengths."""
-        if not len(self.features) == len(self.texts) == len(self.groups):
-            raise ValueError(
-                f"pairs need one row each: {len(self.features)} pictures, "
-                f"{len(self.texts)} lists of texts, {len(self.groups)} groups"
-            )
-
-    def __len__(self) -> int:
-        """Return the number of pictures."""
-        return len(self.features)
-
-    def __add__(self, other: Pairs) -> Pairs:
-        """Return both sets as one; their groups stay apart."""
-        shift = self.groups.max() + 1 - other.groups.min()
-        return Pairs(
-            np.concatenate([self.features, other.features]),
-            self.texts + other.texts,
-            np.concatenate([self.groups, other.groups + shift]),
-        )
 
 
 @dataclass(frozen=True)
@@ -66,6 +30,7 @@ class Recipe:
     ``scale`` and ``bias`` are the starting t and b of the loss (the SigLIP paper's values);
     ``feature_dropout`` is the share of image features hidden at each step. A ``text_lr`` of 0 locks
     the text tower: only the two projections learn, on cached features, a hundred times faster.
+    ``distill`` weighs the answers of a `Teacher` over ``classes`` classes against the pairs.
     """
 
     loss: str = "sigmoid"
@@ -80,6 +45,8 @@ class Recipe:
     bias: float = -10.0
     max_tokens: int = 32
     freeze_words: bool = True
+    distill: float = 0.0
+    classes: int = 1000
     seed: int = 0
 
 
@@ -91,21 +58,11 @@ class Run:
     best: dict[str, Tensor] = field(default_factory=dict)
     score: float = -math.inf
 
-
-def batches(pairs: Pairs, size: int, rng: np.random.Generator) -> Iterator[tuple]:
-    """Yield every pair once: features (b, width) float32, one text each, groups (b,)."""
-    order = rng.permutation(len(pairs))
-    for start in range(0, len(order) - size + 1, size) if len(order) > size else [0]:
-        rows = order[start : start + size]
-        views = rng.integers(pairs.features.shape[1], size=len(rows))
-        texts = [pairs.texts[row][rng.integers(len(pairs.texts[row]))] for row in rows]
-        yield pairs.features[rows, views].astype(np.float32), texts, pairs.groups[rows]
-
-
-def belong_together(groups: np.ndarray, texts: Sequence[str]) -> np.ndarray:
-    """Return bool (n, n): True where picture i and text j are of one group or share their text."""
-    _, words = np.unique([text.casefold() for text in texts], return_inverse=True)
-    return (groups[:, None] == groups) | (words[:, None] == words)
+    def keep_if_best(self, model: VisionTextDualEncoderModel, score: float) -> None:
+        """Keep a copy of the model's weights if no earlier score was as high."""
+        if score > self.score:
+            self.score = score
+            self.best = {name: value.clone() for name, value in model.state_dict().items()}
 
 
 def pooled_texts(
@@ -191,16 +148,21 @@ def train(
     recipe: Recipe,
     validate: Callable[[], float],
     *,
+    teacher: Teacher | None = None,
     progress: Callable[[dict[str, float]], None] = lambda record: None,
 ) -> Run:
-    """Train the text tower and both projections in place, and leave the best epoch's weights in.
+    """Train the text tower and both projections in place, and leave the best weights in.
+
+    The best are those of the epoch with the highest score, or the ones it began with.
 
     Args:
         model: a dual encoder whose image tower is locked.
         tokenizer: the text tower's.
         pairs: the training pairs, as features of that image tower.
         recipe: loss, rates, sizes, seed.
-        validate: a score of the model as it is now, higher is better; called after each epoch.
+        validate: a score of the model as it is now, higher is better; called first, and after
+            each epoch.
+        teacher: a classifier to agree with, where the recipe's ``distill`` is above 0.
         progress: called with each epoch's record.
 
     Returns:
@@ -210,24 +172,29 @@ def train(
 
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
-    log_scale = torch.nn.Parameter(torch.tensor(math.log(recipe.scale)))
+    log_scales = torch.nn.Parameter(torch.full((2,), math.log(recipe.scale)))  # pairs, teacher
     bias = torch.nn.Parameter(torch.tensor(recipe.bias))
     groups = trainable(model, recipe)
-    groups.append({"params": [log_scale, bias], "lr": recipe.head_lr, "weight_decay": 0.0})
+    groups.append({"params": [log_scales, bias], "lr": recipe.head_lr, "weight_decay": 0.0})
     optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, betas=(0.9, 0.98))
     steps = recipe.epochs * max(1, len(pairs) // recipe.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: learning_rate(step, steps, recipe.warmup)
     )
-    write = Writer(model, tokenizer, recipe, [text for texts in pairs.texts for text in texts])
+    texts = [text for texts in pairs.texts for text in texts]
+    texts += [name for names in teacher.names for name in names] if teacher else []
+    write = Writer(model, tokenizer, recipe, texts)
     run = Run()
+    run.keep_if_best(model, validate())
     for epoch in range(1, recipe.epochs + 1):
         start, losses = perf_counter(), []
         model.text_model.train(recipe.text_lr > 0)
         for features, texts, together in batches(pairs, recipe.batch_size, rng):
-            loss = batch_loss(
-                model, write, recipe, features, texts, together, log_scale.exp(), bias
-            )
+            scales = log_scales.exp()
+            loss = batch_loss(model, write, recipe, features, texts, together, scales[0], bias)
+            if teacher and recipe.distill:
+                asked = teacher.question(recipe.batch_size // 2, recipe.classes, rng)
+                loss = loss + recipe.distill * teacher_loss(model, write, recipe, asked, scales[1])
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(groups[-2]["params"], 1.0)
@@ -239,15 +206,13 @@ def train(
             "epoch": epoch,
             "loss": float(np.mean(losses)),
             "score": validate(),
-            "scale": log_scale.exp().item(),
+            "scale": log_scales[0].exp().item(),
             "bias": bias.item(),
             "seconds": perf_counter() - start,
         }
         run.epochs.append(record)
         progress(record)
-        if record["score"] > run.score:
-            run.score = record["score"]
-            run.best = {name: value.clone() for name, value in model.state_dict().items()}
+        run.keep_if_best(model, record["score"])
     model.load_state_dict(run.best)
     return run
 
@@ -264,12 +229,34 @@ def batch_loss(
 ) -> Tensor:
     """Return the recipe's loss on one batch, with its gradient."""
     import torch
-    from torch.nn.functional import dropout, normalize
 
-    seen = dropout(torch.from_numpy(features).to(model.device), recipe.feature_dropout)
-    images = normalize(model.visual_projection(seen), dim=-1)
+    images = project(model, features, recipe.feature_dropout)
     written = write(texts)
     same = torch.from_numpy(belong_together(groups, texts)).to(model.device)
     if recipe.loss == "softmax":
         return softmax_loss(images, written, scale, same)
     return sigmoid_loss(images, written, scale, bias, same)
+
+
+def teacher_loss(
+    model: VisionTextDualEncoderModel,
+    write: Writer,
+    recipe: Recipe,
+    asked: tuple[np.ndarray, list[str], np.ndarray],
+    scale: Tensor,
+) -> Tensor:
+    """Return how far the model's zero-shot answers are from the teacher's, with gradient."""
+    import torch
+
+    features, names, logits = asked
+    images = project(model, features, recipe.feature_dropout)
+    return distillation_loss(images, write(names), scale, torch.from_numpy(logits))
+
+
+def project(model: VisionTextDualEncoderModel, features: np.ndarray, hidden: float) -> Tensor:
+    """Return unit vectors of image features, a random share of them hidden, shape (n, d)."""
+    import torch
+    from torch.nn.functional import dropout, normalize
+
+    seen = dropout(torch.from_numpy(features).to(model.device), hidden)
+    return normalize(model.visual_projection(seen), dim=-1)

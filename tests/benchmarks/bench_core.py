@@ -1,0 +1,226 @@
+"""How fast the core is, as ratios within one run; ``make bench``, or run this file by itself.
+
+Each row is one mark. What is compared is measured in turns, so that a busy machine slows both, and
+medians are shown after a warm-up.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+
+import faiss
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from sigscope import checkpoints, paths
+from sigscope.embeddings import embed_gallery
+from sigscope.encoder import Encoder
+from sigscope.gallery import Gallery, load_gallery
+from sigscope.indexes import VectorIndex
+from sigscope.search import Searcher
+
+PICTURES, ONE_BY_ONE, ROUNDS = 256, 48, 5
+QUERIES = 60
+PAIRS = 600
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One measured thing and the mark it should keep to; no mark means for information."""
+
+    name: str
+    value: float
+    unit: str
+    mark: float | None = None
+    at_least: bool = False
+
+    @property
+    def ok(self) -> bool:
+        if self.mark is None:
+            return True
+        return self.value >= self.mark if self.at_least else self.value <= self.mark
+
+
+def sample(gallery: Gallery, n: int) -> Gallery:
+    """Return n items spread over the gallery, without captions: only pictures are timed."""
+    rows = np.linspace(0, len(gallery) - 1, min(n, len(gallery))).round().astype(int)
+    items = gallery.items.iloc[np.unique(rows)].reset_index(drop=True)
+    return replace(gallery, items=items.assign(captions=[[] for _ in range(len(items))]))
+
+
+def one_by_one(folder: Path) -> Callable[[list[Path]], None]:
+    """Return the loop of the reports: open, process, get_image_features, one picture at a time."""
+    import torch
+    from transformers import AutoModel, AutoProcessor
+
+    model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+    processor = AutoProcessor.from_pretrained(folder, backend="pil")
+
+    def encode(files: list[Path]) -> None:
+        for file in files:
+            inputs = processor(images=Image.open(file).convert("RGB"), return_tensors="pt")
+            with torch.no_grad():
+                model.get_image_features(**inputs).pooler_output.numpy()
+
+    return encode
+
+
+def files_to_vectors(gallery: Gallery, encoder: Encoder) -> list[Mark]:
+    """Compare pictures per second, from files to vectors on disk, with the loop of the reports."""
+    some = sample(gallery, PICTURES)
+    encode = one_by_one(encoder.folder)
+    files = [some.file(id_) for id_ in some.items["id"][:: max(1, len(some) // ONE_BY_ONE)]]
+    encode(files[:8])
+    ours, theirs = [], []
+    for turn in range(ROUNDS + 1):
+        seconds = timed(lambda: encode(files))
+        with tempfile.TemporaryDirectory() as folder:
+            ours_s = timed(lambda folder=folder: embed_gallery(some, encoder, folder))
+        if turn:
+            theirs.append(len(files) / seconds)
+            ours.append(len(some) / ours_s)
+    ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+    return [
+        Mark("pictures one by one, as the reports do", statistics.median(theirs), "pictures/s"),
+        Mark("pictures from files to vectors", statistics.median(ours), "pictures/s"),
+        Mark("  ratio of the two", ratio, "x", 2.5, at_least=True),
+    ]
+
+
+def text_queries(searcher: Searcher) -> list[Mark]:
+    """Time text queries end to end, each text a new one."""
+    captions = searcher.embeddings.caption_texts
+    texts = [f"{caption}, {number}" for number, caption in enumerate(captions[:QUERIES])]
+    texts += [f"a picture of number {number}" for number in range(QUERIES - len(texts))]
+    for text in ("warm up", "warm up once more"):
+        searcher.by_text(text, k=24)
+    total, encode, rest = [], [], []
+    for text in texts:
+        start = perf_counter()
+        table = searcher.by_text(text, k=24)
+        total.append(1000 * (perf_counter() - start))
+        encode.append(table.attrs["encode_ms"])
+        rest.append(table.attrs["search_ms"])
+    return [
+        Mark("text query end to end, median", statistics.median(total), "ms", 60),
+        Mark("  of which encoding", statistics.median(encode), "ms"),
+        Mark("  of which searching and making the table", statistics.median(rest), "ms"),
+    ]
+
+
+def wrapper(xb: np.ndarray) -> list[Mark]:
+    """Compare VectorIndex.search with the bare Faiss call, single queries and a batch."""
+    index = VectorIndex.build("flat", xb, [str(row) for row in range(len(xb))])
+    rng = np.random.default_rng(0)
+    asked = rng.normal(size=(100, xb.shape[1])).astype(np.float32)
+    asked /= np.linalg.norm(asked, axis=1, keepdims=True)
+    marks = []
+    for name, xq, pairs in (("one query", asked[:1], PAIRS), ("100 queries", asked, PAIRS // 8)):
+        for k in (10, 100, len(xb)):
+            pairs = min(pairs, 60) if k == len(xb) and len(xq) > 1 else pairs
+            ours, bare = in_turns(
+                lambda xq=xq, k=k: index.search(xq, k),
+                lambda xq=xq, k=k: index.index.search(xq, k),
+                pairs,
+            )
+            label = f"wrapper over bare Faiss, {name}, k = {k:,} ({bare:,.0f} µs bare)"
+            marks.append(Mark(label, ours / bare, "x", 1.05))
+    return marks
+
+
+def result_table(searcher: Searcher) -> list[Mark]:
+    """Time what a Searcher adds to its index for one page of results: filters and the table."""
+    target, vector = searcher._pictures, searcher.embeddings.images[0]
+    whole, index = in_turns(
+        lambda: target.nearest(vector, 24), lambda: target.index.search(vector[None], 24), PAIRS
+    )
+    category = searcher.gallery.items["category"][0]
+    filtered, _ = in_turns(
+        lambda: target.nearest(vector, 24, category=category), lambda: None, PAIRS
+    )
+    return [
+        Mark("table of 24 results, beyond the index", whole - index, "µs"),
+        Mark("index and table of 24 results", whole, "µs"),
+        Mark("the same within one category", filtered, "µs"),
+    ]
+
+
+def in_turns(one: Callable, other: Callable, pairs: int) -> tuple[float, float]:
+    """Return the median microseconds of two functions, called in turns in changing order."""
+    times: dict[Callable, list[float]] = {one: [], other: []}
+    for turn in range(pairs + 10):
+        for work in (one, other) if turn % 2 else (other, one):
+            seconds = timed(work)
+            if turn >= 10:
+                times[work].append(1e6 * seconds)
+    return statistics.median(times[one]), statistics.median(times[other])
+
+
+def timed(work: Callable) -> float:
+    start = perf_counter()
+    work()
+    return perf_counter() - start
+
+
+def measure(model: str | None, folder: str | None) -> tuple[str, list[Mark]]:
+    """Return what was measured, in a line, and the marks."""
+    gallery, encoder = load_gallery(folder), Encoder.load(model)
+    # Searching is timed over as many vectors as the gallery has; which ones does not matter here.
+    few = replace(gallery, items=gallery.items[:PICTURES])
+    with tempfile.TemporaryDirectory() as store:
+        searcher = Searcher(few, embed_gallery(few, encoder, store), encoder)
+    rng = np.random.default_rng(0)
+    xb = rng.normal(size=(len(gallery), encoder.dimension)).astype(np.float32)
+    xb /= np.linalg.norm(xb, axis=1, keepdims=True)
+    marks = text_queries(searcher) + wrapper(xb) + result_table(searcher)
+    marks += files_to_vectors(gallery, encoder)
+    about = (
+        f"{encoder.describe()}; {gallery.name}, {len(gallery):,} pictures; Faiss "
+        f"{faiss.omp_get_max_threads()} threads of {os.cpu_count()} processors"
+    )
+    return about, marks
+
+
+def as_table(marks: list[Mark]) -> pd.DataFrame:
+    """Return one row per mark, as it is printed."""
+    rows = [
+        {
+            "measured": mark.name,
+            "value": f"{mark.value:,.3g} {mark.unit}"
+            if mark.value < 100
+            else f"{mark.value:,.0f} {mark.unit}",
+            "mark": "" if mark.mark is None else f"{'≥' if mark.at_least else '≤'} {mark.mark}",
+            "ok": "" if mark.mark is None else ("yes" if mark.ok else "NO"),
+        }
+        for mark in marks
+    ]
+    return pd.DataFrame(rows)
+
+
+def report(model: str | None = None, folder: str | None = None) -> list[Mark]:
+    """Measure, print, and return the marks that were missed."""
+    about, marks = measure(model, folder)
+    print(f"\n{about}\n\n{as_table(marks).to_string(index=False)}\n")
+    return [mark for mark in marks if not mark.ok]
+
+
+def test_core_keeps_its_marks():
+    missed = report()
+    assert not missed, f"missed: {', '.join(mark.name.strip() for mark in missed)}"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", nargs="?", help="a model folder; siglit-mini if left out")
+    parser.add_argument("--gallery", help="a folder of pictures; the shipped one if left out")
+    given = parser.parse_args()
+    if not Path(checkpoints.named(given.model)).is_dir() and given.model is None:
+        sys.exit(f"There is no model in {paths.MINI}; name another folder, or run `make model`.")
+    sys.exit(1 if report(given.model, given.gallery) else 0)

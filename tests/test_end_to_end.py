@@ -1,0 +1,217 @@
+"""The explorer for real: started as `make run` starts it, used in a browser without a screen."""
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import tempfile
+from contextlib import ExitStack
+from threading import Thread
+from urllib.parse import urlsplit
+
+import pytest
+
+from sigscope import launch, paths
+from sigscope.search import Searcher
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+DRIVER = shutil.which("chromedriver")
+QUIET = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+    "--window-size=1280,1400",
+]
+PATIENCE_S = 120  # on a busy machine; a quiet one needs a few
+HERE = {"localhost", "127.0.0.1"}
+
+pytestmark = pytest.mark.skipif(
+    not (BROWSER and DRIVER),
+    reason="no browser: 'apt-get install chromium chromium-driver' lets this test run",
+)
+
+
+@pytest.fixture(scope="module")
+def searcher():
+    return Searcher.open(os.environ.get("SIGSCOPE_GALLERY"))
+
+
+@pytest.fixture(scope="module")
+def outside():
+    """A proxy that the explorer is told to use for the world, and the calls it received."""
+    calls = []
+    with socket.socket() as trap:
+        trap.bind((launch.ADDRESS, 0))
+        trap.listen()
+
+        def listen():
+            while True:
+                try:
+                    calls.append(trap.accept()[1])
+                except OSError:
+                    return
+
+        Thread(target=listen, daemon=True).start()
+        yield f"http://{launch.ADDRESS}:{trap.getsockname()[1]}", calls
+
+
+@pytest.fixture(scope="module")
+def port(outside, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        patch.setattr(paths, "CACHE", tmp_path_factory.mktemp("cache"))
+        port = launch.free_port()
+        with pytest.MonkeyPatch.context() as surroundings:  # the explorer's, not the browser's
+            for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+                surroundings.setenv(name, outside[0])
+            process = stack.enter_context(launch.explorer(port))
+        launch.wait(process, port, PATIENCE_S)
+        yield port
+
+
+@pytest.fixture
+def page(port):
+    with tempfile.TemporaryDirectory() as profile:
+        options = webdriver.ChromeOptions()
+        options.binary_location = BROWSER
+        for argument in [*QUIET, f"--user-data-dir={profile}"]:
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
+        driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+        try:
+            driver.get(launch.url(port))
+            wait_for(driver, lambda: is_ready(driver))
+            yield driver
+        finally:
+            driver.quit()
+
+
+def wait_for(driver, condition):
+    WebDriverWait(driver, PATIENCE_S, 0.1).until(lambda _: condition())
+
+
+def is_ready(driver) -> bool:
+    """Return whether the page's script has ended and all that a visitor may use is there."""
+    usable = (".card", ".st-key-words input", "input[type=file]", ".stFormSubmitButton button")
+    still = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+    return all(driver.find_elements(By.CSS_SELECTOR, selector) for selector in (still, *usable))
+
+
+def cards(driver) -> list[str]:
+    """Return the captions of the pictures on the page, in their order, in one step."""
+    script = "return [...document.querySelectorAll('.card figcaption')].map(c => c.title)"
+    return driver.execute_script(script)
+
+
+def captions_of(table) -> list[str]:
+    return [caption or "no caption" for caption in table["caption"]]
+
+
+def is_there(driver, expected: list[str]):
+    wait_for(driver, lambda: cards(driver) == expected)
+
+
+def ask(driver, words: str):
+    driver.find_element(By.CSS_SELECTOR, ".st-key-words input").send_keys(words, Keys.ENTER)
+
+
+def hosts(driver) -> set[str]:
+    """Return the hosts that the page has called, by any protocol."""
+    events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    urls = [event["params"].get("request", event["params"]).get("url", "") for event in events]
+    parts = [urlsplit(url) for url in urls]
+    return {part.hostname for part in parts if part.scheme in ("http", "https", "ws", "wss")}
+
+
+def well_found_caption(searcher) -> str:
+    """Return the caption of a train picture that the model ranks first among all pictures."""
+    items = searcher.gallery.items
+    for row in items[(items["split"] == "train") & (items["caption"] != "")].head(50).itertuples():
+        if searcher.by_text(row.caption, 1)["id"].iat[0] == row.id:
+            return row.caption
+    raise AssertionError("none of 50 train captions finds its own picture")
+
+
+def test_typed_words_find_the_picture_that_they_describe(page, searcher):
+    words = well_found_caption(searcher)
+    ask(page, words)
+    is_there(page, captions_of(searcher.by_text(words, 20)))
+    assert cards(page)[0] == words
+
+
+def test_uploaded_picture_is_found_first(page, searcher):
+    id = str(searcher.embeddings.ids[7])
+    file = searcher.gallery.file(id)
+    page.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(file))
+    found = searcher.by_picture(file, 20)
+    assert found["id"].iat[0] == id
+    is_there(page, captions_of(found))
+
+
+def test_more_like_this_follows_and_begins_at_the_top(page, searcher):
+    ask(page, "a cat")
+    first = searcher.by_text("a cat", 20)
+    is_there(page, captions_of(first))
+    button = page.find_element(By.CSS_SELECTOR, ".st-key-like-12 button")
+    page.execute_script("arguments[0].scrollIntoView()", button)
+    button.click()
+    is_there(page, captions_of(searcher.like(first["id"].iat[12], 20)))
+    top = "return document.querySelector('[data-testid=stMain]').scrollTop"
+    wait_for(page, lambda: page.execute_script(top) == 0)
+
+
+def test_every_picture_is_drawn_and_has_words_in_its_place(page):
+    state = (
+        "return [...document.querySelectorAll('.card img')]"
+        ".map(i => i.complete && i.naturalWidth > 0 && i.alt.length > 0)"
+    )
+    wait_for(page, lambda: all(page.execute_script(state)))
+
+
+def test_nothing_leaves_the_machine(page, searcher, outside):
+    ask(page, "a boat")
+    is_there(page, captions_of(searcher.by_text("a boat", 20)))
+    called = hosts(page)
+    assert called and called <= HERE
+    assert not outside[1], "the explorer itself tried to reach the world"
+
+
+def test_two_visitors_search_at_once(page, port, searcher):
+    page.switch_to.new_window("window")
+    page.get(launch.url(port))
+    one, two = page.window_handles
+    for window, words in ((one, "a dog"), (two, "a flower")):
+        page.switch_to.window(window)
+        wait_for(page, lambda: is_ready(page))
+        ask(page, words)
+    for window, words in ((one, "a dog"), (two, "a flower")):
+        page.switch_to.window(window)
+        is_there(page, captions_of(searcher.by_text(words, 20)))
+
+
+def test_other_machines_and_other_names_are_kept_out(port):
+    with pytest.raises(OSError), socket.create_connection(("127.0.0.2", port), timeout=2):
+        pass
+    assert upgrade(port, "localhost") == 101
+    assert upgrade(port, "evil.example") in (400, 403)
+
+
+def upgrade(port: int, host: str) -> int:
+    """Ask for the explorer's web socket under a name; return the status of the answer."""
+    connection = http.client.HTTPConnection(launch.ADDRESS, port, timeout=10)
+    asked = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    asked |= {"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Host": f"{host}:{port}"}
+    connection.request("GET", "/_stcore/stream", headers=asked)
+    return connection.getresponse().status

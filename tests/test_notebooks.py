@@ -1,0 +1,217 @@
+"""The house rules for notebooks, and that what is committed is what a run leaves behind."""
+
+import ast
+import base64
+import json
+import re
+from io import BytesIO
+from itertools import groupby
+
+import nbformat
+import pytest
+from PIL import Image
+
+from sigscope.paths import NOTEBOOKS, ROOT
+from sigscope.stills import PLOTLY, SCALE, WIDTH
+
+PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+BOOKS = {path.name: nbformat.read(path, as_version=4) for path in PATHS}
+MACHINE = r"(?<![\w.:/-])/(?:home|root|work|tmp|usr|var|opt|mnt|Users|private)/|\b[A-Z]:\\"
+
+
+@pytest.fixture(params=BOOKS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def book(name):
+    return BOOKS[name]
+
+
+@pytest.fixture
+def code(book):
+    return [cell for cell in book.cells if cell.cell_type == "code"]
+
+
+@pytest.fixture
+def outputs(code):
+    return [output for cell in code for output in cell.outputs]
+
+
+@pytest.fixture
+def bundles(outputs):
+    """What cells show, with its metadata: pairs of dicts by mime type."""
+    return [(output.data, output.metadata) for output in outputs if "data" in output]
+
+
+@pytest.fixture
+def said(outputs, bundles):
+    """All text in the outputs; pictures are left out."""
+    shown = [v for data, _ in bundles for kind, v in data.items() if not kind.startswith("image/")]
+    return "\n".join([o.get("text", "") for o in outputs] + [json.dumps(v) for v in shown])
+
+
+def defined(code):
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    trees = [ast.parse(cell.source) for cell in code]
+    return [node.name for tree in trees for node in ast.walk(tree) if isinstance(node, kinds)]
+
+
+def solution(book):
+    """The code in the exercise's collapsed solution."""
+    return "\n".join(re.findall(r"```python\n(.*?)```", book.cells[-2].source, re.DOTALL))
+
+
+def test_notebooks_are_numbered_from_one_without_a_gap():
+    assert PATHS, "there are no notebooks"
+    assert [path.name[:3] for path in PATHS] == [f"{n:02}-" for n in range(1, len(PATHS) + 1)]
+
+
+def test_readme_lists_every_notebook_in_order():
+    linked = re.findall(r"\(notebooks/(.+?\.ipynb)\)", (ROOT / "README.md").read_text("utf-8"))
+    assert list(dict.fromkeys(linked)) == [path.name for path in PATHS]
+
+
+def test_was_run_once_from_top_to_bottom(code):
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+
+
+def test_keeps_cells_short(code):
+    long = [cell.execution_count for cell in code if len(cell.source.splitlines()) > 20]
+    assert not long, f"cells {long} run past 20 lines; move the machinery to lib"
+
+
+def test_is_as_long_as_one_sitting(code):
+    assert 15 <= len(code) <= 40
+    assert sum(len(cell.source.splitlines()) for cell in code) <= 300
+
+
+def test_says_something_about_each_code_cell(book, code):
+    assert len(book.cells) - len(code) >= len(code), "at least one text cell for each code cell"
+    runs = [
+        len(list(run)) for kind, run in groupby(c.cell_type for c in book.cells) if kind == "code"
+    ]
+    assert max(runs) <= 2, "more than two code cells follow each other without a word"
+
+
+def test_defines_at_most_three_functions(code):
+    names = defined(code)
+    assert len(names) <= 3, f"{names}: machinery belongs to lib"
+
+
+def test_no_function_is_defined_in_two_notebooks():
+    every = [
+        n for b in BOOKS.values() for n in defined(c for c in b.cells if c.cell_type == "code")
+    ]
+    assert len(every) == len(set(every)), "a helper that two notebooks need belongs to lib"
+
+
+def test_code_is_plain_python_that_imports_at_the_top(code):
+    imports = ast.Import | ast.ImportFrom
+    for cell in code[1:]:  # ast.parse refuses magics and shell lines
+        assert not [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, imports)], (
+            cell.source
+        )
+    assert "import" in code[0].source
+
+
+def test_does_no_path_surgery(code):
+    source = "\n".join(cell.source for cell in code)
+    assert not re.search(r"sys\.path|os\.chdir|pip install|" + MACHINE, source)
+
+
+def test_no_line_ends_in_a_semicolon(code):
+    assert not re.search(r";\s*$", "\n".join(cell.source for cell in code), re.MULTILINE)
+
+
+def test_first_cell_is_a_promise(book):
+    assert book.cells[0].cell_type == "markdown"
+    text = book.cells[0].source
+    assert text.startswith("# ")
+    assert all(word in text for word in ("**Question.**", "**You will**", "**Needs**"))
+
+
+def test_second_cell_holds_the_imports_and_the_seed(book):
+    assert book.cells[1].cell_type == "code"
+    assert "SEED" in book.cells[1].source
+
+
+def test_exercise_has_a_collapsed_solution_that_is_whole(book):
+    text = book.cells[-2].source
+    assert text.startswith("## Exercise")
+    assert text.count("<details>") == text.count("</details>") == 1
+    assert text.index("<summary>Solution</summary>") < text.index("```python")
+    assert ast.parse(solution(book)).body
+
+
+@pytest.mark.slow
+def test_solution_works_after_the_notebook(name, book, code, monkeypatch):
+    monkeypatch.chdir(NOTEBOOKS)
+    source = "\n".join([*(cell.source for cell in code), solution(book)])
+    exec(compile(source, name, "exec"), {"__name__": "notebook"})
+
+
+def test_last_cell_says_what_we_learned_and_what_is_next(book):
+    assert book.cells[-1].source.startswith("## What we learned\n")
+    assert re.search(r"^- ", book.cells[-1].source, re.MULTILINE)
+    assert "\nNext: " in book.cells[-1].source
+
+
+def test_links_lead_somewhere(book):
+    text = "\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
+    linked = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
+    assert [link for link in linked if not (NOTEBOOKS / link).exists()] == []
+
+
+def test_claims_are_asserted(code):
+    asserts = [n for c in code for n in ast.walk(ast.parse(c.source)) if isinstance(n, ast.Assert)]
+    assert len(asserts) >= 8
+
+
+def test_what_differs_from_run_to_run_is_tagged_and_claims_nothing(code):
+    tagged = [cell for cell in code if "nbval-ignore-output" in cell.metadata.get("tags", [])]
+    assert not [cell.source for cell in tagged if "assert" in cell.source]
+    assert len(tagged) <= 4
+
+
+def test_has_no_errors_warnings_or_progress_bars(outputs, said):
+    assert not [output for output in outputs if output.output_type == "error"]
+    assert not [output.text for output in outputs if output.get("name") == "stderr"]
+    assert not re.search(r"Warning|it/s\b|\r|%\|", said)
+
+
+def test_outputs_name_no_place_on_somebodys_machine(said):
+    assert not re.search(MACHINE + r"| at 0x[0-9a-f]+", said)
+
+
+def test_numbers_are_rounded(said):
+    long = re.findall(r"(?<![\w.])-?\d+\.\d{6,}", re.sub(r'"application.*', "", said))
+    assert not long, f"{long[:3]}: round to the digits the sentence needs"
+
+
+def test_every_picture_has_words_for_those_who_cannot_see_it(bundles):
+    pictures = [
+        (kind, meta) for data, meta in bundles for kind in data if kind.startswith("image/")
+    ]
+    assert pictures
+    assert all(len(metadata[kind]["alt"]) > 10 for kind, metadata in pictures)
+
+
+def test_every_figure_has_a_still_and_stays_at_home(bundles):
+    figures = [data for data, _ in bundles if PLOTLY in data]
+    assert figures
+    for data in figures:
+        still = Image.open(BytesIO(base64.b64decode(data["image/png"])))
+        assert still.width == SCALE * WIDTH, "made without a browser; see sigscope.stills"
+        assert data[PLOTLY]["config"]["showSendToCloud"] is False
+
+
+def test_is_small_enough_to_be_shown_on_a_web_page(name):
+    assert (NOTEBOOKS / name).stat().st_size < 1_500_000
+
+
+def test_metadata_says_no_more_than_how_to_run_it(book, code):
+    assert book.metadata.kernelspec.name == "python3"
+    assert set(book.metadata) <= {"kernelspec", "language_info"}
+    assert all(set(cell.metadata) <= {"tags"} for cell in code)
