@@ -48,6 +48,8 @@ gallery: install ## build data/gallery again from its two Debian packages
 model: EXTRAS := train
 model: install ## train data/models/siglit-mini again
 	$(PY) data/train_siglit_mini.py
+	$(PY) data/ship_embeddings.py
+	$(PY) data/write_model_card.py
 
 install:
 	@command -v $(PYTHON) >/dev/null || { echo "sigscope needs Python 3.11 or newer, and there is no $(PYTHON) on the PATH: install one, or name it with 'make run PYTHON=/path/to/python3.11'." >&2; exit 1; }

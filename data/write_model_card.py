@@ -24,7 +24,7 @@ from sigscope.finetune import Recipe, Writer
 from sigscope.gallery import Gallery, load_gallery
 from sigscope.paths import MINI
 
-KINDS = {0: "title", 1: "sentence"}
+SENTENCE = "A (drawing|photograph) of .*: "  # how the gallery's second captions begin
 
 
 @cache
@@ -100,8 +100,8 @@ def zero_shot(gallery: Gallery, embeddings: Embeddings, encoder: Encoder) -> dic
 def by_kind_of_caption(gallery: Gallery, embeddings: Embeddings) -> pd.DataFrame:
     """Return text-to-image hit rate@10 on the test split, titles and sentences apart."""
     queries = ranked_captions(gallery, embeddings).query("direction == 'text to image'")
-    number = gallery.captions.set_index(["id", "caption"])["number"]
-    kind = [KINDS[number[key]] for key in zip(queries["id"], queries["caption"], strict=True)]
+    is_sentence = queries["caption"].str.match(SENTENCE)
+    kind = is_sentence.map({True: "sentence with keywords", False: "title"})
     hits = (queries["rank"] <= 10).groupby(kind).agg(["mean", "size"])
     hits.index.name = "caption"
     return hits.rename(columns={"mean": "hit rate @ 10", "size": "queries"}).round(3).reset_index()
@@ -122,16 +122,26 @@ def steps_table(steps: list[dict]) -> pd.DataFrame:
     )
 
 
+def outcome(steps: list[dict]) -> str:
+    """Return what became of the last step, as a clause."""
+    best = max(epoch["score"] for epoch in steps[-1]["epochs"])
+    if best < steps[-1]["val_score"]:
+        return f"here none was better ({best:.3f} at best), so the weights are those of step 3"
+    return "here that was worth keeping"
+
+
 def main(folder: Path = MINI) -> None:
     """Measure the checkpoint in folder and write its README.md there."""
     gallery, encoder = load_gallery(), Encoder.load(folder)
     embeddings = open_embeddings(gallery, encoder, progress=True)
     seen = zero_shot(gallery, embeddings, encoder)
+    steps = read_json(folder / "training.json")
     card = (Path(__file__).with_name("model_card.md")).read_text(encoding="utf8")
     text = card.format(
         scores=score_table(gallery, embeddings).to_markdown(index=False, disable_numparse=True),
+        outcome=outcome(steps),
         kinds=by_kind_of_caption(gallery, embeddings).to_markdown(index=False),
-        steps=steps_table(read_json(folder / "training.json")).to_markdown(index=False),
+        steps=steps_table(steps).to_markdown(index=False),
         train_pictures=(gallery.items["split"] == "train").sum(),
         did_not_help=(Path(__file__).with_name("did_not_help.md")).read_text(encoding="utf8"),
         **seen,

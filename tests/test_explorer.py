@@ -77,7 +77,7 @@ def is_first_visit(app: AppTest) -> bool:
 
 def test_first_visit_shows_pictures_and_says_what_answers(visit, searcher):
     assert not visit.exception and is_first_visit(visit)
-    assert len(cards(visit)) == min(12, len(searcher))
+    assert len(cards(visit)) == min(10, len(searcher))
     said = " ".join(caption.value for caption in visit.caption)
     for fact in (searcher.encoder.describe(), searcher.gallery.name, "flat", "leaves this machine"):
         assert fact in said
@@ -115,8 +115,8 @@ def test_picture_finds_itself_first_and_its_captions(visit, searcher):
     assert not visit.exception
     assert cards(visit) == captions_of(searcher.by_picture(png(picture), 20))
     listed = re.findall(r"<li><span>.*?</span>(.*?)</li>", page_html(visit))
-    best = searcher.captions_for(png(picture), 5)
-    assert [html.unescape(text) for text in listed] == best["caption"].tolist()
+    best = searcher.captions_for(png(picture), 50)["caption"].drop_duplicates().head(5)
+    assert [html.unescape(text) for text in listed] == best.tolist()
 
 
 def test_more_like_this_shows_neighbours_without_the_item_itself(visit, searcher):

@@ -86,8 +86,9 @@ def _make_searchable() -> None:
     if any((store / "manifest.json").exists() for store in stores):
         return
     print("Making the gallery searchable ...", flush=True)
-    if subprocess.call([sys.executable, "-m", "sigscope", "embed"]):
-        raise launch.LaunchError("So there is nothing to explore yet.")
+    status = subprocess.call([sys.executable, "-m", "sigscope", "embed"])
+    if status:  # it has said why
+        raise SystemExit(status)
 
 
 def _keep(process: subprocess.Popen, port: int) -> None:

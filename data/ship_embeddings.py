@@ -1,0 +1,21 @@
+"""Embed the shipped gallery with the shipped model: what a fresh clone starts from."""
+
+import shutil
+
+from sigscope.embeddings import embed_gallery
+from sigscope.encoder import Encoder
+from sigscope.gallery import load_gallery
+from sigscope.paths import MINI, SHIPPED
+
+
+def main() -> None:
+    """Make the store anew, in float32."""
+    gallery, encoder = load_gallery(), Encoder.load(MINI, device="cpu", dtype="float32")
+    folder = SHIPPED / f"{gallery.name}-{encoder.model}"
+    shutil.rmtree(folder, ignore_errors=True)
+    embeddings = embed_gallery(gallery, encoder, folder, progress=True)
+    print(f"{len(embeddings):,} pictures and {len(embeddings.caption_ids):,} captions in {folder}.")
+
+
+if __name__ == "__main__":
+    main()
