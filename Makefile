@@ -3,6 +3,7 @@
 .PHONY: help run explorer notebooks test bench fix gallery model install
 
 PORT ?= 8501
+export OMP_WAIT_POLICY ?= PASSIVE
 ONCE ?=
 ifndef PYTHON
 PYTHON := $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \

@@ -8,7 +8,7 @@ import query
 import streamlit as st
 
 KINDS = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif"]
-TO_THE_TOP = "<script>document.querySelector('[data-testid=stMain]')?.scrollTo(0, 0)</script>"
+TO_THE_TOP = "document.querySelector('[data-testid=stMain]')?.scrollTo(0, 0)"
 
 
 def box() -> None:
@@ -39,9 +39,10 @@ def box() -> None:
 
 def panel(asked: query.Query, captions: Callable[[], pd.DataFrame]) -> None:
     """Say what is being searched for, with a way to begin anew; go to the top when it is new."""
-    if st.session_state.pop("is_new", False):
-        st.html(TO_THE_TOP, unsafe_allow_javascript=True)
-    with st.container(horizontal=True, vertical_alignment="top", key="asked", border=True):
+    acts = st.session_state["acts"]  # in the script, so that each act makes it a new one
+    st.html(f"<script>/* {acts} */ {TO_THE_TOP}</script>", unsafe_allow_javascript=True)
+    height = "center" if asked.kind == "words" else "top"
+    with st.container(horizontal=True, vertical_alignment=height, key="asked", border=True):
         if asked.kind != "words":
             grid.asked(asked.picture or asked.text)
         with st.container(width="stretch", gap="xsmall"):

@@ -21,7 +21,7 @@ AS_IT_IS = 60_000  # bytes; a small file in a format that browsers know is shown
 MIME = {".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
 
 STYLE = """<style>
-.card {margin: 0; display: flex; flex-direction: column; gap: .3rem}
+.card {margin: 0; display: flex; flex-direction: column; gap: .15rem}
 .card img, .asked img {width: 100%; aspect-ratio: 1; object-fit: contain; display: block;
   box-sizing: border-box; padding: 6%; background: #fff; border-radius: .5rem;
   border: 1px solid rgba(128, 128, 128, .25)}

@@ -11,7 +11,7 @@ import streamlit as st
 
 from sigscope.search import Searcher
 
-EXAMPLES = ("a cat", "red apple", "sailing ship", "music", "a flower", "airplane", "stop sign")
+EXAMPLES = ("a cat", "red apple", "sailing ship", "music", "airplane", "stop sign")
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,15 @@ def results(query: Query, searcher: Searcher, k: int, categories: list[str]) -> 
 
 
 def captions(query: Query, searcher: Searcher, k: int) -> pd.DataFrame:
-    """Return the captions that fit the picture of a query best."""
-    return searcher.captions_for(query.picture or query.text, k)
+    """Return the k captions that fit the picture of a query best, each wording once."""
+    table = searcher.captions_for(query.picture or query.text, 10 * k)
+    return table.drop_duplicates("caption").head(k)
 
 
 def _ask(query: Query | None, words: str = "", keep_picture: bool = False) -> None:
     state = st.session_state
-    state["query"], state["words"], state["is_new"] = query, words, True
+    state["query"], state["words"] = query, words
+    state["acts"] = state.get("acts", 0) + 1
     if not keep_picture:
         state["uploads"] = state.get("uploads", 0) + 1
 

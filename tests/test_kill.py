@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from sigscope import files
 from sigscope.embeddings import embed_gallery
 from sigscope.gallery import load_gallery
 
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the runs to kill are forked")
 SCRIPT = Path(__file__).with_name("embed_slowly.py")
-KILLS = 12
+KILLS = 20
 
 
 @pytest.fixture(scope="module")
@@ -28,20 +30,35 @@ def gallery_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(gallery_folder):
-    """The files of a run that was left alone, and the seconds its work took."""
+def embed_slowly(gallery_folder):
+    """A function that embeds into a folder in a process of its own, killed after some seconds.
+
+    It returns the exit code.
+    """
+    command = [sys.executable, SCRIPT, gallery_folder]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, bufsize=1) as script:
+
+        def run(folder, killed_after_s=None):
+            script.stdin.write(f"{folder}\n")
+            child = int(script.stdout.readline())
+            if killed_after_s is not None:
+                time.sleep(killed_after_s)
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            return int(script.stdout.readline())
+
+        yield run
+
+
+@pytest.fixture(scope="module")
+def undisturbed(gallery_folder, embed_slowly):
+    """The files of a run that was left alone, and the seconds it took."""
     folder = gallery_folder.parent / "undisturbed"
-    run = start(gallery_folder, folder)
+    embed_slowly(gallery_folder.parent / "warm-up")
     begun = time.monotonic()
-    assert run.wait() == 0
+    assert embed_slowly(folder) == 0
     return hashes(folder), time.monotonic() - begun
-
-
-def start(gallery, folder):
-    """Return a process that has just begun to embed."""
-    run = subprocess.Popen([sys.executable, SCRIPT, gallery, folder], stdout=subprocess.PIPE)
-    assert run.stdout.readline() == b"begins\n"
-    return run
 
 
 def hashes(folder):
@@ -50,25 +67,19 @@ def hashes(folder):
     return {str(path.relative_to(folder)): files.sha256(path) for path in found}
 
 
-def test_killed_runs_end_like_an_undisturbed_one(gallery_folder, undisturbed, tmp_path):
+def test_killed_at_random_it_ends_like_an_undisturbed_run(undisturbed, embed_slowly, tmp_path):
     expected, work_s = undisturbed
     rng = random.Random(0)
     kills = stores = 0
     while kills < KILLS:
         folder = tmp_path / f"store-{stores}"
-        while True:
-            run = start(gallery_folder, folder)
-            time.sleep(rng.uniform(0, work_s))
-            run.kill()
-            if run.wait() == 0:
-                break
+        while (code := embed_slowly(folder, killed_after_s=rng.uniform(0, work_s))) != 0:
+            assert code == -signal.SIGKILL
             kills += 1
         stores += 1
         assert hashes(folder) == expected, f"store {stores}, after {kills} kills"
-        run.stdout.close()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a copy of this process: needs fork")
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_at_each_rename_in_turn_it_ends_the_same(
     when, gallery_folder, undisturbed, tmp_path
@@ -93,8 +104,9 @@ def embed_and_die_at(number, when, gallery, folder):
             os._exit(0)
         finally:
             os._exit(1)
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status) == 0
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, -signal.SIGKILL)
+    return code == 0
 
 
 def deadly_replace(number, when):

@@ -60,10 +60,10 @@ def test_port_in_use_names_a_free_one(taken):
     launch.check_port(int(str(caught.value).split("PORT=")[1].split("'")[0]))
 
 
-@pytest.mark.parametrize("port", [0, -1, 70000])
-def test_number_that_is_no_port_is_refused(port):
-    with pytest.raises(launch.LaunchError, match=f"{port} is no port"):
-        launch.check_port(port)
+@pytest.mark.parametrize("text", ["0", "-1", "70000", "abc", ""])
+def test_what_is_no_port_is_refused(text, capsys):
+    assert commands.main(["run", f"--port={text}"]) == 1
+    assert capsys.readouterr().err.startswith(f"{text} is no port; choose one")
 
 
 @pytest.mark.parametrize("command", ["run", "explorer"])
@@ -127,10 +127,12 @@ def test_our_own_explorer_is_recognised_and_nothing_is_started(monkeypatch, caps
     assert not launch.is_ours(port)
 
 
-def test_local_model_switches_the_hub_off(monkeypatch):
+def test_local_model_switches_the_hub_off_and_a_visitor_has_one_thread(monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.delenv("SIGSCOPE_MODEL", raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert launch._environment()["HF_HUB_OFFLINE"] == "1"
+    assert launch._environment()["OMP_NUM_THREADS"] == "1"
     monkeypatch.setenv("SIGSCOPE_MODEL", "google/siglip-base-patch16-224")
     assert "HF_HUB_OFFLINE" not in launch._environment()
 

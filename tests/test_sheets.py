@@ -3,10 +3,10 @@ from io import BytesIO
 
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from sigscope import sheets
-from sigscope.sheets import picture_sheet, table_sheet
+from sigscope.sheets import picture_sheet, table_sheet, text_card
 
 RED = Image.new("RGB", (50, 50), "red")
 
@@ -28,6 +28,14 @@ def test_each_picture_stands_in_its_place_on_white():
 def test_a_single_pixel_is_enlarged_to_be_seen():
     page = picture_sheet([Image.new("RGB", (1, 1), "red")], [""], size=64).image
     assert page.getpixel((14, 14)) == page.getpixel((70, 70)) == (255, 0, 0)
+
+
+def test_a_text_card_carries_its_words_in_the_middle():
+    card = text_card("a red car", 64)
+    assert card.size == (64, 64)
+    left, top, right, bottom = ImageOps.invert(card).getbbox()
+    assert left == pytest.approx(64 - right, abs=3), "centred"
+    assert top > 16 and bottom < 48
 
 
 def test_marked_pictures_have_a_green_frame_and_others_have_not():

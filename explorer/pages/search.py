@@ -6,7 +6,7 @@ import query
 import resources
 import streamlit as st
 
-N_SAMPLE, N_CAPTIONS = 12, 5
+N_SAMPLE, N_CAPTIONS = 10, 5
 SCORE = (
     "A score is the cosine between the vector of what you ask and the vector of a picture: 1 is "
     "the same direction, 0 is unrelated. Words and pictures lie further apart than pictures and "

@@ -164,7 +164,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         one = commands.add_parser(command.__name__, help=words, description=words)
         one.set_defaults(command=command)
         if command in (run, explorer):
-            one.add_argument("--port", type=int, default=8501, help="where to serve (8501)")
+            one.add_argument("--port", default="8501", help="where to serve (8501)")
         if command is run:
             one.add_argument("--once", action="store_true", help="end after the notebooks")
     return parser.parse_args(arguments)
@@ -179,9 +179,12 @@ def _sentence(error: Exception) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave the cores alone
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = _options(arguments)
     try:
+        if "port" in options:
+            options.port = launch.port_from(options.port)
         return options.command(options)
     except KeyboardInterrupt:
         print("\nStopped; the same command goes on where it was.", file=sys.stderr)

@@ -7,6 +7,7 @@ it (they hand over through files), the package, the gallery, the model and the p
 import hashlib
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -107,7 +108,7 @@ def execute(notebook: nbformat.NotebookNode, path: Path, tell: Tell) -> Outcome:
 def _problem(client: NotebookClient) -> str:
     """Execute; return where and why it stopped, or nothing."""
     try:
-        client.execute(env=_kernel_environment(), stderr=sys.__stderr__)
+        client.execute(env=_kernel_environment(), stderr=subprocess.DEVNULL)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         return f"at code cell {_reached(client.nb)}: {_reason(error)}"
     except Exception as error:

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from sigscope.palette import COLOURS, PALETTE, SCALE, TEMPLATE, colour_of
-from sigscope.sheets import Sheet, picture_sheet, table_sheet
+from sigscope.sheets import Sheet, picture_sheet, table_sheet, text_card
 from sigscope.stills import Shown, show
 
 __all__ = [
@@ -31,7 +31,10 @@ __all__ = [
     "picture_sheet",
     "show",
     "table_sheet",
+    "text_card",
 ]
+
+FEW = 15  # points on a line that are marked one by one
 
 
 def category_bars(table: pd.DataFrame, by: str) -> go.Figure:
@@ -91,22 +94,25 @@ def lines(
 ) -> go.Figure:
     """Draw one line per group; the columns x and y give the axes their titles.
 
-    A group called "chance" is dashed.
+    A group whose name begins with "chance" is black and dashed.
     """
     figure = go.Figure()
     for number, (name, rows) in enumerate(table.groupby(group, sort=False)):
-        dash = "dash" if str(name).startswith("chance") else "solid"
+        is_chance = str(name).startswith("chance")
+        colour = COLOURS["chance"] if is_chance else colour_of(name, number)
         figure.add_scatter(
             x=_numbers(rows[x], 4),
             y=_numbers(rows[y], 4),
             name=str(name),
-            mode="lines+markers" if len(rows) <= 15 else "lines",
-            line={"color": colour_of(name, number), "dash": dash},
+            mode="lines+markers" if len(rows) <= FEW else "lines",
+            line={"color": colour, "dash": "dash" if is_chance else "solid"},
         )
     if log_x:
         places = sorted(set(table[x]))
-        figure.update_xaxes(type="log", tickvals=places if len(places) <= 15 else None)
-    figure.update_yaxes(type="log" if log_y else "linear")
+        ticks = {"tickvals": places} if len(places) <= FEW else {"dtick": 1}
+        figure.update_xaxes(type="log", tickformat=",", **ticks)
+    if log_y:
+        figure.update_yaxes(type="log", dtick=1)
     return _dressed(figure, x, y)
 
 

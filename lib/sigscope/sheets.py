@@ -103,6 +103,18 @@ def table_sheet(
     return picture_sheet(pictures, captions, columns, size, marked=marked)
 
 
+def text_card(text: str, size: int = 128) -> Image.Image:
+    """Return a white square picture with a text in its middle, for the query of a row."""
+    card = Image.new("RGB", (size, size), "white")
+    lines = _wrapped(text, size - 16)
+    top = (size - LINE * len(lines)) // 2
+    for number, line in enumerate(lines):
+        font = _font(line)
+        left = (size - font.getlength(line)) // 2
+        ImageDraw.Draw(card).text((left, top + LINE * number), line, fill=INK, font=font)
+    return card
+
+
 def _cell(
     page: Image.Image,
     corner: tuple[int, int],
