@@ -79,7 +79,9 @@ def teach_pooler(
         The mean cosine between the pooled and the mean vectors over the last batch.
     """
     rng = np.random.default_rng(seed)
-    words = [w for w in tokenizer.get_vocab() if w.isalpha() and w.isascii() and len(w) >= 3]
+    words = [
+        w for w in sorted(tokenizer.get_vocab()) if w.isalpha() and w.isascii() and len(w) >= 3
+    ]
     phrases = made_up_phrases(words, classes, rng)
     teacher = copy.deepcopy(model.text_model)
     optimiser, schedule = optimisation(model, steps)
