@@ -128,7 +128,7 @@ def test_hit_rate_dots_list_the_best_group_on_top():
 
 
 def test_captions_are_text_and_never_html():
-    assert "<b>" not in FIGURES["gap_map"]().to_json().replace("\\u003c", "<")
+    assert FIGURES["gap_map"]().data[1].hovertext[0] == "a &lt;b&gt;bold&lt;/b&gt; cat"
     assert FIGURES["pair_matrices"]().data[0].x == ("&lt;a&gt;", "b")
 
 

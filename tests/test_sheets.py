@@ -15,6 +15,7 @@ def test_a_sheet_has_as_many_columns_as_asked_and_rows_as_needed():
     sheet = picture_sheet([RED] * 5, ["a"] * 5, columns=2, size=64)
     assert sheet.image.width == 10 + 2 * (64 + 10)
     assert sheet.image.height == 10 + 3 * (64 + 6 + 15 + 10)
+    assert picture_sheet([RED], ["a"], columns=5, size=64).image.width == 10 + 64 + 10
 
 
 def test_each_picture_stands_in_its_place_on_white():
@@ -23,6 +24,22 @@ def test_each_picture_stands_in_its_place_on_white():
     assert page.getpixel((10 + 32, 10 + 32)) == (255, 0, 0)
     assert page.getpixel((10 + 64 + 10 + 32, 10 + 32)) == (0, 0, 255)
     assert page.getpixel((10 + 64 + 10 + 32, 10 + 8)) == (255, 255, 255), "a wide one is not cut"
+
+
+def test_the_second_row_stands_below_the_captions_of_the_first():
+    blue = Image.new("RGB", (50, 50), "blue")
+    page = picture_sheet([RED, blue], ["a\nb", ""], columns=1, size=64).image
+    below = 10 + 64 + 6 + 2 * 15 + 10
+    assert page.getpixel((42, below - 2)) == (255, 255, 255)
+    assert page.getpixel((42, below + 4)) == (0, 0, 255)
+
+
+def test_a_tiny_picture_keeps_its_hard_edges():
+    two = Image.new("RGB", (2, 2), "red")
+    two.paste("blue", (1, 0, 2, 2))
+    page = picture_sheet([two], [""], size=64).image
+    assert page.getpixel((40, 42)) == (255, 0, 0)
+    assert page.getpixel((43, 42)) == (0, 0, 255)
 
 
 def test_a_single_pixel_is_enlarged_to_be_seen():
