@@ -169,6 +169,18 @@ def merge_copies(items: list[Item], reasons: dict[str, int]) -> list[Item]:
     return [item for i, item in enumerate(items) if i not in gone]
 
 
+def _of_equal_caption(items: list[Item]) -> list[tuple[int, int]]:
+    """Return pairs (i, j), i < j, that link all items which share a caption, ignoring case."""
+    first: dict[str, int] = {}
+    pairs = []
+    for j, item in enumerate(items):
+        for caption in item.captions:
+            i = first.setdefault(caption.casefold(), j)
+            if i != j:
+                pairs.append((i, j))
+    return pairs
+
+
 def _one_title(first: Item, second: Item) -> bool:
     return series_key(first.title) == series_key(second.title)
 
@@ -195,7 +207,7 @@ def group(items: list[Item]) -> None:
         if not items[j].duplicate_of and same_thing(items[i].title, items[j].title):
             items[j].duplicate_of = items[i].duplicate_of or items[i].file_name
     keys = [_set_of(item) or series_key(item.title) for item in items]
-    numbers = groups(len(items), alike, keys)
+    numbers = groups(len(items), alike + _of_equal_caption(items), keys)
     for item, number in zip(items, numbers, strict=True):
         item.series = slug(keys[number], 60)
     sides = split([i.series for i in items], SEED)

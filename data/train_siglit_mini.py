@@ -49,7 +49,7 @@ HEADS = Recipe(
     distill=1.0,
 )
 TOWER = Recipe(
-    text_lr=5e-5, epochs=6, batch_size=256, head_lr=3e-4, scale=30.0, distill=1.0, classes=128
+    text_lr=5e-5, epochs=8, batch_size=256, head_lr=3e-4, scale=30.0, distill=1.0, classes=128
 )
 
 
