@@ -357,6 +357,44 @@ def test_a_fold_that_changes_the_vectors_is_dropped(checkpoint, monkeypatch):
     assert shortcuts.folded(network, batch) is network
 
 
+def gated(bias):
+    """An untrained tower whose squeeze-excites have no weights and this bias."""
+    config = transformers.EfficientNetConfig(image_size=32, hidden_dim=128, width_coefficient=0.1)
+    tower = scramble(transformers.EfficientNetModel(config)).eval()
+    with torch.no_grad():
+        for name, value in tower.named_parameters():
+            if "squeeze_excite" in name:
+                value.fill_(bias if name.endswith("expand.bias") else 0)
+    return tower
+
+
+@pytest.mark.parametrize(("bias", "left"), [(30, False), (2, True)])
+def test_only_gates_that_are_always_open_are_taken_out(bias, left):
+    tower, pixels = gated(bias), torch.rand(2, 3, 32, 32)
+    with torch.inference_mode():
+        before = tower(pixels).pooler_output
+        shortcuts._take_out_open_gates(tower)
+        after = tower(pixels).pooler_output
+    assert ("EfficientNetSqueezeExciteLayer" in kinds(tower)) is left
+    assert torch.equal(before, after)
+
+
+def test_threads_abreast_use_one_core_each_and_leave_the_others_theirs():
+    before = torch.get_num_threads()
+    pool = shortcuts.abreast()
+    start = threading.Barrier(before)
+    inside = list(pool.map(lambda _: start.wait() * 0 + torch.get_num_threads(), range(before)))
+    with ThreadPoolExecutor(1) as fresh:
+        assert fresh.submit(torch.get_num_threads).result() == before
+    assert (inside, torch.get_num_threads()) == ([1] * before, before)
+
+
+def test_many_pictures_get_the_vectors_that_each_gets_alone(loaded):
+    encoder, many = loaded("convolutional"), pictures() * 4
+    alone = np.concatenate([encoder.encode_pictures([picture]) for picture in many])
+    np.testing.assert_allclose(encoder.encode_pictures(many), alone, atol=1e-5)
+
+
 @pytest.mark.parametrize("twice", [True, False])
 def test_pictures_prepared_in_one_pass_are_those_of_the_processor(twice):
     """With include_top the processor divides by the spread twice, which one pass does not."""

@@ -32,7 +32,7 @@ from sigscope.towers import (
 
 __all__ = ["Encoder", "ModelError"]
 
-FEW = 4  # pictures at once in a convolutional tower on a CPU: what its caches hold
+FEW = 2  # pictures at once in a convolutional tower on a CPU core: what its caches hold
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -211,22 +211,21 @@ class Encoder:
             return pooled(self._network.get_text_features(**self._tokens(texts)))
 
     def _picture_features(self, batch: Mapping) -> np.ndarray:
-        import torch
+        if not self._convolves or len(batch["pixel_values"]) <= FEW:
+            return self._features_at_once(batch)
+        parts = zip(*(tensor.split(FEW) for tensor in batch.values()), strict=True)
+        inputs = (dict(zip(batch, part, strict=True)) for part in parts)
+        return np.concatenate(list(shortcuts.abreast().map(self._features_at_once, inputs)))
 
-        at_once = FEW if self._convolves else len(batch["pixel_values"])
-        with torch.inference_mode():
-            parts = zip(*(tensor.split(at_once) for tensor in batch.values()), strict=True)
-            inputs = (dict(zip(batch, part, strict=True)) for part in parts)
-            return np.concatenate([self._few_features(few) for few in inputs])
-
-    def _few_features(self, inputs: Mapping) -> np.ndarray:
+    def _features_at_once(self, inputs: Mapping) -> np.ndarray:
         import torch
 
         layout = torch.channels_last if self._convolves else torch.contiguous_format
         inputs = {name: tensor.to(self.device) for name, tensor in inputs.items()}
         pixels = inputs["pixel_values"].to(self._network.dtype)
         inputs["pixel_values"] = pixels.contiguous(memory_format=layout)
-        return pooled(self._network.get_image_features(**inputs))
+        with torch.inference_mode():
+            return pooled(self._network.get_image_features(**inputs))
 
     def _answers(self, pictures: Sequence[Image.Image], texts: Sequence[str]) -> dict:
         """Return the vectors of the towers that are loaded, by tower."""

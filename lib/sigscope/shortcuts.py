@@ -1,11 +1,15 @@
 """Shortcuts: faster twins of a checkpoint's parts, kept only where they agree with the original.
 
 Both are compared on drawn pictures when a checkpoint is loaded. A twin that differs by more than
-float32 rounding is dropped, so a checkpoint of an unusual make is slower but never wrong.
+float32 rounding is dropped, so a checkpoint of an unusual make is slower but never wrong. And
+threads that each compute alone: small convolutions gain more from that than from sharing the work.
 """
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -33,17 +37,32 @@ def prepare_with(processor: Any) -> Prepare:
 def folded(network: Any, batch: Mapping) -> Any:
     """Return network with its batch norms folded into the convolutions before them, if it agrees.
 
-    Activations then write over what the convolutions made. Batch is pictures to compare with.
+    Gates that are always open are taken out, and activations write over what the convolutions
+    made. Batch is pictures to compare with.
     """
     import torch
 
     twin = copy.deepcopy(network)
     _fold(twin)
+    _take_out_open_gates(twin)
     twin = twin.to(memory_format=torch.channels_last)
     with torch.inference_mode():
         ours, exact = (one.get_image_features(**batch).pooler_output for one in (twin, network))
         cosine = torch.nn.functional.cosine_similarity(ours, exact).min()
     return twin if cosine > 0.99999 else network
+
+
+@cache
+def abreast() -> ThreadPoolExecutor:
+    """Return the pool of as many threads as PyTorch uses, each of which computes on one core."""
+    import torch
+
+    n = torch.get_num_threads()
+    pool = ThreadPoolExecutor(n, "picture", torch.set_num_threads, (1,))
+    started = Barrier(n)
+    list(pool.map(lambda _: started.wait(), range(n)))
+    torch.set_num_threads(n)  # what a thread sets for itself, threads to come would start with
+    return pool
 
 
 def _plain(processor: Any) -> Prepare | None:
@@ -89,3 +108,19 @@ def _fold(network: Any) -> None:
                 setattr(parent, after, torch.nn.Identity())
             elif isinstance(second, torch.nn.ReLU | torch.nn.ReLU6 | torch.nn.SiLU):
                 second.inplace = True
+
+
+def _take_out_open_gates(network: Any) -> None:
+    """Take out each squeeze-excite that multiplies by 1 whatever it sees; change it in place.
+
+    Its last layer has no weights, and a bias whose sigmoid is 1 in float32.
+    """
+    import torch
+
+    for parent in list(network.modules()):
+        for name, gate in list(parent.named_children()):
+            last = getattr(gate, "expand", None)
+            if not (name == "squeeze_excite" and isinstance(last, torch.nn.Conv2d)):
+                continue
+            if not last.weight.any() and bool((last.bias.float().sigmoid() == 1).all()):
+                setattr(parent, name, torch.nn.Identity())
