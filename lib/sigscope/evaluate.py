@@ -4,53 +4,183 @@ A query is a caption (text to image) or a picture (image to text) of one split; 
 the whole gallery. Right answers to a caption are its own picture, the pictures with an equal
 caption (ignoring case), and marked duplicates of these; right answers to a picture are all
 captions of its right pictures.
+
+Several captions a picture (Flickr30k, COCO) are several text queries, and intervals draw pictures;
+the other way a picture has a hit when any of its captions is among the first k, as in the papers.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sigscope.embeddings import Embeddings
 from sigscope.gallery import Gallery
+from sigscope.intervals import interval, paired_difference
+from sigscope.judged import Judged, shuffled
 from sigscope.metrics import (
-    bootstrap_interval,
+    MEASURES,
     chance_hit_rate,
     first_right_ranks,
     hit_rate_at_k,
+    measured,
 )
+from sigscope.tasks import DIRECTIONS, Task, caption_tasks, right_pictures, twins
 
-DIRECTIONS = ("text to image", "image to text")
+__all__ = [
+    "DIRECTIONS",
+    "Result",
+    "compare",
+    "evaluate",
+    "hit_rates",
+    "query_table",
+    "ranked_captions",
+    "right_pictures",
+    "scored",
+    "summary",
+    "twins",
+]
+
+USUAL = ("hit rate@1", "hit rate@5", "hit rate@10", "recall@10", "MRR", "AP", "NDCG@10")
+RANDOM_QUERIES = 20_000  # lists in random order behind a figure of chance
+SAME = ("gallery", "fingerprint", "split", "rule")  # what two results must share to be compared
 
 
-def twins(gallery: Gallery, ids: np.ndarray) -> np.ndarray:
-    """Return for each id the id that stands for it and its duplicates, shape (n,)."""
-    kept = dict(zip(gallery.items["id"], gallery.items["duplicate_of"], strict=True))
-    return np.array([kept[name] or name for name in ids])
+@dataclass(frozen=True, eq=False)
+class Result:
+    """An evaluation: what it was of, and one row per query to drill down into.
+
+    ``queries`` has the columns direction, id (the query's picture), caption ("" for a picture
+    query), rank (of the first right answer, from 1; inf when a search missed it), n_right, n (how
+    many were ranked), and one column per measure; nan where nothing is right.
+    """
+
+    about: dict
+    queries: pd.DataFrame
+
+    @property
+    def measures(self) -> list[str]:
+        """The names of the measures, in the order they were asked for."""
+        return [name for name in self.queries if name.partition("@")[0] in MEASURES]
 
 
-def right_pictures(
-    captions: Sequence[str], owners: np.ndarray, ids: np.ndarray, stands_for: np.ndarray
-) -> list[np.ndarray]:
-    """Return for each caption the rows of ``ids`` that are right for it.
+def evaluate(
+    gallery: Gallery,
+    embeddings: Embeddings,
+    split: str = "test",
+    measures: Sequence[str] = USUAL,
+    *,
+    rule: str = "equal",
+    encoder: Any | None = None,
+) -> Result:
+    """Return caption retrieval in both directions, ranked exactly, with a row for each query.
 
     Args:
-        captions: the texts, length m.
-        owners: the id of the picture each belongs to, shape (m,).
-        ids: the pictures that are searched, shape (n,).
-        stands_for: from `twins`, shape (n,).
+        gallery: what the embeddings are of.
+        embeddings: of the whole gallery.
+        split: whose captions and pictures are the queries.
+        measures: as for `metrics.measured`.
+        rule: what counts as right; see `tasks.caption_tasks`.
+        encoder: the model the embeddings must be by; None leaves that unchecked.
+
+    Raises:
+        StaleEmbeddings: the embeddings are of another gallery, of other splits, or by another
+            model.
     """
-    key = dict(zip(ids, stands_for, strict=True))
-    rows_of, keys_of = defaultdict(list), defaultdict(set)
-    for row, twin in enumerate(stands_for):
-        rows_of[twin].append(row)
-    for caption, owner in zip(captions, owners, strict=True):
-        keys_of[caption.casefold()].add(key[owner])
-    return [
-        np.array(sorted(row for twin in keys_of[caption.casefold()] for row in rows_of[twin]))
-        for caption in captions
-    ]
+    tasks = caption_tasks(gallery, embeddings, split, rule=rule, encoder=encoder)
+    tables = [scored(task, task.judged(), measures) for task in tasks.values()]
+    return Result(tasks[DIRECTIONS[0]].about, pd.concat(tables, ignore_index=True))
+
+
+def scored(task: Task, judged: Judged, measures: Sequence[str]) -> pd.DataFrame:
+    """Return the per-query table of one task; the columns are those of `Result`."""
+    table = query_table(
+        task.name, task.ids, task.texts, judged.first, task.right, len(task.answers)
+    )
+    for name in measures:
+        table[name] = measured(judged, name)
+    return table
+
+
+def summary(
+    result: Result, measures: Sequence[str] | None = None, *, seed: int = 0
+) -> pd.DataFrame:
+    """Return one row per direction and measure: the mean, its 95 % interval, and chance.
+
+    Queries without a right answer have no measure and are left out; ``queries`` counts the rest.
+
+    Args:
+        result: from `evaluate`.
+        measures: some of its measures; None means all.
+        seed: of the bootstrap, which draws pictures, and of the random orders that are chance.
+
+    Returns:
+        Columns direction, measure, value, low, high, chance, queries, pictures, searched.
+    """
+    records = []
+    for direction, rows in result.queries.groupby("direction", sort=False):
+        rows = rows[rows["n_right"] > 0]
+        random = _random(rows, np.random.default_rng(seed))
+        for name in result.measures if measures is None else measures:
+            low, high = interval(rows[name], rows["id"], np.random.default_rng(seed))
+            records.append(
+                {
+                    "direction": direction,
+                    "measure": name,
+                    "value": rows[name].mean(),
+                    "low": low,
+                    "high": high,
+                    "chance": float(measured(random, name).mean()),
+                    "queries": len(rows),
+                    "pictures": rows["id"].nunique(),
+                    "searched": int(rows["n"].iloc[0]),
+                }
+            )
+    return pd.DataFrame(records)
+
+
+def compare(
+    first: Result, second: Result, measures: Sequence[str] | None = None, *, seed: int = 0
+) -> pd.DataFrame:
+    """Return how much second is better than first, per direction and measure, query by query.
+
+    Args:
+        first: one system.
+        second: another on the same queries.
+        measures: which both have; None means all of first's.
+        seed: of the bootstrap and of the permutation test.
+
+    Returns:
+        Columns direction, measure, first, second, difference, low, high, p, queries, pictures.
+
+    Raises:
+        ValueError: the two are of another gallery, split, rule, or of other queries.
+    """
+    _check_same(first, second)
+    records = []
+    for direction, rows in first.queries.groupby("direction", sort=False):
+        rows = rows[rows["n_right"] > 0]
+        others = second.queries.loc[rows.index]
+        for name in first.measures if measures is None else measures:
+            rng = np.random.default_rng(seed)
+            found = paired_difference(rows[name], others[name], rows["id"], rng)
+            records.append(
+                {
+                    "direction": direction,
+                    "measure": name,
+                    "first": rows[name].mean(),
+                    "second": others[name].mean(),
+                    "difference": found.difference,
+                    "low": found.low,
+                    "high": found.high,
+                    "p": found.p,
+                    "queries": found.queries,
+                    "pictures": found.clusters,
+                }
+            )
+    return pd.DataFrame(records)
 
 
 def ranked_captions(gallery: Gallery, embeddings: Embeddings, split: str = "test") -> pd.DataFrame:
@@ -65,37 +195,18 @@ def ranked_captions(gallery: Gallery, embeddings: Embeddings, split: str = "test
         Columns direction, id (the query's picture), caption ("" for a picture query), rank
         (from 1), n_right, n (how many were ranked).
     """
-    ids, owners = embeddings.ids, embeddings.caption_ids
-    stands_for = twins(gallery, ids)
-    asked = set(gallery.items.loc[gallery.items["split"] == split, "id"])
-    if not asked:
-        raise ValueError(f"gallery {gallery.name} has no item in split {split!r}")
-    by_caption = right_pictures(embeddings.caption_texts, owners, ids, stands_for)
-    texts = np.flatnonzero([owner in asked for owner in owners])
-    captions_of = defaultdict(list)
-    for number, rows in enumerate(by_caption):
-        for row in rows:
-            captions_of[row].append(number)
-    pictures = np.array([row for row, name in enumerate(ids) if name in asked and captions_of[row]])
-    right_of_text = [by_caption[number] for number in texts]
-    right_of_picture = [np.array(captions_of[row]) for row in pictures]
-    forward = query_table(
-        DIRECTIONS[0],
-        owners[texts],
-        embeddings.caption_texts[texts],
-        first_right_ranks(embeddings.captions[texts], embeddings.images, right_of_text),
-        right_of_text,
-        len(ids),
-    )
-    back = query_table(
-        DIRECTIONS[1],
-        ids[pictures],
-        [""] * len(pictures),
-        first_right_ranks(embeddings.images[pictures], embeddings.captions, right_of_picture),
-        right_of_picture,
-        len(owners),
-    )
-    return pd.concat([forward, back], ignore_index=True)
+    tables = [
+        query_table(
+            task.name,
+            task.ids,
+            task.texts,
+            first_right_ranks(task.xq, task.xb, task.right),
+            task.right,
+            len(task.answers),
+        )
+        for task in caption_tasks(gallery, embeddings, split).values()
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
 def query_table(
@@ -136,7 +247,7 @@ def hit_rates(
     for direction, rows in queries.groupby("direction", sort=False):
         for k in ks:
             hits = (rows["rank"] <= k).to_numpy()
-            low, high = bootstrap_interval(hits, rows["id"], np.random.default_rng(seed))
+            low, high = interval(hits, rows["id"], np.random.default_rng(seed))
             records.append(
                 {
                     "direction": direction,
@@ -151,3 +262,27 @@ def hit_rates(
                 }
             )
     return pd.DataFrame(records)
+
+
+def _random(queries: pd.DataFrame, rng: np.random.Generator) -> Judged:
+    """Return the same queries, several times over, with every list in random order."""
+    times = -(-RANDOM_QUERIES // len(queries))
+    n_right = np.tile(queries["n_right"].to_numpy(np.int64), times)
+    nothing = np.empty(0, np.int64)
+    judged = Judged(
+        nothing, nothing, np.empty(0), n_right, np.ones(n_right.sum()), int(queries["n"].iloc[0])
+    )
+    return shuffled(judged, rng)
+
+
+def _check_same(first: Result, second: Result) -> None:
+    for what in SAME:
+        one, other = first.about.get(what), second.about.get(what)
+        if one != other:
+            raise ValueError(
+                f"the two results have another {what} ({one} and {other}), so they do not "
+                "compare; evaluate both on the same"
+            )
+    asked = ["direction", "id", "caption", "n_right"]
+    if not first.queries[asked].equals(second.queries[asked]):
+        raise ValueError("the two results are of other queries, or in another order; pair the same")
