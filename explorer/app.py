@@ -13,7 +13,10 @@ ICON = Path(__file__).with_name("icon.png")  # a file: Streamlit's own icons com
 
 st.set_page_config(page_title="sigscope", page_icon=str(ICON), layout="wide")
 page = st.navigation(
-    [st.Page("pages/search.py", title="Search", icon=":material/search:", default=True)]
+    [
+        st.Page("pages/search.py", title="Search", default=True),
+        st.Page("pages/rate.py", title="Rate results"),
+    ]
 )
 try:
     page.run()

@@ -49,7 +49,7 @@ def panel(asked: query.Query, captions: Callable[[], pd.DataFrame]) -> None:
             st.text(_title(asked))
             if asked.kind != "words":
                 grid.captions(captions())
-        st.button("Clear", key="clear", icon=":material/close:", on_click=query.clear)
+        st.button("Clear", key="clear", on_click=query.clear)
 
 
 def trouble(reason: Exception) -> None:

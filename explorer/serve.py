@@ -6,6 +6,9 @@ from threading import Thread
 
 import resources
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+
+PagesManager.uses_pages_directory = False  # app.py names the pages, whichever is opened first
 
 
 def warm() -> None:

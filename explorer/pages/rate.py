@@ -1,0 +1,37 @@
+"""Rate results: a volunteer says of one picture after the other whether it shows what was asked."""
+
+import ask
+import rating
+import rating_form
+import resources
+import streamlit as st
+
+from sigscope.ratings import RatingsError, RatingStore
+
+st.html(rating_form.STYLE)
+st.title("Rate results", anchor=False)
+try:
+    store = RatingStore()
+    sessions = store.sessions(resources.gallery().fingerprint)
+    task = rating.current(store, sessions)
+    grades = store.grades(task.session, task.rater) if task else {}
+except RatingsError as reason:
+    ask.trouble(reason)
+    st.stop()
+
+if reason := rating.trouble():
+    ask.trouble(reason)
+if task is None:
+    rating_form.welcome(store, sessions)
+    st.stop()
+
+rating_form.progress(task, grades)
+place = next((place for place, pair in enumerate(task.order) if pair not in grades), None)
+if place is None:
+    rating_form.finished(task, grades)
+    st.stop()
+
+rating_form.question(task, place)
+if seen := [p for p in task.beside(place) if task.order[p] in grades]:
+    st.caption("Your answers for these words so far; a click changes one.")
+    rating_form.given(task, seen, grades)
