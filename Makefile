@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run explorer notebooks test bench fix gallery model install
+.PHONY: help run explorer notebooks test bench fix gallery model autofaiss install
 
 PORT ?= 8501
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -52,6 +52,9 @@ model: install ## train data/models/siglit-mini again
 	$(PY) data/train_siglit_mini.py
 	$(PY) data/ship_embeddings.py
 	$(PY) data/write_model_card.py
+
+autofaiss: install ## build .venv-autofaiss, where AutoFaiss runs (once; about 430 MB)
+	@$(PY) -m sigscope.autofaiss_env
 
 install:
 	@command -v $(PYTHON) >/dev/null || { echo "sigscope needs Python 3.11 or newer, and there is no $(PYTHON) on the PATH: install one, or name it with 'make run PYTHON=/path/to/python3.11'." >&2; exit 1; }
