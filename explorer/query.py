@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 import streamlit as st
+from settings import Settings
 
 from sigscope.search import Searcher
 
@@ -56,11 +57,12 @@ def clear() -> None:
     _ask(None)
 
 
-def results(query: Query, searcher: Searcher, k: int, categories: list[str]) -> pd.DataFrame:
+def results(query: Query, how: Settings, k: int, categories: list[str]) -> pd.DataFrame:
     """Return the best pictures; ValueError says in a sentence why there are none."""
-    kept = categories or None
+    kept, searcher = categories or None, how.searcher
     if query.kind == "words":
-        return searcher.by_text(query.text, k, category=kept)
+        adjusted = {"tame_hubs": how.tame_hubs, "less_text": how.less_text}
+        return searcher.by_text(query.text, k, category=kept, **adjusted)
     if query.kind == "picture":
         return searcher.by_picture(query.picture, k, category=kept)
     return searcher.like(query.text, k, category=kept)

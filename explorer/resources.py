@@ -16,9 +16,20 @@ def gallery() -> Gallery:
     return load_gallery(os.environ.get("SIGSCOPE_GALLERY") or None)
 
 
+@st.cache_resource(show_spinner=False)
+def searcher(index: str = "flat", effort: int | None = None) -> Searcher:
+    """The gallery made searchable by an index; all indexes share one model and its vectors."""
+    ready = exact()
+    if index == "flat":
+        return ready
+    if effort is not None:
+        return searcher(index).at(effort)
+    return Searcher(ready.gallery, ready.embeddings, ready.encoder, index)
+
+
 @st.cache_resource(show_spinner="Loading the model (a few seconds, once) …")
-def searcher() -> Searcher:
-    """The gallery made searchable; the first text and picture, which are slow, are behind it."""
+def exact() -> Searcher:
+    """Exact search; the first text and picture, which are slow, are behind it."""
     ready = Searcher.open(gallery())
     ready.by_text("warm-up", 1)
     ready.by_picture(Image.new("RGB", (64, 64), "white"), 1)
@@ -41,11 +52,14 @@ def sample(n: int, seed: int, chosen: tuple[str, ...]) -> pd.DataFrame:
     return items.sample(min(n, len(items)), random_state=seed)[["id", "caption", "category"]]
 
 
-def facts() -> str:
+def facts(ready: Searcher | None = None) -> str:
     """Which model, gallery and index answer; waits for the model where it is not loaded yet."""
-    ready = searcher()
+    ready = ready or searcher()
+    spec, how = ready.index.spec, "compares with every picture"
+    if spec.knob:
+        how = f"{spec.knob} {ready.effort or spec.default_effort(len(ready))}"
     return (
         f"Model: {ready.encoder.describe()} · Gallery: {ready.gallery.name}, {len(ready):,} "
-        f"pictures of every split · Index: {ready.index_name}, compares with every picture · "
+        f"pictures of every split · Index: {ready.index_name}, {how} · "
         "Nothing you type or upload leaves this machine."
     )

@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -12,6 +13,7 @@ from sigscope.embeddings import StaleEmbeddings, embed_gallery, load_embeddings
 from sigscope.encoder import Encoder
 from sigscope.gallery import load_gallery
 from sigscope.images import PictureError
+from sigscope.index_specs import INDEXES
 from sigscope.search import Searcher
 
 COLUMNS = ["rank", "id", "score", "caption", "category", "path"]
@@ -397,3 +399,11 @@ def test_open_makes_what_is_missing_and_finds_it_again(gallery, checkpoint, tmp_
     second = Searcher.open(gallery, checkpoint("siglip"))
     assert first.embeddings.folder == second.embeddings.folder
     assert len(first) == N and load_embeddings(first.embeddings.folder, gallery=gallery)
+
+
+def test_a_spec_serves_as_well_as_a_name(gallery, embeddings):
+    spec = replace(INDEXES["hnsw"], factory="HNSW16", label="hnsw-16")
+    searcher = Searcher(gallery, embeddings, ToyEncoder(), index=spec, effort=32)
+    assert (searcher.index_name, searcher.index.spec) == ("hnsw-16", spec)
+    assert colours(searcher.by_text("a red thing", k=3)) == ["red"] * 3
+    assert searcher.captions_for(searcher.embeddings.ids[0], k=1)["caption"].str.contains("red")[0]

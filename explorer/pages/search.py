@@ -4,13 +4,15 @@ import ask
 import grid
 import query
 import resources
+import settings
 import streamlit as st
 
 N_SAMPLE, N_CAPTIONS = 10, 5
 SCORE = (
     "A score is the cosine between the vector of what you ask and the vector of a picture: 1 is "
     "the same direction, 0 is unrelated. Words and pictures lie further apart than pictures and "
-    "pictures do, so compare scores within one search only."
+    "pictures do, so compare scores within one search only. With hubs tamed or pictures of text "
+    "lowered a score is no cosine any more."
 )
 
 gallery, counts = resources.gallery(), resources.categories()
@@ -26,6 +28,8 @@ chosen = st.sidebar.multiselect(
     format_func=lambda name: f"{name} ({counts[name]:,})",
 )
 
+how = settings.chosen()
+
 asked = query.current()
 if asked is None:
     st.subheader("A few of them", anchor=False)
@@ -33,11 +37,11 @@ if asked is None:
     st.button("Show others", key="others", on_click=query.show_others)
 else:
     try:
-        found = query.results(asked, resources.searcher(), k, chosen)
+        found = query.results(asked, how, k, chosen)
     except ValueError as reason:
         ask.trouble(reason)
         st.stop()
-    ask.panel(asked, lambda: query.captions(asked, resources.searcher(), N_CAPTIONS))
+    ask.panel(asked, lambda: query.captions(asked, how.searcher, N_CAPTIONS))
     encode_ms, search_ms = found.attrs["encode_ms"], found.attrs["search_ms"]
     among = f"{len(chosen)} of {len(counts)} categories" if chosen else "all categories"
     st.caption(
@@ -47,4 +51,4 @@ else:
     )
     grid.cards(found)
 
-st.caption(resources.facts())
+st.caption(resources.facts(how.searcher))

@@ -167,7 +167,8 @@ class Encoder:
         """Return one line that says which model computes where, how, and what else to know."""
         from torch import get_num_threads
 
-        threads = f", {get_num_threads()} threads" if self.device == "cpu" else ""
+        n = get_num_threads()
+        threads = f", {n} thread{'s' if n > 1 else ''}" if self.device == "cpu" else ""
         half = "" if len(self.towers) == len(PARTS) else f", {self.towers[0]} tower only"
         return (
             f"{self.model} ({FAMILIES[self.family].label}, {self.dimension}-d{half}) "

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from sigscope.corrections import Correction, search_corrected
 from sigscope.embeddings import Embeddings
 from sigscope.gallery import Gallery
+from sigscope.index_specs import IndexSpec
 from sigscope.indexes import VectorIndex
 
 COLUMNS = pd.Index(["rank", "id", "score", "caption", "category", "path"])
@@ -51,14 +53,15 @@ class Target:
     index: VectorIndex
     shown: dict[str, pd.api.extensions.ExtensionArray]  # the columns SHOWN
     labels: dict[str, Labels]  # by category, by split
+    rows: np.ndarray  # (n,) which rows of the embeddings these are
 
     @classmethod
-    def pictures(cls, gallery: Gallery, embeddings: Embeddings, index: str) -> "Target":
+    def pictures(cls, gallery: Gallery, embeddings: Embeddings, index: str | IndexSpec) -> "Target":
         """Return the pictures that are both in gallery and in embeddings."""
         return cls._of(gallery, embeddings, embeddings.ids, embeddings.images, None, index)
 
     @classmethod
-    def captions(cls, gallery: Gallery, embeddings: Embeddings, index: str) -> "Target":
+    def captions(cls, gallery: Gallery, embeddings: Embeddings, index: str | IndexSpec) -> "Target":
         """Return the captions of items that are both in gallery and in embeddings."""
         ids, texts = embeddings.caption_ids, embeddings.caption_texts
         return cls._of(gallery, embeddings, ids, embeddings.captions, texts, index)
@@ -71,7 +74,7 @@ class Target:
         ids: np.ndarray,
         vectors: np.ndarray,
         texts: np.ndarray | None,
-        index: str,
+        index: str | IndexSpec,
     ) -> "Target":
         rows, items = _joined(ids, gallery.items)
         if rows.size == 0:
@@ -87,6 +90,7 @@ class Target:
             index=VectorIndex.build(index, vectors if whole else vectors[rows], ids[rows]),
             shown={column: items[column].astype(TEXT).array for column in SHOWN},
             labels={name: Labels.of(items[name]) for name in ("category", "split")},
+            rows=rows,
         )
 
     def __len__(self) -> int:
@@ -101,6 +105,8 @@ class Target:
         category: str | Sequence[str] | None = None,
         split: str | Sequence[str] | None = None,
         without: str | None = None,
+        effort: int | None = None,
+        corrections: Sequence[Correction] = (),
     ) -> pd.DataFrame:
         """Return the k rows nearest a unit vector, best first, as a table with ``COLUMNS``.
 
@@ -110,6 +116,8 @@ class Target:
             category: only these categories, one or several; none at all gives no rows.
             split: only these splits.
             without: an id to leave out.
+            effort: the value of the index's knob; None is its default.
+            corrections: taken off the cosines, each over all rows of the embeddings.
 
         Raises:
             ValueError: k is below 1, or nothing has that category or split.
@@ -119,12 +127,28 @@ class Target:
             raise ValueError(f"k is {k}; ask for at least one result")
         among = self._chosen(category=category, split=split)
         wanted = k if without is None else k + 1
-        scores, rows = self.index.search(vector[None], wanted, rows=among)
-        scores, rows = scores[0], rows[0]
+        scores, rows = self._search(vector[None], wanted, among, effort, corrections)
+        scores, rows = scores[0][rows[0] >= 0], rows[0][rows[0] >= 0]
         if without is not None:
             others = self.index.ids[rows] != without
             scores, rows = scores[others][:k], rows[others][:k]
         return self._table(scores, rows)
+
+    def _search(
+        self,
+        xq: np.ndarray,
+        k: int,
+        among: np.ndarray | None,
+        effort: int | None,
+        corrections: Sequence[Correction],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if not corrections:
+            return self.index.search(xq, k, rows=among, effort=effort)
+
+        def plain(xq: np.ndarray, fetch: int) -> tuple[np.ndarray, np.ndarray]:
+            return self.index.search(xq, fetch, rows=among, effort=effort)
+
+        return search_corrected(plain, xq, k, [one.among(self.rows) for one in corrections])
 
     def _chosen(self, **wanted: str | Sequence[str] | None) -> np.ndarray | None:
         """Return the numbers of the rows that have the wanted labels; None means every row."""

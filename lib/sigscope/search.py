@@ -6,6 +6,7 @@ pictures lie nearer to each other than a picture and its caption.
 
 import threading
 from collections.abc import Sequence
+from copy import copy
 from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
@@ -14,10 +15,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sigscope.adjustments import Adjustments
+from sigscope.corrections import Correction
 from sigscope.embedder import picture_side
 from sigscope.embeddings import Embeddings, StaleEmbeddings, open_embeddings
 from sigscope.gallery import Gallery, load_gallery
 from sigscope.images import Source, open_picture
+from sigscope.index_specs import IndexSpec, find_spec
 from sigscope.indexes import VectorIndex
 from sigscope.ranking import Target
 from sigscope.store import same
@@ -39,7 +43,12 @@ class Searcher:
     """
 
     def __init__(
-        self, gallery: Gallery, embeddings: Embeddings, encoder: Any, index: str = "flat"
+        self,
+        gallery: Gallery,
+        embeddings: Embeddings,
+        encoder: Any,
+        index: str | IndexSpec = "flat",
+        effort: int | None = None,
     ) -> None:
         """Join a gallery and its embeddings by id.
 
@@ -48,14 +57,17 @@ class Searcher:
             embeddings: its vectors.
             encoder: the encoder that made them, or a function that returns it, which is called
                 when the first text or picture is to be encoded.
-            index: a name in ``INDEXES``.
+            index: a name in ``INDEXES``, or a spec, such as that of a recommended index.
+            effort: the value of that index's knob; None is its default.
         """
-        self.gallery, self.embeddings, self.index_name = gallery, embeddings, index
+        self.gallery, self.embeddings = gallery, embeddings
+        self.index_name, self.effort = find_spec(index)[0], effort
         self._rows = {id_: row for row, id_ in enumerate(embeddings.ids)}
         self._pictures = Target.pictures(gallery, embeddings, index)
         self._make_encoder = None if hasattr(encoder, "encode_texts") else encoder
         self._encoder = None if self._make_encoder else self._fitting(encoder)
         self._captions: Target | None = None
+        self.adjustments = Adjustments(gallery, embeddings, self._encode_texts)
         self._lock = threading.Lock()
         self._text_vector = lru_cache(maxsize=REMEMBERED_TEXTS)(self._encode_text)
 
@@ -64,7 +76,8 @@ class Searcher:
         cls,
         gallery: Gallery | str | Path | None = None,
         model: str | Path | None = None,
-        index: str = "flat",
+        index: str | IndexSpec = "flat",
+        effort: int | None = None,
         progress: bool = False,
     ) -> "Searcher":
         """Return a searcher of a gallery (or a folder; None is the shipped one) with a model.
@@ -77,7 +90,13 @@ class Searcher:
             gallery = load_gallery(gallery)
         encoder = Encoder.load(model)
         embeddings = open_embeddings(gallery, encoder, progress=progress)
-        return cls(gallery, embeddings, encoder, index)
+        return cls(gallery, embeddings, encoder, index, effort)
+
+    def at(self, effort: int | None) -> "Searcher":
+        """Return this searcher with another value of its index's knob; they share everything."""
+        other = copy(self)
+        other.effort = effort
+        return other
 
     def __len__(self) -> int:
         """Return the number of pictures searched."""
@@ -97,14 +116,32 @@ class Searcher:
             return self._encoder
 
     def by_text(
-        self, text: str, k: int = 10, *, category: Choice = None, split: Choice = None
+        self,
+        text: str,
+        k: int = 10,
+        *,
+        category: Choice = None,
+        split: Choice = None,
+        tame_hubs: bool = False,
+        less_text: float = 0.0,
     ) -> pd.DataFrame:
-        """Return the pictures that fit a text best; a text too long for the model is cut."""
+        """Return the pictures that fit a text best; a text too long for the model is cut.
+
+        Args:
+            text: what to look for.
+            k: how many.
+            category: only these.
+            split: only these.
+            tame_hubs: lower pictures that are near to everything (`sigscope.adjustments`).
+            less_text: what a picture that is all text loses, in units of cosine, unless the query
+                asks for text. With either, a score is no cosine any more.
+        """
         if not isinstance(text, str) or not text.strip():
             raise ValueError("the query is empty; write a few words that describe a picture")
         start = perf_counter()
         vector = self._text_vector(text)
-        return self._ranked(self._pictures, vector, k, category, split, start)
+        adjusted = self.adjustments.of(text, tame_hubs, less_text)
+        return self._ranked(self._pictures, vector, k, category, split, start, corrections=adjusted)
 
     def by_picture(
         self, picture: Source, k: int = 10, *, category: Choice = None, split: Choice = None
@@ -152,9 +189,18 @@ class Searcher:
         split: Choice,
         start: float,
         without: str | None = None,
+        corrections: Sequence[Correction] = (),
     ) -> pd.DataFrame:
         encoded = perf_counter()
-        table = target.nearest(vector, k, category=category, split=split, without=without)
+        table = target.nearest(
+            vector,
+            k,
+            category=category,
+            split=split,
+            without=without,
+            effort=self.effort if target.index.spec.knob else None,
+            corrections=corrections,
+        )
         table.attrs["encode_ms"] = 1000 * (encoded - start)
         table.attrs["search_ms"] = 1000 * (perf_counter() - encoded)
         return table
@@ -163,6 +209,9 @@ class Searcher:
         vector = self.encoder.encode_texts([text])[0]
         vector.setflags(write=False)
         return vector
+
+    def _encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        return self.encoder.encode_texts(list(texts))
 
     def _picture_vector(self, picture: Source) -> np.ndarray:
         encoder = self.encoder
@@ -191,7 +240,7 @@ class Searcher:
     def _caption_target(self) -> Target:
         with self._lock:
             if self._captions is None:
-                self._captions = Target.captions(self.gallery, self.embeddings, self.index_name)
+                self._captions = Target.captions(self.gallery, self.embeddings, self.index.spec)
             return self._captions
 
     def _fitting(self, encoder: Any) -> Any:
