@@ -126,7 +126,7 @@ def test_random_pictures_are_the_same_for_the_same_words(gallery):
 
 def test_session_of_a_searcher_pools_its_index_and_keywords(gallery, tmp_path):
     encoder = ToyEncoder()
-    encoder.describe = lambda: "toy"
+    encoder.describe = lambda: "toy on 1 thread"
     searcher = Searcher(gallery, embed_gallery(gallery, encoder, tmp_path / "vectors"), encoder)
     store = RatingStore(tmp_path / "ratings.sqlite")
     session = begin_session(store, searcher, queries=ONE, depth=3)
@@ -136,4 +136,5 @@ def test_session_of_a_searcher_pools_its_index_and_keywords(gallery, tmp_path):
     assert set(lists["system"]) == {"flat", "keywords"}
     row = store.sessions(gallery.fingerprint).iloc[0]
     assert row["about"]["model"] == "toy" and row["about"]["identity"] == encoder.identity
+    encoder.describe = lambda: "toy on 8 threads"  # another machine, the same lists
     assert begin_session(store, searcher, queries=ONE, depth=3) == session

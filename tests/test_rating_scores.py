@@ -1,7 +1,9 @@
 """From ratings to scores and agreement: published figures, hand-worked cases, slow twins."""
 
 import itertools
+from urllib.parse import quote
 
+import ir_measures
 import numpy as np
 import pandas as pd
 import pytest
@@ -241,6 +243,23 @@ def test_qrels_have_trecs_four_columns_and_come_back(tmp_path):
     path.write_text("q 0 a\n")
     with pytest.raises(ValueError, match="line 1"):
         read_qrels(path)
+
+
+def test_ir_measures_reads_our_qrels_and_scores_the_lists_alike(tmp_path):
+    lists = rankings(one={"q": "a b c d e", "p": "f_1 g h"}, two={"q": "x b y a z", "p": "g f_1"})
+    lists["id"] = lists["id"].str.replace("_", " ")
+    given = ratings("r q a=2 b=0 c=1 d=0 e=0 x=1 y=0 z=2", "r p f_1=2 g=0 h=1")
+    given["id"] = given["id"].str.replace("_", " ")
+    path = tmp_path / "qrels.txt"
+    path.write_text(qrels_text(given))
+    qrels = list(ir_measures.read_trec_qrels(str(path)))
+    table = scores(given, lists).set_index(["system", "query"])
+    for system, found in lists.groupby("system"):
+        rows = found[["query", "id", "rank"]].itertuples(index=False)
+        run = [ir_measures.ScoredDoc(q, quote(id), -float(rank)) for q, id, rank in rows]
+        for theirs, ours in (("AP@5", "AP@5"), ("P@3", "P@3")):
+            for one in ir_measures.iter_calc([ir_measures.parse_measure(theirs)], qrels, run):
+                assert one.value == pytest.approx(table.loc[(system, one.query_id), ours])
 
 
 @pytest.fixture

@@ -151,7 +151,7 @@ def begin_session(
     made = pool(default_systems(searcher) if systems is None else systems, queries, depth)
     about = {
         "gallery": searcher.gallery.name,
-        "model": searcher.encoder.describe(),
+        "model": searcher.encoder.identity["model"],
         "identity": searcher.encoder.identity,
         "systems": sorted(set(made.rankings["system"])),
         "depth": depth,
