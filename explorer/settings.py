@@ -13,9 +13,15 @@ MOST = 0.3  # in units of cosine
 
 @dataclass(frozen=True)
 class Settings:
-    searcher: Searcher
+    index: str
+    effort: int | None
     tame_hubs: bool
     less_text: float
+
+    @property
+    def searcher(self) -> Searcher:
+        """What searches so; waits for the model where it is not loaded yet."""
+        return resources.searcher(self.index, self.effort)
 
 
 def chosen() -> Settings:
@@ -29,16 +35,7 @@ def chosen() -> Settings:
             help="Flat compares with every picture. The others look at fewer, or at shorter codes: "
             "notebooks 4 and 5 measure what that loses.",
         )
-        efforts = resources.searcher(index).index.efforts
-        effort = None
-        if len(efforts) > 1:
-            knob = INDEXES[index].knob
-            start = INDEXES[index].default_effort(len(resources.searcher(index)))
-            nearest = min(efforts, key=lambda value: abs(value - start))
-            effort = st.select_slider(
-                f"Effort ({knob})", efforts, nearest, key=f"effort-{index}",
-                help="More of it finds more of what exact search finds, and takes longer.",
-            )  # fmt: skip
+        effort = effort_of(index) if INDEXES[index].knob else None
         tame = st.toggle(
             "Tame hubs",
             key="tame",
@@ -50,4 +47,17 @@ def chosen() -> Settings:
             help="What a picture that looks like text to the model loses, in units of cosine, "
             "unless the words ask for text. For searches by words.",
         )  # fmt: skip
-    return Settings(resources.searcher(index, effort), tame, less)
+    return Settings(index, effort, tame, less)
+
+
+def effort_of(index: str) -> int:
+    """Show a slider over the index's knob, and return its value."""
+    spec, n = INDEXES[index], len(resources.gallery())
+    efforts = spec.efforts(n)
+    if len(efforts) == 1:
+        return efforts[0]
+    start = min(efforts, key=lambda value: abs(value - spec.default_effort(n)))
+    return st.select_slider(
+        f"Effort ({spec.knob})", efforts, start, key=f"effort-{index}",
+        help="More of it finds more of what exact search finds, and takes longer.",
+    )  # fmt: skip

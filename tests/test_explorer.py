@@ -190,3 +190,27 @@ def test_settings_keep_the_explorer_on_this_machine():
     assert settings["browser"]["gatherUsageStats"] is False
     assert settings["client"]["showErrorDetails"] == "none"
     assert settings["client"]["toolbarMode"] == "minimal"
+
+
+def test_the_index_and_its_effort_are_chosen_and_said(visit, searcher):
+    visit.selectbox("index").set_value("hnsw").run()
+    visit.select_slider("effort-hnsw").set_value(16).run()
+    found = search(visit, "a red bus")
+    assert not found.exception
+    exact = searcher.by_text("a red bus", 20)
+    assert len(set(cards(found)) & set(captions_of(exact))) > len(exact) // 2
+    assert any("Index: hnsw, efSearch 16" in line.value for line in found.caption)
+
+
+def test_lowering_pictures_of_text_changes_what_words_find(visit, searcher):
+    plain = cards(search(visit, "green"))
+    visit.slider("less_text").set_value(0.3).run()
+    lowered = cards(visit)
+    assert lowered == captions_of(searcher.by_text("green", 20, less_text=0.3))
+    assert lowered != plain
+
+
+def test_hubs_are_tamed_on_request(visit, searcher):
+    search(visit, "red apple")
+    visit.toggle("tame").set_value(True).run()
+    assert cards(visit) == captions_of(searcher.by_text("red apple", 20, tame_hubs=True))

@@ -74,7 +74,7 @@ def agreement_curve(table: pd.DataFrame, *, title: str) -> go.Figure:
         opacity=0.2,
         line={"width": 0},
         mode="lines",
-        name="its 95 % interval",
+        name="95 % interval of alpha",
         hoverinfo="skip",
     )
     for name, column, colour, dash in (
@@ -116,7 +116,7 @@ def interval_curves(table: pd.DataFrame, *, title: str) -> go.Figure:
         )
     ticks = sorted(set(table["queries"]))
     figure.update_xaxes(title_text="queries rated", type="log", tickvals=ticks)
-    figure.update_yaxes(title_text="± percentage points", rangemode="tozero")
+    figure.update_yaxes(title_text="interval: ± percentage points", rangemode="tozero")
     return _dressed(figure, title, height=430)
 
 
@@ -168,4 +168,4 @@ def _dressed(figure: go.Figure, title: str, height: int) -> go.Figure:
     figure.layout.template = TEMPLATE  # update_layout would merge it into Plotly's own 7 KB
     where = {"x": 0.01, "xanchor": "left", "y": 0.98, "yanchor": "top", "font": {"size": 15}}
     figure.update_layout(height=height, title={"text": escape(title), **where})
-    return figure.update_layout(margin={"l": 60, "r": 20, "t": 90, "b": 55})
+    return figure.update_layout(margin={"l": 60, "r": 20, "t": 80, "b": 55})
