@@ -47,11 +47,15 @@ def style() -> None:
 
 
 def cards(table: pd.DataFrame) -> None:
-    """Show one card per row of a table with id, caption, category and perhaps score."""
+    """Show one card per row of a table with id, caption, category and perhaps score.
+
+    What the score is called comes with the table.
+    """
+    called = table.attrs.get("score", "cosine")
     with st.container(key="cards"), st.grid(min_column_width=150, gap="small") as grid:
         for number, row in enumerate(table.to_dict("records")):
             with grid.cell(), st.container(gap="xsmall"):
-                st.html(_card(row))
+                st.html(_card(row, called))
                 st.button(
                     "More like this",
                     key=f"like-{number}",
@@ -93,9 +97,9 @@ def thumbnail(id: str) -> str:
     return _encoded(gallery.picture(id))
 
 
-def _card(row: dict) -> str:
+def _card(row: dict, called: str = "cosine") -> str:
     caption = escape(row["caption"] or "no caption")
-    score = f"cosine {row['score']:.3f}" if "score" in row else ""
+    score = f"{called} {row['score']:.3f}" if "score" in row else ""
     below = escape(" · ".join(part for part in (score, row["category"]) if part)) or "&nbsp;"
     source = thumbnail(row["id"])
     return (

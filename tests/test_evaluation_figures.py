@@ -106,6 +106,11 @@ def test_each_direction_is_in_the_legend_once():
     assert shown == ["text to image", "image to text"]
 
 
+def test_where_panels_stand_is_rounded():
+    figure = figures.system_dots(pd.concat([systems(), systems().assign(measure="MRR")]))
+    assert not re.search(r"\.\d{6,}", json.dumps(figure.to_dict()["layout"], default=str))
+
+
 def test_a_difference_that_may_be_none_is_hollow_and_counts_in_percentage_points():
     sure, unsure = figures.difference_dots(differences(), ["hit rate@1"]).data
     assert (sure.marker.color, unsure.marker.color) == ((COLOURS["text to image"],), ("white",))

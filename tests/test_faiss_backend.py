@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from toy import unit
 
-from sigscope import faiss_backend, training
+from sigscope import faiss_backend, index_training
 from sigscope.backends import NumpyIndex, SklearnIndex
 from sigscope.faiss_backend import METRICS, FaissIndex
 from sigscope.index_specs import INDEXES
@@ -26,7 +26,9 @@ def built(vectors):
 @pytest.mark.parametrize("name", FAISS)
 def test_every_layer_has_the_metric_of_the_spec(name, built):
     index = built[name].index
-    assert {index.metric_type, training.core(index).metric_type} == {METRICS[INDEXES[name].metric]}
+    assert {index.metric_type, index_training.core(index).metric_type} == {
+        METRICS[INDEXES[name].metric]
+    }
 
 
 @pytest.mark.parametrize("name", FAISS)
@@ -77,18 +79,18 @@ def test_more_results_than_its_effort_do_not_starve_a_graph(built, vectors):
 
 
 def test_cells_are_trained_on_a_sample_that_is_the_same_every_time(vectors):
-    sample = training._sample(vectors[0], 100, 1)
+    sample = index_training._sample(vectors[0], 100, 1)
     assert sample.shape == (100, D) and len(np.unique(sample, axis=0)) == 100
-    np.testing.assert_array_equal(sample, training._sample(vectors[0], 100, 1))
+    np.testing.assert_array_equal(sample, index_training._sample(vectors[0], 100, 1))
 
 
 def test_too_few_rows_to_train_on_are_repeated():
     xb = np.arange(6, dtype=np.float32).reshape(3, 2)
-    np.testing.assert_array_equal(training._sample(xb, 10, 5), xb[[0, 1, 2, 0, 1]])
+    np.testing.assert_array_equal(index_training._sample(xb, 10, 5), xb[[0, 1, 2, 0, 1]])
 
 
 def test_a_graph_is_built_with_the_effort_that_is_stated(built):
-    assert built["hnsw"].index.hnsw.efConstruction == training.BUILD_BEAM
+    assert built["hnsw"].index.hnsw.efConstruction == index_training.BUILD_BEAM
 
 
 @pytest.mark.parametrize("kind", [NumpyIndex, SklearnIndex])

@@ -52,6 +52,13 @@ def test_every_figure_says_whose_ratings_it_draws(name):
     assert layout["title"]["text"] == "SIMULATED &lt;ratings&gt;"
 
 
+def test_panels_stand_at_rounded_places():
+    figure = figures.score_dots(summaries(), ["P@5", "AP@5", "P@5"], title=TITLE)
+    domains = [figure.layout[name].domain for name in ("xaxis", "xaxis2", "xaxis3")]
+    assert all(round(end, 4) == end for ends in domains for end in ends)
+    assert domains[0][1] < domains[1][0] and domains[1][1] < domains[2][0]
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_panel_names_what_its_numbers_are(name):
     layout = json.loads(FIGURES[name]().to_json())["layout"]

@@ -160,7 +160,8 @@ def text_heaviness(table: pd.DataFrame, *, width: float = 0.1) -> go.Figure:
 def _panels(table: pd.DataFrame, measures: Sequence[str] | None, value: str) -> go.Figure:
     """Return a panel per measure with a dot per system and direction, systems from the top."""
     panels, systems = _by_measure(table, measures), list(table["system"].unique())
-    figure = make_subplots(cols=len(panels), shared_yaxes=True, horizontal_spacing=0.03)
+    figure = make_subplots(cols=len(panels), shared_yaxes=True, horizontal_spacing=0.06)
+    figure.for_each_xaxis(lambda axis: axis.update(domain=np.round(axis.domain, 4).tolist()))
     directions = list(table["direction"].unique())
     scale = 100 if value == "difference" else 1
     for column, (_, rows) in enumerate(panels, 1):

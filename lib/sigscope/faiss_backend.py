@@ -12,8 +12,8 @@ import faiss
 import numpy as np
 
 from sigscope.index_specs import CELLS, IndexSpec
+from sigscope.index_training import core, train
 from sigscope.reranking import FEW, best_among
-from sigscope.training import core, train
 
 METRICS = {"ip": faiss.METRIC_INNER_PRODUCT, "l2": faiss.METRIC_L2}
 DECODED = 64  # one row in so many, or fewer, are decoded and compared

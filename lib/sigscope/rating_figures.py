@@ -47,6 +47,7 @@ def score_dots(
             dtick=0.25,
             col=column,
         )
+    figure.for_each_xaxis(lambda axis: axis.update(domain=np.round(axis.domain, 4).tolist()))
     figure.update_yaxes(
         tickvals=list(range(len(systems))),
         ticktext=[escape(str(name)) for name in systems],

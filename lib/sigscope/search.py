@@ -39,7 +39,7 @@ class Searcher:
 
     Every search returns one row per result, best first: rank (from 1), id, score (cosine), caption,
     category and path, and in its ``attrs`` the milliseconds that the query took to encode
-    (``encode_ms``) and the rest took (``search_ms``).
+    (``encode_ms``) and the rest took (``search_ms``), and what the score is (``score``).
     """
 
     def __init__(
@@ -201,6 +201,7 @@ class Searcher:
             effort=self.effort if target.index.spec.knob else None,
             corrections=corrections,
         )
+        table.attrs["score"] = "adjusted cosine" if corrections else "cosine"
         table.attrs["encode_ms"] = 1000 * (encoded - start)
         table.attrs["search_ms"] = 1000 * (perf_counter() - encoded)
         return table

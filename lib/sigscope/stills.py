@@ -152,5 +152,7 @@ def _smaller(png: bytes) -> bytes:
     """Return the same PNG with a palette of few colours."""
     picture = Image.open(BytesIO(png)).convert("RGB")
     file = BytesIO()
-    picture.quantize(COLOURS_IN_PNG, method=Image.Quantize.MAXCOVERAGE).save(file, "PNG", optimize=True)
+    picture.quantize(COLOURS_IN_PNG, method=Image.Quantize.MAXCOVERAGE).save(
+        file, "PNG", optimize=True
+    )
     return file.getvalue()
