@@ -292,8 +292,9 @@ def test_an_unknown_tower_is_refused(checkpoint):
 
 
 def test_describe_is_one_line(loaded):
-    threads = torch.get_num_threads()
-    line = f"dual (dual encoder, 24-d) on CPU in float32, {threads} threads"
+    n = torch.get_num_threads()
+    threads = "1 thread" if n == 1 else f"{n} threads"
+    line = f"dual (dual encoder, 24-d) on CPU in float32, {threads}"
     assert loaded("dual").describe() == line
     assert line in repr(loaded("dual"))
 

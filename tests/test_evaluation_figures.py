@@ -4,6 +4,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from sigscope import evaluation_figures as figures
 from sigscope import hubs
@@ -136,3 +137,42 @@ def test_text_heaviness_counts_every_picture_once():
     np.testing.assert_allclose(a.y, [1 / 3, 1 / 3, 0, 0, 0, 0, 0, 0, 0, 1 / 3], atol=1e-4)
     np.testing.assert_allclose([sum(a.y), sum(b.y)], 1, atol=1e-3)
     assert (a.x[0], a.x[-1], b.name) == ("0 to 10", "90 to 100", "b (mean 95%)")
+
+
+def test_differences_in_words_keep_measures_and_directions_apart():
+    one = pd.DataFrame({"measure": ["MRR", "AP"], "first": 0.2, "low": -0.01, "high": 0.05})
+    one = one.assign(difference=[0.02, 0.0], direction="text to image")
+    both = pd.concat([one.assign(system="a"), one.assign(system="b", low=0.01)])
+    table = figures.difference_table(both)
+    assert list(table.index) == ["MRR", "AP"] and list(table) == ["unchanged", "a", "b"]
+    assert table.loc["MRR"].tolist() == [
+        "0.200",
+        "+0.020 [-0.010, +0.050]",
+        "+0.020 [+0.010, +0.050]",
+    ]
+    other = figures.difference_table(
+        pd.concat([both, both.assign(direction="back", first=0.1, difference=-0.3)])
+    )
+    assert other.loc[("back", "AP"), "unchanged"] == "0.100"
+    assert other.loc[("back", "AP"), "a"].startswith("-0.300")
+    assert other.loc[("text to image", "AP"), "a"].startswith("+0.000")
+
+
+def test_result_lists_stand_in_rows_behind_their_names_and_short_ones_leave_white():
+    class Gallery:
+        items = pd.DataFrame({"id": ["red", "blue"], "caption": ["r", "b"]})
+
+        def picture(self, id):
+            return Image.new("RGB", (9, 9), id)
+
+    sheet = figures.lists_sheet(
+        Gallery(), {"one": ["red", "blue"], "two": ["blue"]}, 64, marked={"blue"}
+    )
+    places = [(row, column) for row in (0, 1) for column in (1, 2)]
+    step = (10 + 64, 10 + 64 + 6 + 15)
+    at = [sheet.image.getpixel((42 + c * step[0], 42 + r * step[1])) for r, c in places]
+    assert at == [(255, 0, 0), (0, 0, 255), (0, 0, 255), (255, 255, 255)]
+    corners = [sheet.image.getpixel((10 + c * step[0], 10 + r * step[1])) for r, c in places]
+    green = [1 if colour == (0, 158, 115) else 0 for colour in corners]
+    assert green == [0, 1, 1, 0]
+    assert sheet.alt == "2 lists of results: one; two"

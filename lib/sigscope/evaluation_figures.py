@@ -1,12 +1,14 @@
 """Evaluation figures: hubs, systems beside each other, languages, text-heaviness.
 
 Tables from `hubs`, `evaluate.summary`, `evaluate.compare` and `text_heavy` go in, with a column
-system where there are several; Plotly figures in the dress of `palette` come out. Nothing is shown
-here. Every error bar is the 95 % interval of the table.
+system where there are several; Plotly figures in the dress of `palette` come out, and two pages to
+read: differences in words, result lists in pictures. Nothing is shown here. Every error bar is the
+95 % interval of the table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,10 +16,13 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from sigscope.palette import COLOURS, TEMPLATE, colour_of
+from sigscope.sheets import Sheet, picture_sheet, text_card
 
 __all__ = [
     "difference_dots",
+    "difference_table",
     "language_bars",
+    "lists_sheet",
     "occurrence_curves",
     "system_dots",
     "text_heaviness",
@@ -99,6 +104,50 @@ def difference_dots(table: pd.DataFrame, measures: Sequence[str] | None = None) 
         title = f"change of {escape(name)}<br>(percentage points)"
         figure.update_xaxes(title_text=title, col=column)
     return figure
+
+
+def difference_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return differences in words, "+0.013 [+0.002, +0.025]": a row per measure, in their order.
+
+    Args:
+        table: from ``evaluate.compare``, with a column system: measure, first, difference, low,
+            high; direction, too, where there are several, which then is the outer index.
+
+    Returns:
+        Columns unchanged (what the first system reaches), then one per system.
+    """
+    names = ["difference", "low", "high"]
+    words = ["{:+.3f} [{:+.3f}, {:+.3f}]".format(*row) for row in table[names].to_numpy()]
+    by = ["direction", "measure"] if table["direction"].nunique() > 1 else ["measure"]
+    table = table.assign(words=words, unchanged=table["first"].map("{:.3f}".format))
+    rows = table.drop_duplicates(by).set_index(by)[["unchanged"]]
+    for name in table["system"].unique():
+        rows[name] = table[table["system"] == name].set_index(by)["words"]
+    return rows
+
+
+def lists_sheet(
+    gallery: Any, lists: Mapping[str, Sequence[str]], size: int = 96, *, marked: Container[str] = ()
+) -> Sheet:
+    """Return result lists below each other, each behind a card with its name.
+
+    Args:
+        gallery: where the pictures and their captions are.
+        lists: the ids of each list, best first; a short one leaves the rest of its row white.
+        size: side of a square in pixels.
+        marked: ids whose squares get a thick green frame.
+    """
+    columns = 1 + max(map(len, lists.values()))
+    caption_of = dict(zip(gallery.items["id"], gallery.items["caption"], strict=True))
+    pictures, captions, marks = [], [], []
+    for name, ids in lists.items():
+        blank = columns - 1 - len(ids)
+        pictures += [text_card(name, size), *map(gallery.picture, ids)]
+        pictures += [text_card("", size)] * blank
+        captions += ["", *(caption_of[id] for id in ids), *[""] * blank]
+        marks += [False, *(id in marked for id in ids), *[False] * blank]
+    page = picture_sheet(pictures, captions, columns, size, marked=marks).image
+    return Sheet(page, f"{len(lists)} lists of results: {'; '.join(lists)}")
 
 
 def language_bars(table: pd.DataFrame, *, highlight: str = "en") -> go.Figure:
