@@ -51,7 +51,7 @@ def cards(table: pd.DataFrame) -> None:
 
     What the score is called comes with the table.
     """
-    called = table.attrs.get("score", "cosine")
+    called = "adjusted cosine" if table.attrs.get("adjusted") else "cosine"
     with st.container(key="cards"), st.grid(min_column_width=150, gap="small") as grid:
         for number, row in enumerate(table.to_dict("records")):
             with grid.cell(), st.container(gap="xsmall"):

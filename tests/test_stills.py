@@ -92,3 +92,12 @@ def test_a_still_shows_the_bars_in_their_colour():
     picture = Image.open(BytesIO(stills.still(figure))).convert("RGB")
     assert picture.size == (1520, 600)
     assert picture.getpixel((760, 300)) == (0, 0x72, 0xB2)
+
+
+def test_numbers_of_a_layout_are_short():
+    figure = go.Figure().update_layout(xaxis={"domain": [0.0, 1 / 3]})
+    drawn = stills.show(figure, "Nothing.")._repr_mimebundle_()[0][stills.PLOTLY]
+    assert drawn["layout"]["xaxis"]["domain"] == [
+        0.0,
+        0.33333,
+    ]

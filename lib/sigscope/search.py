@@ -39,7 +39,8 @@ class Searcher:
 
     Every search returns one row per result, best first: rank (from 1), id, score (cosine), caption,
     category and path, and in its ``attrs`` the milliseconds that the query took to encode
-    (``encode_ms``) and the rest took (``search_ms``), and what the score is (``score``).
+    (``encode_ms``) and the rest took (``search_ms``), and ``adjusted`` where the score is no longer
+    the cosine.
     """
 
     def __init__(
@@ -201,7 +202,8 @@ class Searcher:
             effort=self.effort if target.index.spec.knob else None,
             corrections=corrections,
         )
-        table.attrs["score"] = "adjusted cosine" if corrections else "cosine"
+        if corrections:
+            table.attrs["adjusted"] = True
         table.attrs["encode_ms"] = 1000 * (encoded - start)
         table.attrs["search_ms"] = 1000 * (perf_counter() - encoded)
         return table

@@ -45,7 +45,7 @@ class Shown:
         return f"Figure: {self.alt}"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
-        drawn = json.loads(self.figure.to_json()) | {"config": CONFIG}
+        drawn = json.loads(self.figure.to_json(), parse_float=_short) | {"config": CONFIG}
         height = self.figure.layout.height or HEIGHT
         png = still(self.figure) or placeholder(self.alt)
         data = {
@@ -54,6 +54,11 @@ class Shown:
             "image/png": base64.b64encode(png).decode(),
         }
         return data, {"image/png": {"alt": self.alt, "width": WIDTH, "height": height}}
+
+
+def _short(number: str) -> float:
+    """Return a number of a figure's layout with at most 5 decimals, which is far below a pixel."""
+    return round(float(number), 5)
 
 
 def show(figure: go.Figure, alt: str) -> Shown:
