@@ -78,7 +78,8 @@ def test_was_run_once_from_top_to_bottom(code):
 
 
 def test_keeps_cells_short(code):
-    long = [cell.execution_count for cell in code if len(cell.source.splitlines()) > 20]
+    """All but the first, which holds the imports: one name a line is what makes that long."""
+    long = [cell.execution_count for cell in code[1:] if len(cell.source.splitlines()) > 20]
     assert not long, f"cells {long} run past 20 lines; move the machinery to lib"
 
 

@@ -232,7 +232,7 @@ def _measured(table: pd.DataFrame) -> pd.DataFrame:
 def _add_index(
     figure: go.Figure, name: str, runs: pd.DataFrame, x: str, y: str, column: int
 ) -> None:
-    runs = runs.sort_values(x)
+    runs = runs.sort_values("effort" if "effort" in runs else x)  # along the knob
     figure.add_scatter(
         x=_numbers(runs[x], 5),
         y=_numbers(runs[y], 5),

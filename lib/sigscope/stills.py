@@ -24,7 +24,7 @@ from PIL import Image, ImageDraw, ImageFont
 PLOTLY = "application/vnd.plotly.v1+json"
 CONFIG = {"displaylogo": False, "responsive": True, "showSendToCloud": False}
 WIDTH, HEIGHT, SCALE = 760, 380, 2
-COLOURS_IN_PNG = 64  # a chart has few; the file shrinks to a third
+COLOURS_IN_PNG = 256  # fewer tint the greys; the file shrinks to a third
 ANSWER_S = 5  # a browser says its version at once, or it is broken
 PATIENCE_S = 40  # the first picture takes a few seconds, as the browser starts
 WITHOUT = (
@@ -157,7 +157,5 @@ def _smaller(png: bytes) -> bytes:
     """Return the same PNG with a palette of few colours."""
     picture = Image.open(BytesIO(png)).convert("RGB")
     file = BytesIO()
-    picture.quantize(COLOURS_IN_PNG, method=Image.Quantize.MAXCOVERAGE).save(
-        file, "PNG", optimize=True
-    )
+    picture.quantize(COLOURS_IN_PNG).save(file, "PNG", optimize=True)
     return file.getvalue()
