@@ -111,7 +111,6 @@ def growth(
             _add_index(figure, name, runs, "n", what, column)
     figure.update_xaxes(type="log", dtick=1, tickformat="~s", title_text="vectors, n")
     figure.update_yaxes(type="log", dtick=1, tickformat="~g")
-    figure.update_yaxes(dtick="D2", col=2)  # bytes keep within a decade or two
     return _dressed(figure, len(set(table["index"])), title)
 
 
