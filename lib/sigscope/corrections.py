@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sigscope.judged import steady_scores
 from sigscope.tasks import Task
 
 CELLS = 8_000_000  # scores held at once
@@ -156,5 +157,5 @@ def search_corrected(
 def _nearest(xq: np.ndarray, xb: np.ndarray) -> np.ndarray:
     """Return the row nearest each query, int64, shape (queries,)."""
     step = max(1, CELLS // len(xb))
-    parts = [(xq[i : i + step] @ xb.T).argmax(axis=1) for i in range(0, len(xq), step)]
+    parts = [steady_scores(xq[i : i + step], xb).argmax(axis=1) for i in range(0, len(xq), step)]
     return np.concatenate([np.empty(0, np.int64), *parts])

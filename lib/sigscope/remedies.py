@@ -21,6 +21,7 @@ import pandas as pd
 
 from sigscope.choosing import decided
 from sigscope.corrections import CELLS, Correction, corrected
+from sigscope.judged import steady_scores
 from sigscope.tasks import Task
 
 Right = Sequence[np.ndarray]  # for each query, the rows that are right answers to it
@@ -106,7 +107,7 @@ class QueryBankNorm:
         step = max(1, CELLS // len(xb))
         for start in range(0, len(bank), step):
             own = None if right is None else right[start : start + step]
-            scores = _without(bank[start : start + step] @ xb.T, own)
+            scores = _without(steady_scores(bank[start : start + step], xb), own)
             active[np.argpartition(-scores, k - 1, axis=1)[:, :k]] = True
         return Correction(offsets, active)
 
@@ -215,7 +216,7 @@ def _bank_scores(bank: np.ndarray, xb: np.ndarray, right: Right | None) -> Itera
     query, row = _pairs(right)
     step = max(1, CELLS // len(bank))
     for start in range(0, len(xb), step):
-        scores = bank @ xb[start : start + step].T
+        scores = steady_scores(bank, xb[start : start + step])
         here = (row >= start) & (row < start + step)
         scores[query[here], row[here] - start] = -np.inf
         if np.isneginf(scores.max(axis=0)).any():
