@@ -5,6 +5,8 @@
 PORT ?= 8501
 export OMP_WAIT_POLICY ?= PASSIVE
 ONCE ?=
+export PICTURES ?=
+SHOW = $(if $(PICTURES),--pictures="$$PICTURES")
 ifndef PYTHON
 PYTHON := $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; \
@@ -17,11 +19,11 @@ EXTRAS :=
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
 
-run: install ## set up, start the explorer, run the notebooks (PORT=8501; ONCE=1 stops after them)
-	@$(PY) -m sigscope run --port $(PORT) $(if $(ONCE),--once)
+run: install ## start the explorer, run the notebooks; PICTURES=~/Photos shows those (PORT=8501; ONCE=1)
+	@$(PY) -m sigscope run --port $(PORT) $(SHOW) $(if $(ONCE),--once)
 
-explorer: install ## start only the explorer (PORT=8501)
-	@$(PY) -m sigscope explorer --port $(PORT)
+explorer: install ## start only the explorer (PORT=8501; PICTURES=~/Photos)
+	@$(PY) -m sigscope explorer --port $(PORT) $(SHOW)
 
 notebooks: EXTRAS := test
 notebooks: install ## run every notebook in order and keep its output

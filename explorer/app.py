@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import adding
 import ask
+import query
 import streamlit as st
 
 from sigscope.embeddings import StaleEmbeddings, StoreError
@@ -15,9 +17,20 @@ st.set_page_config(page_title="sigscope", page_icon=str(ICON), layout="wide")
 page = st.navigation(
     [
         st.Page("pages/search.py", title="Search", default=True),
+        st.Page("pages/map.py", title="Map"),
+        st.Page("pages/compare.py", title="Compare"),
         st.Page("pages/rate.py", title="Rate results"),
+        st.Page("pages/data.py", title="Data"),
+        st.Page("pages/report.py", title="Report"),
     ]
 )
+if chosen := st.session_state.pop("next gallery", None):
+    st.session_state["gallery"] = chosen
+if len(galleries := adding.galleries()) > 1:
+    st.sidebar.selectbox(
+        "Gallery", list(galleries), key="gallery", format_func=galleries.get, bind="query-params"
+    )
+query.restore(page.url_path)
 try:
     page.run()
 except (GalleryError, ModelError, StaleEmbeddings, StoreError) as reason:

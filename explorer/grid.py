@@ -4,21 +4,18 @@ The cards are HTML of our own, as captions come from anywhere: they are escaped,
 Markdown, and each picture has its caption as the text that stands in for it.
 """
 
-import base64
+from collections.abc import Callable
 from html import escape
-from io import BytesIO
 
 import pandas as pd
 import query
 import resources
 import streamlit as st
-from PIL import Image
+import thumbnails
 
-from sigscope.images import open_picture
-
-SIDE = 256  # pixels
-AS_IT_IS = 60_000  # bytes; a small file in a format that browsers know is shown untouched
-MIME = {".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
+LESS, ADD, FITS, MAP = "Less like this", "Add to the query", "Captions that fit", "Show on map"
+MAP_PAGE = "pages/map.py"
+N_CAPTIONS = 5
 
 STYLE = """<style>
 .card {margin: 0; display: flex; flex-direction: column; gap: .15rem}
@@ -30,14 +27,15 @@ STYLE = """<style>
 .card figcaption {font-size: .9rem; line-height: 1.35; height: 2.7em; overflow: hidden;
   display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2;
   overflow-wrap: anywhere}
-.asked img {width: 150px}
+.asked img {width: 56px}
 .captions ol {margin: .2rem 0 0; padding: 0; list-style: none; font-size: .9rem}
 .captions li {display: flex; gap: .75rem; padding: .1rem 0; margin: 0; overflow-wrap: anywhere}
 .captions li span {opacity: .75; font-variant-numeric: tabular-nums; flex: none}
-.st-key-cards .stButton button {min-height: 1.9rem; padding: .1rem .6rem}
-.st-key-examples .stButton button {min-height: 1.8rem; padding: .05rem .75rem;
-  border-radius: 1rem}
-.st-key-cards .stButton p, .st-key-examples .stButton p {font-size: .875rem}
+.st-key-cards .stButton button, .st-key-cards .stMenuButton button
+  {min-height: 1.9rem; padding: .1rem .6rem}
+.st-key-examples .stButton button, .st-key-examples .stPopover button
+  {min-height: 1.8rem; padding: .05rem .75rem; border-radius: 1rem}
+.st-key-cards .stButton p, .st-key-examples p {font-size: .875rem}
 </style>"""
 
 
@@ -46,30 +44,26 @@ def style() -> None:
     st.html(STYLE)
 
 
-def cards(table: pd.DataFrame) -> None:
+def cards(table: pd.DataFrame, size: int = 150) -> None:
     """Show one card per row of a table with id, caption, category and perhaps score.
 
-    What the score is called comes with the table.
+    Args:
+        table: what to show; what the score is called comes with it.
+        size: the least width of a card in pixels.
     """
-    called = "adjusted cosine" if table.attrs.get("adjusted") else "cosine"
-    with st.container(key="cards"), st.grid(min_column_width=150, gap="small") as grid:
+    called = score_name(table)
+    with st.container(key="cards"), st.grid(min_column_width=size, gap="small") as grid:
         for number, row in enumerate(table.to_dict("records")):
             with grid.cell(), st.container(gap="xsmall"):
-                st.html(_card(row, called))
-                st.button(
-                    "More like this",
-                    key=f"like-{number}",
-                    on_click=query.ask_like,
-                    args=(row["id"],),
-                    width="stretch",
-                )
+                st.html(card(row, called))
+                _acts(row["id"], number)
 
 
 def asked(picture: bytes | str) -> None:
     """Show the picture of a query: the bytes of a file, or the id of an item."""
-    source = thumbnail(picture) if isinstance(picture, str) else _encoded(picture)
+    source = thumbnails.address(picture) if isinstance(picture, str) else _own(picture)
     st.html(
-        f'<div class="asked"><img src="{source}" alt="the picture you ask with"></div>', width=150
+        f'<div class="asked"><img src="{source}" alt="the picture you ask with"></div>', width=56
     )
 
 
@@ -80,41 +74,70 @@ def captions(table: pd.DataFrame) -> None:
     st.html(f'<div class="captions"><p>Captions that fit it best</p><ol>{items}</ol></div>')
 
 
-def caption_of(id: str) -> str:
-    """Return an item's caption, or its id if it has none."""
-    items = resources.gallery().items
-    return items.loc[items["id"] == id, "caption"].iat[0] or id
+def fitting(picture: bytes | str, k: int = N_CAPTIONS) -> pd.DataFrame:
+    """Return the k captions that fit a picture or an item best, each wording once."""
+    table = resources.searcher().captions_for(picture, 10 * k)
+    return table.drop_duplicates("caption").head(k)
 
 
-@st.cache_data(show_spinner=False, max_entries=4096)
-def thumbnail(id: str) -> str:
-    """Return an item's picture as a data URI, at most SIDE pixels wide and high."""
-    gallery = resources.gallery()
-    file = gallery.file(id)
-    kind = MIME.get(file.suffix.lower())
-    if kind and file.stat().st_size <= AS_IT_IS:
-        return _uri(file.read_bytes(), kind)
-    return _encoded(gallery.picture(id))
-
-
-def _card(row: dict, called: str = "cosine") -> str:
+def card(row: dict, called: str = "cosine", mark: str = "") -> str:
+    """Return a card as HTML; mark is a CSS colour for a line under the picture, or ""."""
     caption = escape(row["caption"] or "no caption")
     score = f"{called} {row['score']:.3f}" if "score" in row else ""
     below = escape(" · ".join(part for part in (score, row["category"]) if part)) or "&nbsp;"
-    source = thumbnail(row["id"])
+    line = f' style="border-bottom: 5px solid {mark}"' if mark else ""
     return (
-        f'<figure class="card"><img src="{source}" alt="{caption}" loading="lazy">'
-        f'<p>{below}</p><figcaption title="{caption}">{caption}</figcaption></figure>'
+        f'<figure class="card"><img src="{thumbnails.address(row["id"])}" alt="{caption}"'
+        f' loading="lazy"{line}><p>{below}</p>'
+        f'<figcaption title="{caption}">{caption}</figcaption></figure>'
     )
 
 
-def _encoded(picture: bytes | Image.Image) -> str:
-    small = open_picture(picture, max_side=SIDE)
-    small.thumbnail((SIDE, SIDE))
-    file = BytesIO()
-    small.save(file, "WEBP", quality=85)
-    return _uri(file.getvalue(), "webp")
+def score_name(table: pd.DataFrame) -> str:
+    """Return what the scores of a table of results are."""
+    if table.attrs.get("adjusted"):
+        return "adjusted cosine"
+    return "mixed score" if table.attrs.get("composed") else "cosine"
 
 
-def _uri(data: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+def _acts(id: str, number: int) -> None:
+    """Show what can be done with a result."""
+    with st.container(horizontal=True, gap="xsmall"):
+        st.button("More like this", key=f"like-{number}", on_click=query.ask_like, args=(id,),
+                  width="stretch")  # fmt: skip
+        st.menu_button("…", [LESS, ADD, FITS, MAP], key=f"menu-{number}",
+                       help="More to do with this picture",
+                       on_click=_act, args=(id, f"menu-{number}"))  # fmt: skip
+
+
+def _act(id: str, key: str) -> None:
+    acts: dict[str, Callable[[], None]] = {
+        LESS: lambda: query.add_item(id, wanted=False),
+        ADD: lambda: query.add_item(id, wanted=True),
+        FITS: lambda: st.session_state.update({"fits": id}),
+        MAP: lambda: st.session_state.update({"to map": id}),
+    }
+    acts.get(st.session_state[key], lambda: None)()
+
+
+def follow() -> None:
+    """Do what a card's menu asked for and a callback cannot do: open a dialogue, change page."""
+    if id := st.session_state.pop("to map", None):
+        st.session_state["on map"] = id
+        st.switch_page(MAP_PAGE)
+    if id := st.session_state.pop("fits", None):
+        _fits(id)
+
+
+@st.dialog("Captions that fit this picture")
+def _fits(id: str) -> None:
+    left, right = st.columns([1, 2])
+    with left:
+        st.html(f'<figure class="card"><img src="{thumbnails.address(id)}" alt=""></figure>')
+    with right:
+        captions(fitting(id))
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _own(picture: bytes) -> str:
+    return thumbnails.uri(thumbnails.small(picture))

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from html import escape
 
 import ask
-import grid
 import pandas as pd
 import rating
 import streamlit as st
+import thumbnails
 
 from sigscope.rating_scores import csv_text, qrels_text
 from sigscope.ratings import RatingsError, RatingStore
@@ -171,5 +171,5 @@ def _try(act: Callable, *what: object) -> None:
 
 
 def _picture(id: str) -> None:
-    source = grid.thumbnail(id)
+    source = thumbnails.inside(id)  # an address would name the item
     st.html(f'<figure class="rated"><img src="{source}" alt="a picture to rate"></figure>')

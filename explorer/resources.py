@@ -1,55 +1,131 @@
-"""What is slow to load, loaded once for every visitor; nothing here changes afterwards."""
+"""What is slow to load, loaded once for every visitor; nothing here changes afterwards.
+
+A visitor looks at one gallery at a time, by its key; what is cached is cached by that key.
+"""
 
 import os
+from threading import Lock
 
 import pandas as pd
 import streamlit as st
 from PIL import Image
 
+from sigscope.captioners import BlipCaptions, Captioner, NearestCaptions
 from sigscope.gallery import Gallery, load_gallery
+from sigscope.merging import Endpoint, Merger, by_template
 from sigscope.search import Searcher
 
-
-@st.cache_resource(show_spinner=False)
-def gallery() -> Gallery:
-    """The gallery that SIGSCOPE_GALLERY names, or the shipped one."""
-    return load_gallery(os.environ.get("SIGSCOPE_GALLERY") or None)
+MAIN = "main"  # the gallery that SIGSCOPE_GALLERY names, or the shipped one
+_one_at_a_time = Lock()  # a gallery is embedded once, whoever asks first
 
 
 @st.cache_resource(show_spinner=False)
-def searcher(index: str = "flat", effort: int | None = None) -> Searcher:
-    """The gallery made searchable by an index; all indexes share one model and its vectors."""
-    ready = exact()
-    if index == "flat":
-        return ready
-    if effort is not None:
-        return searcher(index).at(effort)
+def sources() -> dict[str, str | None]:
+    """What load_gallery takes, by key; the page "Data" adds to it."""
+    return {MAIN: os.environ.get("SIGSCOPE_GALLERY") or None}
+
+
+def current() -> str:
+    """Return the key of the gallery that this visitor looks at."""
+    key = st.session_state.get("gallery", MAIN)
+    return key if key in sources() else MAIN
+
+
+def gallery(key: str | None = None) -> Gallery:
+    """Return a gallery, or the one this visitor looks at."""
+    return _gallery(key or current())
+
+
+@st.cache_resource(show_spinner="Reading the gallery …")
+def _gallery(key: str) -> Gallery:
+    return load_gallery(sources()[key])
+
+
+def models() -> list[str]:
+    """The models to choose from: "" is the explorer's own, the others are in SIGSCOPE_MODELS."""
+    named = os.environ.get("SIGSCOPE_MODELS", "").split(",")
+    return ["", *(name.strip() for name in named if name.strip())]
+
+
+def searcher(
+    index: str = "flat", effort: int | None = None, key: str | None = None, model: str = ""
+) -> Searcher:
+    """The gallery made searchable by an index; all its indexes share one model and its vectors."""
+    key = key or current()
+    ready = _exact(key, model) if index == "flat" else _indexed(key, model, index)
+    return ready if effort is None else ready.at(effort)
+
+
+@st.cache_resource(show_spinner="Building the index …", max_entries=64)
+def _indexed(key: str, model: str, index: str) -> Searcher:
+    ready = _exact(key, model)
     return Searcher(ready.gallery, ready.embeddings, ready.encoder, index)
 
 
-@st.cache_resource(show_spinner="Loading the model (a few seconds, once) …")
-def exact() -> Searcher:
+@st.cache_resource(show_spinner="Loading the model (a few seconds, once) …", max_entries=4)
+def _exact(key: str, model: str) -> Searcher:
     """Exact search; the first text and picture, which are slow, are behind it."""
-    ready = Searcher.open(gallery())
+    with _one_at_a_time:
+        ready = Searcher.open(_gallery(key), model or None)
     ready.by_text("warm-up", 1)
     ready.by_picture(Image.new("RGB", (64, 64), "white"), 1)
     return ready
 
 
+@st.cache_resource(show_spinner="Loading the captioner (once) …")
+def captioner() -> Captioner:
+    """What describes a picture in R2's way: the BLIP that SIGSCOPE_CAPTIONER names, if it does.
+
+    Otherwise a picture borrows the nearest caption of the gallery.
+    """
+    model = os.environ.get("SIGSCOPE_CAPTIONER")
+    return BlipCaptions(model) if model else NearestCaptions()
+
+
+@st.cache_resource(show_spinner=False)
+def merger() -> Merger:
+    """What makes one sentence of a caption and words: a template, or a configured endpoint."""
+    return Endpoint.from_environment() or by_template
+
+
+def counts(column: str) -> dict[str, int]:
+    """How many pictures have each value of a column of the items, in the order of the alphabet."""
+    return _counts(current(), column)
+
+
 @st.cache_data(show_spinner=False)
-def categories() -> dict[str, int]:
-    """How many pictures each category has, in the order of the alphabet."""
-    named = gallery().items["category"].replace("", pd.NA).dropna()
+def _counts(key: str, column: str) -> dict[str, int]:
+    named = _gallery(key).items[column].replace("", pd.NA).dropna()
     return named.value_counts().sort_index().to_dict()
 
 
-@st.cache_data(show_spinner=False)
-def sample(n: int, seed: int, chosen: tuple[str, ...]) -> pd.DataFrame:
-    """Draw n items at random, of the chosen categories where there are any."""
-    items = gallery().items
-    items = items[items["category"].isin(chosen)] if chosen else items
-    items = items[items["duplicate_of"] == ""] if "duplicate_of" in items else items
+def sample(n: int, seed: int, **only: list[str]) -> pd.DataFrame:
+    """Draw n items at random, of the chosen values of a column where there are any."""
+    return _sample(current(), n, seed, tuple((name, tuple(only[name])) for name in sorted(only)))
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _sample(key: str, n: int, seed: int, only: tuple) -> pd.DataFrame:
+    items = _gallery(key).items
+    for column, values in only:
+        items = items[items[column].isin(values)] if values else items
+    items = items[items["duplicate_of"] == ""]
     return items.sample(min(n, len(items)), random_state=seed)[["id", "caption", "category"]]
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def _rows(key: str) -> dict[str, int]:
+    return {id: row for row, id in enumerate(_gallery(key).items["id"])}
+
+
+def knows(id: str) -> bool:
+    """Return whether the visitor's gallery has an item of this id."""
+    return id in _rows(current())
+
+
+def caption_of(id: str) -> str:
+    """Return an item's caption, or its id if it has none."""
+    return gallery().items["caption"].iat[_rows(current())[id]] or id
 
 
 def facts(ready: Searcher | None = None) -> str:

@@ -6,6 +6,9 @@ from threading import Thread
 
 import resources
 import streamlit as st
+import thumbnails
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from streamlit.runtime.pages_manager import PagesManager
 
 PagesManager.uses_pages_directory = False  # app.py names the pages, whichever is opened first
@@ -13,7 +16,7 @@ PagesManager.uses_pages_directory = False  # app.py names the pages, whichever i
 
 def warm() -> None:
     with suppress(Exception):  # a visitor is told in a sentence
-        resources.searcher()
+        resources.searcher(key=resources.MAIN)
 
 
 @asynccontextmanager
@@ -22,4 +25,5 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     yield
 
 
-app = st.App("app.py", lifespan=lifespan)
+here = Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.allowedHosts"))
+app = st.App("app.py", lifespan=lifespan, routes=[thumbnails.ROUTE], middleware=[here])

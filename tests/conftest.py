@@ -8,6 +8,18 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _inventories_elsewhere(tmp_path_factory):
+    """Folders that tests make leave nothing in the cache."""
+    from sigscope import inventory, paths
+
+    cache, folder = paths.CACHE, tmp_path_factory.mktemp("inventories")
+    with pytest.MonkeyPatch.context() as patch:
+        own = lambda: folder if cache == paths.CACHE else paths.CACHE / "inventories"  # noqa: E731
+        patch.setattr(inventory, "home", own)
+        yield
+
+
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory):
     """A function from a name in checkpoints.MAKERS to a folder, which no test may change.

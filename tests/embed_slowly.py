@@ -27,7 +27,7 @@ def run(gallery, folder):
     try:
         os.replace = lingering_replace
         encoder = ToyEncoder(pause_s=0.004)
-        embed_gallery(gallery, encoder, folder, batch_size=3, shard_size=8)
+        embed_gallery(gallery, encoder, folder, batch_size=3, shard_size=11)
         os._exit(0)
     finally:
         os._exit(1)

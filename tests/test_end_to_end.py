@@ -3,46 +3,35 @@
 import http.client
 import json
 import os
-import shutil
 import socket
-import tempfile
 from contextlib import ExitStack
 from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
+from browsing import (
+    LOG,
+    NO_BROWSER,
+    PATIENCE_S,
+    ask,
+    browser,
+    cards,
+    element,
+    go_to,
+    is_ready,
+    is_there,
+    text_of,
+    wait_for,
+)
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
 
 from sigscope import launch, paths
 from sigscope.search import Searcher
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-from selenium.webdriver.chrome.service import Service  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
-
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-DRIVER = shutil.which("chromedriver")
-QUIET = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-dev-shm-usage",
-    "--window-size=1280,1400",
-]
-PATIENCE_S = 120  # on a busy machine; a quiet one needs a few
-LOG = "performance"  # in which Chromium lists its requests
 HERE = {"localhost", "127.0.0.1"}
 
-pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER),
-    reason="no browser: 'apt-get install chromium chromium-driver' lets this test run",
-)
+pytestmark = NO_BROWSER
 
 
 @pytest.fixture(scope="module")
@@ -84,48 +73,14 @@ def port(outside, tmp_path_factory):
 
 @pytest.fixture
 def page(port):
-    with tempfile.TemporaryDirectory() as profile:
-        options = webdriver.ChromeOptions()
-        options.binary_location = BROWSER
-        for argument in [*QUIET, f"--user-data-dir={profile}"]:
-            options.add_argument(argument)
-        options.set_capability("goog:loggingPrefs", {LOG: "ALL"})
-        driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-        try:
-            driver.get(launch.url(port))
-            wait_for(driver, lambda: is_ready(driver))
-            yield driver
-        finally:
-            driver.quit()
-
-
-def wait_for(driver, condition):
-    WebDriverWait(driver, PATIENCE_S, 0.1).until(lambda _: condition())
-
-
-def is_ready(driver) -> bool:
-    """Return whether the page's script has ended and all that a visitor may use is there."""
-    usable = (".card", ".st-key-words input", "input[type=file]", ".stFormSubmitButton button")
-    still = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-    return all(driver.find_elements(By.CSS_SELECTOR, selector) for selector in (still, *usable))
-
-
-def cards(driver) -> list[str]:
-    """Return the captions of the pictures on the page, in their order, in one step."""
-    script = "return [...document.querySelectorAll('.card figcaption')].map(c => c.title)"
-    return driver.execute_script(script)
+    with browser() as driver:
+        driver.get(launch.url(port))
+        wait_for(driver, lambda: is_ready(driver))
+        yield driver
 
 
 def captions_of(table) -> list[str]:
     return [caption or "no caption" for caption in table["caption"]]
-
-
-def is_there(driver, expected: list[str]):
-    wait_for(driver, lambda: cards(driver) == expected)
-
-
-def ask(driver, words: str):
-    driver.find_element(By.CSS_SELECTOR, ".st-key-words input").send_keys(words, Keys.ENTER)
 
 
 def hosts(driver, origin: str) -> set[str]:
@@ -156,6 +111,8 @@ def test_typed_words_find_the_picture_that_they_describe(page, searcher):
 def test_uploaded_picture_is_found_first(page, searcher):
     id = str(searcher.embeddings.ids[7])
     file = searcher.gallery.file(id)
+    element(page, ".stPopover button").click()
+    wait_for(page, lambda: page.find_elements(By.CSS_SELECTOR, "input[type=file]"))
     page.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(file))
     found = searcher.by_picture(file, 20)
     assert found["id"].iat[0] == id
@@ -203,11 +160,70 @@ def test_two_visitors_search_at_once(page, port, searcher):
         is_there(page, captions_of(searcher.by_text(words, 20)))
 
 
+def test_pasted_picture_is_searched_for(page, searcher):
+    id = str(searcher.embeddings.ids[7])
+    data = searcher.gallery.file(id).read_bytes()
+    page.execute_script(
+        "const file = new File([new Uint8Array(arguments[0])], 'a.webp', {type: 'image/webp'});"
+        "const held = new DataTransfer(); held.items.add(file);"
+        "document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: held}));",
+        list(data),
+    )
+    is_there(page, captions_of(searcher.by_picture(data, 20)))
+
+
+def test_query_can_be_kept_as_an_address(page, port, searcher):
+    ask(page, "a dog")
+    is_there(page, captions_of(searcher.by_text("a dog", 20)))
+    wait_for(page, lambda: "q=a+dog" in page.current_url)
+    page.get(page.current_url)
+    is_there(page, captions_of(searcher.by_text("a dog", 20)))
+
+
+def test_words_come_along_to_other_pages_and_back(page, searcher):
+    ask(page, "a dog")
+    is_there(page, captions_of(searcher.by_text("a dog", 20)))
+    go_to(page, "Compare")
+    wait_for(page, lambda: "of 10 that exact search finds" in text_of(page))
+    go_to(page, "Search")
+    is_there(page, captions_of(searcher.by_text("a dog", 20)))
+
+
+def test_lasso_on_the_map_shows_the_pictures_inside(page):
+    go_to(page, "Map")
+    wait_for(page, lambda: "Trustworthiness" in text_of(page))
+    plane = element(page, ".plotly .nsewdrag")
+    size = plane.size
+    act = ActionChains(page, duration=100).move_to_element(plane).click_and_hold()
+    for x, y in ((0.2, 0), (0, 0.2), (-0.2, 0), (0, -0.15)):
+        act = act.move_by_offset(int(x * size["width"]), int(y * size["height"]))
+    act.release().perform()
+    wait_for(page, lambda: " selected" in text_of(page) and len(cards(page)) > 3)
+
+
+def test_compare_marks_what_several_indexes_find(page):
+    ask(page, "a dog")
+    go_to(page, "Compare")
+    wait_for(page, lambda: "no. 1, in 2 lists" in text_of(page))
+    marked = "ul.listed li[style*='--mark']"
+    assert len(page.find_elements(By.CSS_SELECTOR, marked)) >= 2
+
+
+def test_volunteer_rates_a_picture(page):
+    go_to(page, "Rate results")
+    element(page, '[data-testid="stMain"] input').send_keys("AB")
+    element(page, ".stFormSubmitButton button").click()
+    element(page, ".rated img")
+    element(page, '[class*="st-key-give-1-0"] button').click()
+    wait_for(page, lambda: "Your answers for these words so far" in text_of(page))
+
+
 def test_other_machines_and_other_names_are_kept_out(port):
     with pytest.raises(OSError), socket.create_connection(("127.0.0.2", port), timeout=2):
         pass
     assert upgrade(port, "localhost") == 101
     assert upgrade(port, "evil.example") in (400, 403)
+    assert picture(port, "evil.example") == 400
 
 
 def upgrade(port: int, host: str) -> int:
@@ -216,4 +232,11 @@ def upgrade(port: int, host: str) -> int:
     asked = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     asked |= {"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Host": f"{host}:{port}"}
     connection.request("GET", "/_stcore/stream", headers=asked)
+    return connection.getresponse().status
+
+
+def picture(port: int, host: str) -> int:
+    """Ask for a picture under a name; return the status of the answer."""
+    connection = http.client.HTTPConnection(launch.ADDRESS, port, timeout=10)
+    connection.request("GET", "/pictures/main/0/x", headers={"Host": f"{host}:{port}"})
     return connection.getresponse().status

@@ -10,6 +10,7 @@ from small_gallery import NameEncoder, small_embeddings, small_gallery
 from sigscope.embeddings import Embeddings, StaleEmbeddings
 from sigscope.evaluate import compare, evaluate, hit_rates, ranked_captions, summary
 from sigscope.gallery import Gallery
+from sigscope.splits import LeakError
 from sigscope.tasks import caption_tasks, described
 
 EAST, NORTH, WEST, SOUTH = [1, 0], [0, 1], [-1, 0], [0, -1]
@@ -66,6 +67,7 @@ def test_a_picture_with_an_equal_caption_is_right_too(gallery, embeddings):
 
 
 def test_a_marked_duplicate_is_right_too(gallery, embeddings):
+    gallery.items["split"] = ["test", "test", "train", "test"]
     gallery.items["duplicate_of"] = ["", "", "", "dog"]
     table = ranked_captions(gallery, embeddings)
     assert table.loc[table["caption"] == "a dog", "rank"].tolist() == [1], "its twin lies south"
@@ -95,8 +97,26 @@ def test_the_own_rule_knows_only_the_own_picture(gallery, embeddings):
     tasks = caption_tasks(gallery, embeddings, rule="own")
     assert [rows.tolist() for rows in tasks["text to image"].right] == [[0], [0], [1]]
     assert [rows.tolist() for rows in tasks["image to text"].right] == [[0, 1], [2]]
-    with pytest.raises(ValueError, match="no rule 'mine'; choose from own, equal"):
+    with pytest.raises(ValueError, match="no rule 'mine'; choose from own, twins, equal"):
         caption_tasks(gallery, embeddings, rule="mine")
+
+
+def test_a_twin_found_instead_is_right_unless_the_own_picture_alone_counts(gallery, embeddings):
+    gallery.items["split"] = ["test", "test", "train", "test"]
+    gallery.items["duplicate_of"] = ["", "", "", "dog"]
+    first = {}
+    for rule in ("own", "twins", "equal"):
+        queries = evaluate(gallery, embeddings, measures=["hit rate@1"], rule=rule).queries
+        first[rule] = queries.set_index("caption").loc[["a cat", "a dog"], "rank"].tolist()
+    assert first["own"] == [4, 4], "each caption points away from its own picture"
+    assert first["twins"] == [4, 1], "the dog's twin lies south, where the caption is"
+    assert first["equal"] == [1, 1], "and the other cat is called 'A cat'"
+
+
+def test_a_marked_duplicate_across_splits_is_an_error(gallery, embeddings):
+    gallery.items["duplicate_of"] = ["", "", "", "dog"]
+    with pytest.raises(LeakError, match=r"the first 'tree' \(train\) and 'dog' \(test\)"):
+        evaluate(gallery, embeddings)
 
 
 def test_every_query_keeps_its_numbers_for_drilling_down(gallery, embeddings):

@@ -1,16 +1,26 @@
-"""The explorer's page, used as a visitor would; the model and the gallery are the shipped ones."""
+"""The explorer's search page, used as a visitor would; model and gallery are the shipped ones."""
 
 import html
 import re
 import sys
 import tomllib
-from io import BytesIO
 
 import pytest
-from PIL import Image
-from streamlit.testing.v1 import AppTest
+from visiting import (
+    captions_of,
+    cards,
+    choose,
+    page_html,
+    png,
+    press,
+    said,
+    search,
+    upload,
+    visitor,
+)
 
 from sigscope import paths
+from sigscope.compose import Part
 
 WORDS = "a red apple"
 
@@ -26,7 +36,7 @@ def _importable():
 def searcher():
     import resources
 
-    return resources.searcher()
+    return resources.searcher(key=resources.MAIN)
 
 
 @pytest.fixture
@@ -34,53 +44,19 @@ def visit(searcher):
     return visitor()
 
 
-def visitor() -> AppTest:
-    return AppTest.from_file(str(paths.EXPLORER / "app.py"), default_timeout=120).run()
-
-
-def page_html(app: AppTest) -> str:
-    return "".join(element.value for element in app.get("html"))
-
-
-def cards(app: AppTest) -> list[str]:
-    """Return the captions of the pictures on the page, in their order."""
-    found = re.findall(r'<figure class="card">.*?<figcaption title="(.*?)"', page_html(app), re.S)
-    return [html.unescape(caption) for caption in found]
-
-
-def search(app: AppTest, words: str) -> AppTest:
-    app.text_input(key="words").set_value(words)
-    return next(button for button in app.button if button.label == "Search").click().run()
-
-
-def upload(app: AppTest, data: bytes, name: str = "mine.png") -> AppTest:
-    return app.get("file_uploader")[0].set_value((name, data, "image/png")).run()
-
-
-def png(picture: Image.Image) -> bytes:
-    file = BytesIO()
-    picture.save(file, "PNG")
-    return file.getvalue()
-
-
 def some_item(searcher, row: int = 0) -> str:
     return str(searcher.embeddings.ids[row])
 
 
-def captions_of(table) -> list[str]:
-    return [caption or "no caption" for caption in table["caption"]]
-
-
-def is_first_visit(app: AppTest) -> bool:
+def is_first_visit(app) -> bool:
     return any(heading.value == "A few of them" for heading in app.subheader)
 
 
 def test_first_visit_shows_pictures_and_says_what_answers(visit, searcher):
     assert not visit.exception and is_first_visit(visit)
     assert len(cards(visit)) == min(10, len(searcher))
-    said = " ".join(caption.value for caption in visit.caption)
     for fact in (searcher.encoder.describe(), searcher.gallery.name, "flat", "leaves this machine"):
-        assert fact in said
+        assert fact in said(visit)
 
 
 def test_other_pictures_can_be_drawn(visit):
@@ -93,14 +69,16 @@ def test_words_find_what_the_searcher_finds(visit, searcher):
     search(visit, f"  {WORDS} ")
     assert not visit.exception
     assert cards(visit) == captions_of(searcher.by_text(WORDS, 20))
-    assert visit.text[0].value == f"Pictures for “{WORDS}”"
-    assert re.search(r"encode [\d.]+ ms · search [\d.]+ ms", visit.caption[0].value)
+    assert f"“{WORDS}”" in [text.value for text in visit.text]
+    assert re.search(r"encode [\d.]+ ms · search [\d.]+ ms · good match", said(visit))
 
 
-def test_example_is_searched_and_written_into_the_box(visit, searcher):
-    visit.button(key="try-music").click().run()
-    assert visit.text_input(key="words").value == "music"
-    assert cards(visit) == captions_of(searcher.by_text("music", 20))
+@pytest.mark.parametrize("example", ["a cat", "red apple", "sailing ship", "music", "airplane"])
+def test_examples_are_searched_written_into_the_box_and_match(visit, searcher, example):
+    visit.button(key=f"try-{example}").click().run()
+    assert visit.text_input(key="q").value == example
+    assert cards(visit) == captions_of(searcher.by_text(example, 20))
+    assert "good match" in said(visit)
 
 
 def test_number_of_results_follows_the_slider(visit, searcher):
@@ -109,14 +87,56 @@ def test_number_of_results_follows_the_slider(visit, searcher):
     assert cards(visit) == captions_of(searcher.by_text(WORDS, 5))
 
 
-def test_picture_finds_itself_first_and_its_captions(visit, searcher):
+def test_picture_finds_itself_first(visit, searcher):
     picture = searcher.gallery.picture(some_item(searcher))
     upload(visit, png(picture))
     assert not visit.exception
     assert cards(visit) == captions_of(searcher.by_picture(png(picture), 20))
+
+
+def test_picture_can_be_asked_for_captions_instead(visit, searcher):
+    picture = png(searcher.gallery.picture(some_item(searcher)))
+    upload(visit, picture)
+    visit.get("button_group")[0].set_value("Captions").run()
     listed = re.findall(r"<li><span>.*?</span>(.*?)</li>", page_html(visit))
-    best = searcher.captions_for(png(picture), 50)["caption"].drop_duplicates().head(5)
+    best = searcher.captions_for(picture, 200)["caption"].drop_duplicates().head(20)
     assert [html.unescape(text) for text in listed] == best.tolist()
+
+
+def test_words_and_a_picture_are_one_query(visit, searcher):
+    picture = png(searcher.gallery.picture(some_item(searcher)))
+    upload(visit, picture)
+    search(visit, WORDS)
+    both = [Part("text", WORDS), Part("picture", picture)]
+    assert cards(visit) == captions_of(searcher.by_parts(both, 20))
+    assert cards(visit) != captions_of(searcher.by_picture(picture, 20))
+
+
+def test_how_much_a_part_counts_is_the_visitors_choice(visit, searcher):
+    upload(visit, png(searcher.gallery.picture(some_item(searcher))))
+    search(visit, WORDS)
+    before = cards(visit)
+    visit.slider(key="weight-q").set_value(0.1).run()
+    assert cards(visit) != before
+
+
+def test_picture_and_words_can_be_mixed_by_a_sentence(visit, searcher):
+    item = some_item(searcher)
+    upload(visit, png(searcher.gallery.picture(item)))
+    search(visit, WORDS)
+    visit.radio(key="mix").set_value("sentence").run()
+    assert "The sentence that was searched for" in said(visit) and WORDS in said(visit)
+
+
+def test_unwanted_words_are_taken_off(visit, searcher):
+    search(visit, "apple", unwanted="a drawing")
+    parts = [Part("text", "apple"), Part("text", "a drawing", -0.5)]
+    assert cards(visit) == captions_of(searcher.by_parts(parts, 20))
+
+
+def test_unwanted_words_alone_get_a_sentence(visit):
+    search(visit, "", unwanted="a drawing")
+    assert not visit.exception and "add one that says what they should be" in visit.error[0].value
 
 
 def test_more_like_this_shows_neighbours_without_the_item_itself(visit, searcher):
@@ -125,43 +145,104 @@ def test_more_like_this_shows_neighbours_without_the_item_itself(visit, searcher
     visit.button(key="like-1").click().run()
     assert not visit.exception
     assert cards(visit) == captions_of(searcher.like(second, 20))
-    assert visit.text_input(key="words").value == ""
+    assert visit.text_input(key="q").value == ""
 
 
-def test_category_keeps_only_its_pictures(visit, searcher):
+def test_less_like_this_pushes_an_item_away(visit, searcher):
+    search(visit, WORDS)
+    second = searcher.by_text(WORDS, 20)["id"].iat[1]
+    choose(visit, "menu-1", "Less like this")
+    parts = [Part("text", WORDS), Part("item", second, -0.5)]
+    assert cards(visit) == captions_of(searcher.by_parts(parts, 20))
+
+
+def test_item_can_join_the_query_and_leave_it(visit, searcher):
+    search(visit, WORDS)
+    choose(visit, "menu-0", "Add to the query")
+    first = searcher.by_text(WORDS, 1)["id"].iat[0]
+    parts = [Part("text", WORDS), Part("item", first)]
+    assert cards(visit) == captions_of(searcher.by_parts(parts, 20))
+    press(visit, "✕")  # the words, which stand first
+    assert cards(visit) == captions_of(searcher.like(first, 20))
+
+
+def test_captions_that_fit_a_result_are_shown(visit, searcher):
+    search(visit, WORDS)
+    first = searcher.by_text(WORDS, 1)["id"].iat[0]
+    choose(visit, "menu-0", "Captions that fit")
+    best = searcher.captions_for(first, 50)["caption"].drop_duplicates().head(5)
+    assert all(html.escape(text) in page_html(visit) for text in best)
+
+
+def test_category_and_split_keep_only_their_pictures(visit, searcher):
     category = searcher.gallery.items["category"].iat[0]
     search(visit, WORDS)
-    visit.multiselect(key="categories").set_value([category]).run()
-    assert not visit.exception
-    assert cards(visit) == captions_of(searcher.by_text(WORDS, 20, category=category))
+    visit.multiselect(key="category").set_value([category])
+    visit.multiselect(key="split").set_value(["test"]).run()
+    only = {"category": category, "split": "test"}
+    assert cards(visit) == captions_of(searcher.by_text(WORDS, 20, **only))
 
 
-def test_newest_act_wins_and_empties_the_other_ways_to_ask(visit, searcher):
-    upload(visit, png(searcher.gallery.picture(some_item(searcher))))
+def test_pictures_with_much_text_can_be_left_out(visit, searcher):
+    search(visit, "green")
+    visit.slider(key="text").set_value(0.3).run()
+    assert cards(visit) == captions_of(searcher.by_text("green", 20, max_text=0.3))
+    assert cards(visit) != captions_of(searcher.by_text("green", 20))
+
+
+def test_address_brings_the_whole_query_back(searcher):
+    item, other = some_item(searcher), some_item(searcher, 5)
+    app = visitor(q=WORDS, k="10", like=[item], unlike=[other], split="test")
+    parts = [Part("text", WORDS), Part("item", item), Part("item", other, -0.5)]
+    assert not app.exception
+    assert cards(app) == captions_of(searcher.by_parts(parts, 10, split="test"))
+
+
+def test_address_that_names_nothing_known_is_a_first_visit(searcher):
+    assert is_first_visit(visitor(like=["../../etc/passwd"], k="999", split="none such"))
+
+
+def test_query_is_in_the_address(visit, searcher):
     search(visit, WORDS)
-    assert cards(visit) == captions_of(searcher.by_text(WORDS, 20))
-    assert visit.get("file_uploader")[0].value is None
+    choose(visit, "menu-0", "Add to the query")
+    assert visit.query_params["like"] == searcher.by_text(WORDS, 1)["id"].iat[0]
+
+
+def test_what_is_not_in_the_gallery_is_said_not_to_match(visit):
+    search(visit, "xqzt vvvw blorp")
+    assert "no good match" in said(visit).lower() and cards(visit)
 
 
 def test_clear_begins_anew(visit):
     search(visit, WORDS)
     visit.button(key="clear").click().run()
-    assert is_first_visit(visit) and visit.text_input(key="words").value == ""
+    assert is_first_visit(visit) and visit.text_input(key="q").value == ""
 
 
 @pytest.mark.parametrize("words", ["", "   "])
-def test_blank_words_get_a_sentence(visit, words):
+def test_blank_words_ask_nothing(visit, words):
     search(visit, words)
-    assert not visit.exception and not cards(visit)
-    assert visit.error[0].value.startswith("The query is empty; write a few words")
+    assert not visit.exception and is_first_visit(visit)
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"not a picture", b"<html><body>404</body></html>", b"\x89PNG\r\n\x1a\n cut"]
+    "data",
+    [
+        b"not a picture",
+        b"<html><body>404</body></html>",
+        b"\x89PNG\r\n\x1a\n cut",
+        b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
+    ],
 )
 def test_what_is_no_picture_gets_a_sentence(visit, data):
     upload(visit, data)
-    assert not visit.exception and not cards(visit)
+    assert not visit.exception and is_first_visit(visit)
+    assert re.fullmatch(r"[A-Z].{20,}\.", visit.error[0].value, re.S)
+
+
+def test_address_that_is_refused_gets_a_sentence(visit):
+    visit.text_input(key="address").set_value("http://127.0.0.1:8501/").run()
+    assert not visit.exception and is_first_visit(visit)
     assert re.fullmatch(r"[A-Z].{20,}\.", visit.error[0].value, re.S)
 
 
@@ -174,11 +255,19 @@ def test_visitors_do_not_see_each_others_queries(visit, searcher):
     assert cards(other) == captions_of(searcher.by_text("music", 20))
 
 
-def test_captions_are_never_read_as_html(searcher, monkeypatch):
+def test_words_are_still_there_after_another_page(visit, searcher):
+    search(visit, WORDS)
+    visit.switch_page("pages/data.py").run()
+    visit.switch_page("pages/search.py").run()
+    assert visit.text_input(key="q").value == WORDS
+    assert cards(visit) == captions_of(searcher.by_text(WORDS, 20))
+
+
+def test_captions_are_never_read_as_html(searcher):
     import grid
 
     evil = '"><img src=x onerror="alert(1)"> **bold**'
-    shown = grid._card({"id": some_item(searcher), "caption": evil, "category": evil})
+    shown = grid.card({"id": some_item(searcher), "caption": evil, "category": evil})
     assert shown.count("<img") == 1 and "onerror=" not in shown.replace(html.escape(evil), "")
 
 
@@ -195,16 +284,16 @@ def test_settings_keep_the_explorer_on_this_machine():
 def test_the_index_and_its_effort_are_chosen_and_said(visit, searcher):
     visit.selectbox("index").set_value("hnsw").run()
     visit.select_slider("effort-hnsw").set_value(16).run()
-    found = search(visit, "a red bus")
-    assert not found.exception
+    search(visit, "a red bus")
+    assert not visit.exception
     exact = searcher.by_text("a red bus", 20)
-    assert len(set(cards(found)) & set(captions_of(exact))) > len(exact) // 2
-    assert any("Index: hnsw, efSearch 16" in line.value for line in found.caption)
+    assert len(set(cards(visit)) & set(captions_of(exact))) > len(exact) // 2
+    assert "Index: hnsw, efSearch 16" in said(visit)
 
 
 def test_lowering_pictures_of_text_changes_what_words_find(visit, searcher):
     plain = cards(search(visit, "green"))
-    visit.slider("less_text").set_value(0.3).run()
+    visit.slider("less").set_value(0.3).run()
     lowered = cards(visit)
     assert lowered == captions_of(searcher.by_text("green", 20, less_text=0.3))
     assert lowered != plain

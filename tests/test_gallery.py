@@ -15,6 +15,11 @@ RECORDS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setattr(paths, "CACHE", tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture
 def root(tmp_path):
     """Return a folder with metadata for three pictures, one pixel each."""
@@ -48,7 +53,7 @@ def test_items_come_in_the_order_of_the_metadata(root):
 
 def test_every_column_is_there_and_no_text_is_ever_nan(root):
     items = load_gallery(root).items
-    assert items.columns.tolist() == [*COLUMNS, "series"]
+    assert items.columns.tolist() == [*COLUMNS, "series", "content"]
     assert items["series"].tolist() == ["s1", "", ""]
     assert not items.isna().any(axis=None)
 
@@ -57,7 +62,7 @@ def test_a_plain_folder_has_the_same_columns(tmp_path):
     (tmp_path / "dogs").mkdir()
     (tmp_path / "dogs" / "a.jpg").touch()
     items = load_gallery(tmp_path).items
-    assert items.columns.tolist() == COLUMNS
+    assert items.columns.tolist() == [*COLUMNS, "content"]
     expected = {"id": "dogs/a.jpg", "category": "dogs", "caption": "", "split": "", "source": ""}
     assert {name: items.loc[0, name] for name in expected} == expected
 
@@ -176,21 +181,41 @@ def test_the_fingerprint_ignores_the_other_columns(root):
     assert fingerprint_with(root, series="s2", author="me") == fingerprint_with(root)
 
 
-def test_the_fingerprint_follows_the_size_of_a_picture(root):
-    before = load_gallery(root).fingerprint
-    Image.new("RGB", (9, 9)).save(root / "a.png")
+def test_the_fingerprint_follows_the_bytes_of_a_picture(root):
+    before, size = load_gallery(root).fingerprint, (root / "a.png").stat().st_size
+    Image.new("L", (1, 1), 77).save(root / "a.png")
+    assert (root / "a.png").stat().st_size == size
     assert load_gallery(root).fingerprint != before
 
 
+def test_the_fingerprint_does_not_follow_times(root):
+    before = load_gallery(root).fingerprint
+    os.utime(root / "a.png", (1, 1))
+    assert load_gallery(root).fingerprint == before
+
+
+def test_the_shipped_gallery_is_known_by_sizes_and_has_no_inventory(root, monkeypatch):
+    monkeypatch.setattr(paths, "GALLERY", root)
+    found = load_gallery()
+    assert "content" not in found.items and not (paths.CACHE / "inventories").exists()
+    before = found.fingerprint
+    os.utime(root / "a.png", (1, 1))
+    assert load_gallery().fingerprint == before
+    (root / "a.png").write_bytes(b"longer" * 99)
+    assert load_gallery().fingerprint != before
+
+
 def test_the_fingerprint_is_worked_out_once(root, monkeypatch):
-    found, sizes = load_gallery(root), []
+    monkeypatch.setattr(paths, "GALLERY", root)
+    found, sizes = load_gallery(), []
     monkeypatch.setattr(gallery, "_size", lambda path: sizes.append(path) or 0)
     assert found.fingerprint == found.fingerprint
     assert len(sizes) == 3
 
 
-def test_the_fingerprint_of_a_picture_that_has_gone_is_another(root):
-    found, before = load_gallery(root), load_gallery(root).fingerprint
+def test_a_picture_that_has_gone_since_it_was_listed_has_another_fingerprint(root, monkeypatch):
+    monkeypatch.setattr(paths, "GALLERY", root)
+    found, before = load_gallery(), load_gallery().fingerprint
     (root / "a.png").unlink()
     assert found.fingerprint != before
 
@@ -203,9 +228,10 @@ def test_a_wrong_path_is_named(tmp_path):
         load_gallery(tmp_path / "nowhere")
 
 
-def test_a_file_is_not_a_folder(root):
-    with pytest.raises(GalleryError, match="is a file; give the folder"):
-        load_gallery(root / "metadata.jsonl")
+def test_a_file_is_not_a_folder(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(GalleryError, match=r"is a file; give the folder .* or one of \.zip, \.csv"):
+        load_gallery(tmp_path / "notes.txt")
 
 
 def test_an_empty_folder_holds_no_pictures(tmp_path):
@@ -238,8 +264,11 @@ def test_strange_names_reach_parquet_and_back(tmp_path):
     assert all(found.file(id).exists() for id in found.items["id"])
 
 
-def test_listing_opens_no_picture(tmp_path, monkeypatch):
+def test_a_second_look_opens_no_picture(tmp_path, monkeypatch):
     for number in range(100):
-        (tmp_path / f"{number}.jpg").touch()
+        (tmp_path / f"{number}.jpg").write_bytes(b"%d" % number)
+        os.utime(tmp_path / f"{number}.jpg", (number, number))
+    assert len(load_gallery(tmp_path)) == 100
+    monkeypatch.setattr("builtins.open", lambda *_, **__: pytest.fail("a file was opened"))
     monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("a picture was opened"))
     assert len(load_gallery(tmp_path)) == 100

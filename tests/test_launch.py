@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import time
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
@@ -17,6 +18,7 @@ from sigscope import launch, notebooks, paths
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    monkeypatch.setenv("SIGSCOPE_GALLERY", "")  # so that what main sets is put back
 
 
 @pytest.fixture
@@ -127,6 +129,24 @@ def test_our_own_explorer_is_recognised_and_nothing_is_started(monkeypatch, caps
     assert not launch.is_ours(port)
 
 
+def test_our_own_explorer_with_other_pictures_is_not_taken_for_what_is_asked(
+    monkeypatch, capsys, tmp_path
+):
+    fake_explorer(monkeypatch, "import time; time.sleep(60)")
+    monkeypatch.setattr(launch, "is_answering", lambda port: True)
+    monkeypatch.setenv("SIGSCOPE_GALLERY", str(tmp_path))
+    monkeypatch.chdir(tmp_path.parent)
+    port = launch.free_port()
+    with launch.explorer(port):
+        assert str(tmp_path) not in (paths.CACHE / f"explorer-{port}.json").read_text()
+        same, other = f"./{tmp_path.name}/", str(tmp_path / "other")
+        assert commands.main(["explorer", f"--port={port}", f"--pictures={same}"]) == 0
+        assert "once it is started again" in capsys.readouterr().out
+        assert commands.main(["run", f"--port={port}", f"--pictures={other}"]) == 1
+    said = capsys.readouterr().err
+    assert "shows other pictures" in said and "PORT=" in said and said.count("\n") == 1
+
+
 def test_local_model_switches_the_hub_off_and_a_visitor_has_one_thread(monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.delenv("SIGSCOPE_MODEL", raising=False)
@@ -135,6 +155,73 @@ def test_local_model_switches_the_hub_off_and_a_visitor_has_one_thread(monkeypat
     assert launch._environment()["OMP_NUM_THREADS"] == "1"
     monkeypatch.setenv("SIGSCOPE_MODEL", "google/siglip-base-patch16-224")
     assert "HF_HUB_OFFLINE" not in launch._environment()
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """What was embedded and served, and whether notebooks were run; nothing of it really is."""
+    acts = []
+
+    @contextmanager
+    def fake(port):
+        acts.append(("explorer", os.environ.get("SIGSCOPE_GALLERY")))
+        yield
+
+    def call(command):
+        acts.append((command[-1], os.environ.get("SIGSCOPE_GALLERY")))
+        return 0
+
+    monkeypatch.delenv("SIGSCOPE_GALLERY", raising=False)
+    monkeypatch.setattr(launch, "explorer", fake)
+    monkeypatch.setattr(launch, "wait", silent)
+    monkeypatch.setattr(launch, "check_alive", silent)
+    monkeypatch.setattr(commands.subprocess, "call", call)
+    monkeypatch.setattr(commands, "_notebooks_once", lambda: acts.append("notebooks") or 0)
+    return acts
+
+
+def test_run_with_pictures_embeds_and_shows_them_and_leaves_the_notebooks_alone(started, capsys):
+    port = launch.free_port()
+    assert commands.main(["run", "--once", f"--port={port}", "--pictures=~/My Photos"]) == 0
+    assert started == [("embed", "~/My Photos"), ("explorer", "~/My Photos")]
+    assert "notebooks are about the shipped gallery" in capsys.readouterr().out
+
+
+def test_run_without_pictures_runs_the_notebooks_on_the_shipped_gallery(started):
+    assert commands.main(["run", "--once", f"--port={launch.free_port()}"]) == 0
+    assert started == [("explorer", None), "notebooks"]
+
+
+def test_pictures_that_cannot_be_embedded_end_the_run_before_anything_is_served(
+    started, monkeypatch
+):
+    monkeypatch.setattr(commands.subprocess, "call", lambda command: 1)
+    with pytest.raises(SystemExit) as caught:
+        commands.main(["explorer", f"--port={launch.free_port()}", "--pictures=nowhere"])
+    assert caught.value.code == 1 and started == []
+
+
+def test_every_command_has_help(capsys):
+    for name in ("run", "explorer", "notebooks", "embed", "download", "clean"):
+        with pytest.raises(SystemExit) as caught:
+            commands.main([name, "--help"])
+        assert caught.value.code == 0
+        assert f"sigscope {name}" in capsys.readouterr().out
+
+
+def test_clean_removes_what_nobody_has_used_for_long(capsys):
+    old, new = paths.CACHE / "embeddings" / "old", paths.CACHE / "embeddings" / "new"
+    for store in (old, new):
+        store.mkdir(parents=True)
+        (store / "manifest.json").write_text("{}")
+    (paths.CACHE / "inventories").mkdir()
+    (paths.CACHE / "inventories" / "0123.parquet").write_bytes(b"x" * 10**6)
+    for path in (old / "manifest.json", paths.CACHE / "inventories" / "0123.parquet"):
+        os.utime(path, (time.time() - 40 * 86_400,) * 2)
+    assert commands.main(["clean", "--days=50"]) == 0 and old.exists()
+    assert commands.main(["clean"]) == 0
+    assert not old.exists() and new.exists() and not list((paths.CACHE / "inventories").iterdir())
+    assert "2 unused for over 30 days were removed, 1.0 MB" in capsys.readouterr().out
 
 
 def test_notebook_is_executed_into_the_cache_and_only_once(folder, tmp_path):

@@ -83,7 +83,7 @@ def test_a_linked_folder_from_elsewhere_is_followed(tmp_path):
 
 def test_a_link_to_nothing_is_told(tmp_path):
     (tmp_path / "a.jpg").symlink_to("gone.jpg")
-    assert list_folder(tmp_path).problems == [("a.jpg", "there is no such file")]
+    assert list_folder(tmp_path).problems == [("a.jpg", "its link leads to no such file")]
 
 
 def test_a_pipe_is_told_and_not_waited_for(tmp_path):
@@ -142,3 +142,35 @@ def test_distinct_keeps_the_first_of_each_caption():
 def test_plain_spells_out_only_what_utf8_cannot_hold():
     assert plain("zwölf 🐈\n") == "zwölf 🐈\n"
     assert plain("half a \ud83d") == r"half a \ud83d"
+
+
+def test_unfinished_downloads_of_pictures_are_told(tmp_path):
+    make(tmp_path, "a.jpg.crdownload", "b.PNG.part", "film.mp4.part", "c.heic.download", "x.part")
+    problems = dict(list_folder(tmp_path).problems)
+    assert problems.keys() == {"a.jpg.crdownload", "b.PNG.part", "c.heic.download"}
+    assert "has not finished" in problems["b.PNG.part"]
+
+
+def test_captions_in_a_pipe_are_not_waited_for(tmp_path):
+    make(tmp_path, "a.jpg")
+    os.mkfifo(tmp_path / "a.txt")
+    listing = list_folder(tmp_path)
+    assert [row["captions"] for row in listing.rows] == [[]]
+    told = "its captions cannot be read (it is not an ordinary file)"
+    assert listing.problems == [("a.txt", told)]
+
+
+def test_a_text_of_many_megabytes_is_no_caption(tmp_path):
+    make(tmp_path, "a.jpg")
+    (tmp_path / "a.txt").write_bytes(b"a" * 1_000_001)
+    listing = list_folder(tmp_path)
+    assert listing.rows[0]["captions"] == []
+    assert "more than a million bytes" in listing.problems[0][1]
+
+
+def test_a_file_of_gigabytes_is_told_and_not_opened(tmp_path):
+    with (tmp_path / "a.jpg").open("wb") as file:
+        file.truncate(1_000_000_001)
+    assert list_folder(tmp_path).problems == [
+        ("a.jpg", "it has more than 1 GB; make it smaller first")
+    ]

@@ -11,6 +11,7 @@ from sigscope.embeddings import StaleEmbeddings
 from sigscope.index_protocol import four_tasks, r3_tasks
 from sigscope.protocols import both_ways, caption_recall, setup_check
 from sigscope.reports import COLUMNS, MARKS, Outcome
+from sigscope.splits import LeakError
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +96,22 @@ def test_class_map_by_hand_for_pictures(gallery, embeddings):
     assert row["report"] == 0.955
 
 
-def test_class_map_leaves_duplicates_of_the_query_out(embeddings):
+def test_class_map_leaves_duplicates_of_the_query_out():
     doubled = small_gallery()
-    doubled.items.loc[3, "duplicate_of"] = "00"
+    doubled.items.loc[3, ["duplicate_of", "split"]] = "00", "test"
+    embeddings = small_embeddings(doubled)
     queries = class_map(doubled, embeddings, NameEncoder(), ks=(5,)).queries.set_index("id")
     assert queries.loc["00", "n_right"] == 18 and queries.loc["01", "n_right"] == 19
+
+
+def test_every_protocol_refuses_a_marked_duplicate_across_splits(embeddings):
+    doubled = small_gallery()
+    doubled.items.loc[3, "duplicate_of"] = "00"
+    for protocol in (caption_recall, both_ways, four_tasks):
+        with pytest.raises(LeakError, match=r"1 picture of small has its .* '03' \(train\)"):
+            protocol(doubled, embeddings)
+    with pytest.raises(LeakError):
+        class_map(doubled, embeddings, NameEncoder())
 
 
 def test_prompts_are_compared_class_by_class(gallery, embeddings):

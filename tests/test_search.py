@@ -204,6 +204,49 @@ def test_nothing_found_is_an_empty_table_with_the_right_columns(searcher):
     assert empty.attrs.keys() == full.attrs.keys()
 
 
+@pytest.fixture
+def texts(searcher, monkeypatch):
+    """Text scores by colour: red pictures are all text, green ones half, the others none."""
+    by_colour = {"red": 1.0, "green": 0.5}
+    scores = [by_colour.get(id_.split("-")[1][:-4], 0) for id_ in searcher.embeddings.ids]
+    searcher.adjustments.text_scores = np.array(scores, np.float32)
+    return searcher
+
+
+@pytest.mark.parametrize(("most", "kept"), [(1, 24), (0.5, 21), (0.49, 18), (0, 18)])
+def test_pictures_of_more_text_than_asked_for_are_left_out(most, kept, texts):
+    whole, table = texts.by_text("red", N), texts.by_text("red", N, max_text=most)
+    assert len(table) == kept and "adjusted" not in table.attrs
+    assert table["rank"].tolist() == list(range(1, kept + 1))
+    left = whole[whole["id"].isin(set(table["id"]))].reset_index(drop=True)
+    assert table["id"].tolist() == left["id"].tolist()
+    assert np.allclose(table["score"], left["score"])
+
+
+def test_every_search_keeps_to_the_limit_on_text(texts):
+    picture = Image.new("RGB", (3, 3), COLOURS["red"])
+    for table in (
+        texts.by_text("red", 5, max_text=0.2, category="warm"),
+        texts.by_picture(picture, 5, max_text=0.2),
+        texts.like("000-red.png", 5, max_text=0.2),
+        texts.by_vector([1, 0, 0, 0], 5, max_text=0.2),
+        texts.by_text("red", 5, max_text=0.2, less_text=0.1),
+    ):
+        assert len(table) == 5 and not {"red", "green"} & set(colours(table))
+
+
+def test_a_limit_that_is_no_text_score_is_a_sentence(texts):
+    for most in (-0.1, 1.5, float("nan")):
+        with pytest.raises(ValueError, match="a text score lies from 0 to 1"):
+            texts.by_text("red", max_text=most)
+
+
+def test_a_limit_holds_for_every_index(gallery, embeddings):
+    searcher = Searcher(gallery, embeddings, ToyEncoder(), index="hnsw")
+    searcher.adjustments.text_scores = np.arange(N, dtype=np.float32) / N
+    assert set(searcher.by_text("red", N, max_text=0.5)["id"]) == set(gallery.items["id"][:13])
+
+
 # --- what cannot be searched for
 
 

@@ -1,4 +1,4 @@
-"""The commands behind make: run, explorer, notebooks, embed."""
+"""The commands behind make: run, explorer, notebooks, embed, download, clean."""
 
 import argparse
 import os
@@ -13,18 +13,23 @@ from pathlib import Path
 from time import perf_counter, sleep
 
 from sigscope import checkpoints, launch, paths
+from sigscope.downloads import command as download
 
 INTERRUPTED = 130
 BAR = 24
 
 
 def run(options: argparse.Namespace) -> int:
-    """Start the explorer, execute the notebooks, and go on serving until Ctrl-C."""
-    if launch.is_ours(options.port):
-        print(f"The explorer of this checkout serves at {launch.url(options.port)} already.")
-        return _notebooks_once()
+    """Start the explorer, execute the notebooks, and go on serving until Ctrl-C.
+
+    With pictures of one's own only the explorer is started: the notebooks are about the gallery
+    that is shipped.
+    """
+    work = _no_notebooks if options.pictures else _notebooks_once
+    if _serves_already(options):
+        return work()
     with _serving(options.port) as process:
-        status = _notebooks_once()
+        status = work()
         if options.once:
             launch.check_alive(process, options.port)
         else:
@@ -35,8 +40,7 @@ def run(options: argparse.Namespace) -> int:
 
 def explorer(options: argparse.Namespace) -> int:
     """Start the explorer and serve until Ctrl-C."""
-    if launch.is_ours(options.port):
-        print(f"The explorer of this checkout serves at {launch.url(options.port)} already.")
+    if _serves_already(options):
         return 0
     with _serving(options.port) as process:
         print("Ctrl-C ends it.", flush=True)
@@ -53,10 +57,23 @@ def notebooks(options: argparse.Namespace) -> int:
 
 def embed(options: argparse.Namespace) -> int:
     """Make the gallery searchable: its embeddings are there when this ends."""
-    from sigscope.search import Searcher
+    from sigscope.searchable import make_searchable
 
-    searcher = Searcher.open(os.environ.get("SIGSCOPE_GALLERY"), progress=True)
-    print(f"{len(searcher):,} pictures are searchable with {searcher.encoder.describe()}.")
+    for sentence in make_searchable(os.environ.get("SIGSCOPE_GALLERY")):
+        print(sentence, flush=True)
+    return 0
+
+
+def clean(options: argparse.Namespace) -> int:
+    """Remove embeddings and inventories from the cache that nobody has used for long."""
+    from sigscope import caches
+
+    found = caches.unused(options.days)
+    for thing in found:
+        caches.remove(thing)
+        print(f"{os.path.relpath(thing.path)}: {thing.size / 1e6:,.1f} MB, {thing.days:.0f} days.")
+    freed = sum(thing.size for thing in found) / 1e6
+    print(f"{len(found)} unused for over {options.days:g} days were removed, {freed:,.1f} MB.")
     return 0
 
 
@@ -73,19 +90,35 @@ def _serving(port: int) -> Iterator[subprocess.Popen]:
         yield process
 
 
-def _make_searchable() -> None:
-    """Embed the gallery first, in a process of its own, where no embeddings are in sight.
+def _serves_already(options: argparse.Namespace) -> bool:
+    """Return whether the explorer of this checkout shows the same pictures there already."""
+    port = options.port
+    if not launch.is_ours(port):
+        return False
+    if not launch.is_showing(port):
+        raise launch.LaunchError(
+            f"The explorer at {launch.url(port)} shows other pictures; end it with Ctrl-C where it "
+            f"runs, or choose another port, as in PORT={launch.free_port(port + 1)}."
+        )
+    print(f"The explorer of this checkout serves at {launch.url(port)} already.")
+    if options.pictures:
+        print("Pictures added or changed since are found once it is started again.")
+    return True
 
-    A look at names will do: the explorer checks what it loads, and embeds again what is stale.
+
+def _make_searchable() -> None:
+    """Embed the gallery first, in a process of its own, so far as it is not embedded yet.
+
+    For the shipped gallery a look at names will do: the explorer checks what it loads, and embeds
+    again what is stale.
     """
-    gallery = Path(os.environ.get("SIGSCOPE_GALLERY") or paths.GALLERY).resolve().name
-    model = checkpoints.named(None)
-    name = Path(model).resolve().name if Path(model).is_dir() else str(model)
-    name = re.sub(r"[^\w.-]+", "--", f"{gallery}-{name}")
-    stores = [paths.SHIPPED / name, *(paths.CACHE / "embeddings").glob(f"{name}-*")]
-    if any((store / "manifest.json").exists() for store in stores):
-        return
-    print("Making the gallery searchable ...", flush=True)
+    if not os.environ.get("SIGSCOPE_GALLERY"):
+        model = checkpoints.named(None)
+        model = Path(model).resolve().name if Path(model).is_dir() else str(model)
+        name = re.sub(r"[^\w.-]+", "--", f"{paths.GALLERY.name}-{model}")
+        stores = [paths.SHIPPED / name, *(paths.CACHE / "embeddings").glob(f"{name}-*")]
+        if any((store / "manifest.json").exists() for store in stores):
+            return
     status = subprocess.call([sys.executable, "-m", "sigscope", "embed"])
     if status:  # it has said why
         raise SystemExit(status)
@@ -115,6 +148,11 @@ def _notebooks_once() -> int:
     if books.found():
         print(f"Their output is in {os.path.relpath(into)}.", flush=True)
     return status
+
+
+def _no_notebooks() -> int:
+    print("The notebooks are about the shipped gallery; 'make run' without PICTURES runs them.")
+    return 0
 
 
 def _execute(listed: list[Path], one: Callable) -> int:
@@ -159,15 +197,45 @@ def _tell_end(outcome) -> None:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sigscope", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
-    for command in (run, explorer, notebooks, embed):
+    for command, add_arguments in COMMANDS.items():
         words = command.__doc__.splitlines()[0]
         one = commands.add_parser(command.__name__, help=words, description=words)
         one.set_defaults(command=command)
-        if command in (run, explorer):
-            one.add_argument("--port", default="8501", help="where to serve (8501)")
-        if command is run:
-            one.add_argument("--once", action="store_true", help="end after the notebooks")
+        add_arguments(one)
     return parser.parse_args(arguments)
+
+
+def _run_arguments(parser: argparse.ArgumentParser) -> None:
+    _explorer_arguments(parser)
+    parser.add_argument("--once", action="store_true", help="end once the notebooks have run")
+
+
+def _explorer_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", default="8501", help="where to serve (8501)")
+    _pictures_argument(parser)
+
+
+def _pictures_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--pictures",
+        default="",
+        metavar="FOLDER",
+        help="show these: a folder, a zip, a table, or name:/path for a data set; none is changed",
+    )
+
+
+def _clean_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--days", type=float, default=30, help="unused for longer than this (30)")
+
+
+COMMANDS: dict[Callable[[argparse.Namespace], int], Callable] = {  # -> what adds its options
+    run: _run_arguments,
+    explorer: _explorer_arguments,
+    notebooks: lambda parser: None,
+    embed: _pictures_argument,
+    download.download: download.add_arguments,
+    clean: _clean_arguments,
+}
 
 
 def _sentence(error: Exception) -> str:
@@ -185,6 +253,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if "port" in options:
             options.port = launch.port_from(options.port)
+        if getattr(options, "pictures", ""):
+            os.environ["SIGSCOPE_GALLERY"] = options.pictures
         return options.command(options)
     except KeyboardInterrupt:
         print("\nStopped; the same command goes on where it was.", file=sys.stderr)

@@ -1,54 +1,99 @@
 """The embedder: runs an encoder over a gallery while threads decode pictures ahead of it.
 
-What is held in memory does not grow with the gallery: a few batches of decoded pictures, and the
-vectors of one shard.
+A picture or caption whose vector is known already, whatever it was called, is not encoded again.
+What is held in memory beside the gallery's table does not grow with it but by some 40 bytes for
+each vector that may be used again: a few batches of decoded pictures, and the vectors of a shard.
 """
 
-import hashlib
-import json
-import re
 import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
+from sigscope.decoding import Batch, Item, ahead, decode, failure, picture_side
+from sigscope.earlier import Earlier, text_digest
+from sigscope.files import sha256
 from sigscope.gallery import Gallery
-from sigscope.images import open_picture
 from sigscope.shards import Shard
-from sigscope.store import Writer
+from sigscope.store import digest, stored_shards
+from sigscope.writer import Writer
 
-MAX_PIXELS = 32_000_000  # decoded pictures held at once by a thread: about 100 MB
 VERSIONS = ("torch", "transformers", "pillow", "numpy")
 
 
-@dataclass(frozen=True)
-class Item:
-    """One picture to embed, with its captions."""
+@dataclass
+class Tally:
+    """What became of the pictures of a gallery, in numbers."""
 
-    id: str
-    path: str  # relative to the gallery
-    file: Path
-    captions: tuple[str, ...]
+    kept: int = 0  # with the vector that they had
+    moved: int = 0  # with that of the same picture under another name
+    new: int = 0
+    changed: int = 0
+    gone: int = 0  # that were there before
+    failed: int = 0  # that cannot be read
+
+    def __str__(self) -> str:
+        """Return the numbers in words, without those that are 0."""
+        words = {
+            "new": self.new,
+            "changed": self.changed,
+            "renamed or copied": self.moved,
+            "gone": self.gone,
+            "kept": self.kept,
+            "that cannot be read": self.failed,
+        }
+        return ", ".join(f"{count:,} {word}" for word, count in words.items() if count)
 
 
 @dataclass
-class Batch:
-    """A few items decoded: parts fit for the encoder, and those that could not be read."""
+class Stretch:
+    """The items of one shard, and their vectors as far as they are known."""
 
-    size: int
-    parts: list[tuple[list[Item], Any]] = field(default_factory=list)
-    failed: list[dict] = field(default_factory=list)
+    number: int
+    items: list[Item]
+    images: np.ndarray  # (items, d) float32
+    contents: list[str]  # the SHA-256 of what each vector is of
+    failed: dict[str, dict] = field(default_factory=dict)  # by id
+
+    def take(self, item: Item, vector: np.ndarray, content: str) -> None:
+        """Take in the vector of an item."""
+        self.images[item.row], self.contents[item.row] = vector, content
+
+    def failures(self) -> list[dict]:
+        """Return what could not be read, in the order of the items."""
+        return [self.failed[item.id] for item in self.items if item.id in self.failed]
+
+    def shard(self, encode_captions: Callable[[list[str]], np.ndarray]) -> Shard:
+        """Return what is to be stored: the items that did not fail, in their order."""
+        items = [item for item in self.items if item.id not in self.failed]
+        rows = [item.row for item in items]
+        numbered = [(i.id, number, text) for i in items for number, text in enumerate(i.captions)]
+        return Shard(
+            ids=[item.id for item in items],
+            paths=[item.path for item in items],
+            contents=[self.contents[row] for row in rows],
+            images=self.images[rows],
+            caption_ids=[id_ for id_, _, _ in numbered],
+            caption_numbers=[number for _, number, _ in numbered],
+            caption_texts=[text for _, _, text in numbered],
+            captions=encode_captions([text for _, _, text in numbered]),
+        )
+
+
+@dataclass
+class Job:
+    """Items of a stretch to decode: none where all of its vectors are known."""
+
+    stretch: Stretch
+    items: list[Item]
+    is_last: bool  # of its stretch
 
 
 def embed(
@@ -60,63 +105,149 @@ def embed(
     shard_size: int,
     workers: int,
     progress: bool,
-) -> None:
-    """Make the shards that are not whole in folder yet, which the caller holds."""
-    items = gallery_items(gallery)
-    stretches = _cut(items, shard_size)
-    writer = Writer(folder, _about(gallery, encoder), [_key(encoder, part) for part in stretches])
-    missing = {number: _cut(stretches[number], batch_size) for number in writer.missing()}
-    batches = [batch for number in missing for batch in missing[number]]
-    side = picture_side(encoder)
-    prepare = partial(_prepare, encoder=encoder, side=side)
-    done = len(items) - sum(map(len, batches))
-    with _bar(len(items), done, progress) as bar, closing(ahead(prepare, batches, workers)) as rest:
-        for number, of_shard in missing.items():
-            shard, failed = _shard(islice(rest, len(of_shard)), encoder, side, bar)
-            writer.add(number, shard, failed)
-    writer.finish()
+    also: Sequence[Path] = (),
+) -> Tally:
+    """Make the shards that are not right in folder yet, which the caller holds.
 
-
-def gallery_items(gallery: Gallery) -> list[Item]:
-    """Return what there is to embed, in the order of the gallery."""
-    table = gallery.items
-    columns = zip(table["id"], table["path"], table["captions"], strict=True)
-    return [
-        Item(str(id_), str(path), gallery.root / path, tuple(captions))
-        for id_, path, captions in columns
-    ]
-
-
-def picture_side(encoder: Any) -> int | None:
-    """Return the pixels a side that the encoder looks at, or None where that varies.
-
-    Large JPEGs are decoded no finer than this needs, for stored pictures and for queries alike.
+    Args:
+        gallery: what to embed.
+        encoder: what to embed it with.
+        folder: the store.
+        batch_size: pictures given to the model at a time.
+        shard_size: items in a shard.
+        workers: threads that decode.
+        progress: show a bar.
+        also: further stores whose vectors may be used, if they are by the same encoder.
     """
-    rules = encoder.identity.get("preprocessing") or {}
-    size = (rules.get("pictures") or {}).get("size") or {}
-    sides = [size.get(side) for side in ("height", "width", "shortest_edge")]
-    return max((side for side in sides if isinstance(side, int)), default=None)
+    starts = range(0, len(gallery), shard_size)
+    keys = [_key(encoder, _items(gallery, start, shard_size)) for start in starts]
+    writer = Writer(folder, _about(gallery, encoder), keys)
+    missing = writer.missing()
+    others = [shard for place in also for shard in stored_shards(place, encoder.identity)]
+    known = Earlier(writer.earlier(), others if missing else ())
+    right = writer.records()
+    tally = Tally(
+        kept=sum(record["items"] for record in right),
+        gone=len(known.ids.difference(gallery.items["id"])),
+        failed=sum(record["failed"] for record in right),
+    )
+    with _bar(len(gallery), tally.kept + tally.failed, progress) as bar:
+        work = _Work(encoder, known, workers, tally, bar)
+        stretches = ((number, _items(gallery, starts[number], shard_size)) for number in missing)
+        for stretch in work.filled(stretches, batch_size):
+            writer.add(stretch.number, stretch.shard(work.captions), stretch.failures())
+    writer.finish()
+    return tally
 
 
-def ahead(work: Callable, jobs: Iterable, workers: int) -> Iterator:
-    """Yield work(job) for each job in order; threads are at most workers + 1 jobs ahead."""
-    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        waiting: deque = deque()
-        try:
-            for job in jobs:
-                waiting.append(pool.submit(work, job))
-                if len(waiting) > workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+class _Work:
+    """One run over the shards to be made: what is known is used, the rest encoded."""
+
+    def __init__(self, encoder: Any, known: Earlier, workers: int, tally: Tally, bar: tqdm) -> None:
+        self.encoder, self.known, self.workers = encoder, known, workers
+        self.tally, self.bar = tally, bar
+        self.side = picture_side(encoder)
+
+    def filled(
+        self, stretches: Iterable[tuple[int, list[Item]]], batch_size: int
+    ) -> Iterator[Stretch]:
+        """Yield a stretch for each number and items, with the vectors of all its pictures."""
+        jobs = self._jobs(stretches, batch_size)
+        with closing(ahead(self._decode, jobs, self.workers)) as decoded:
+            for job, batch in decoded:
+                self._encode(job.stretch, batch)
+                if job.is_last:
+                    yield job.stretch
+
+    def captions(self, texts: list[str]) -> np.ndarray:
+        """Return the vectors of captions, (n, d) float32; each new text is encoded once."""
+        rows = np.empty((len(texts), self.encoder.dimension), np.float32)
+        places = self.known.captions.find([text_digest(text) for text in texts])
+        for row in np.flatnonzero(places >= 0):
+            rows[row] = self.known.captions.vector(places[row])
+        new = np.flatnonzero(places < 0)
+        distinct = {
+            text: number for number, text in enumerate(dict.fromkeys(texts[r] for r in new))
+        }
+        if distinct:
+            rows[new] = self.encoder.encode_texts(list(distinct))[[distinct[texts[r]] for r in new]]
+        return rows
+
+    def _jobs(self, stretches: Iterable[tuple[int, list[Item]]], batch_size: int) -> Iterator[Job]:
+        for number, items in stretches:
+            images = np.zeros((len(items), self.encoder.dimension), np.float32)
+            stretch = Stretch(number, items, images, [""] * len(items))
+            rest = self._unknown(stretch)
+            batches = [rest[at : at + batch_size] for at in range(0, len(rest), batch_size)] or [[]]
+            for batch in batches:
+                yield Job(stretch, batch, is_last=batch is batches[-1])
+
+    def _unknown(self, stretch: Stretch) -> list[Item]:
+        """Return the items of a stretch whose vectors must be made, once the known are taken in."""
+        contents, unknown = self._contents(stretch.items), []
+        places = self.known.pictures.find(contents)
+        for item, content, place in zip(stretch.items, contents, places, strict=True):
+            if place < 0:
+                unknown.append(item)
+                continue
+            stretch.take(item, self.known.pictures.vector(place), content)
+            self.tally.kept += item.id in self.known.ids
+            self.tally.moved += item.id not in self.known.ids
+        self.bar.update(len(stretch.items) - len(unknown))
+        return unknown
+
+    def _contents(self, items: list[Item]) -> list[str]:
+        """Return the SHA-256 of each file; nobody looks where there is nothing to compare with."""
+        unseen = [] if not len(self.known.pictures) else [i for i in items if not i.content]
+        with ThreadPoolExecutor(self.workers) as pool:
+            seen = dict(zip((i.id for i in unseen), pool.map(_content, unseen), strict=True))
+        return [item.content or seen.get(item.id, "") for item in items]
+
+    def _decode(self, job: Job) -> tuple[Job, Batch]:
+        return job, decode(job.items, self.encoder, self.side)
+
+    def _encode(self, stretch: Stretch, batch: Batch) -> None:
+        """Take the vectors of a batch into its stretch."""
+        for items, rows in self._encoded(batch):
+            for item, row in zip(items, rows, strict=True):
+                stretch.take(item, row, batch.contents[item.id])
+                self.tally.changed += item.id in self.known.ids
+                self.tally.new += item.id not in self.known.ids
+        stretch.failed |= {row["id"]: row for row in batch.failed}
+        self.tally.failed += len(batch.failed)
+        self.bar.update(len(batch.items))
+
+    def _encoded(self, batch: Batch) -> Iterator[tuple[list[Item], np.ndarray]]:
+        """Yield the vectors of batch by parts; if the model fails, find out on which picture."""
+        for items, part in batch.parts:
+            try:
+                rows = self.encoder.encode_batch(part)
+            except Exception as error:
+                if len(items) == 1:
+                    batch.failed.append(failure(items[0], error))
+                    continue
+                alone = Batch(items)
+                for item in items:
+                    alone.parts += decode([item], self.encoder, self.side).parts
+                yield from self._encoded(alone)
+                batch.failed += alone.failed
+                if len(alone.failed) == len(items):
+                    raise  # it fails on everything, so the pictures are not to blame
+            else:
+                yield items, rows
 
 
-def digest(value: Any) -> str:
-    """Return the SHA-256 of value as JSON, 64 hexadecimal digits."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+def _items(gallery: Gallery, start: int, count: int) -> list[Item]:
+    """Return what there is to embed of some rows of the gallery, in their order."""
+    table = gallery.items.iloc[start : start + count]
+    contents = table["content"].tolist() if "content" in table else [""] * len(table)
+    columns = zip(
+        *(table[name].tolist() for name in ("id", "path", "captions")), contents, strict=True
+    )
+    return [
+        Item(row, id_, path, gallery.root / path, tuple(captions), content)
+        for row, (id_, path, captions, content) in enumerate(columns)
+    ]
 
 
 def _about(gallery: Gallery, encoder: Any) -> dict:
@@ -130,7 +261,8 @@ def _about(gallery: Gallery, encoder: Any) -> dict:
 
 def _key(encoder: Any, items: list[Item]) -> str:
     """Return a digest of all that the vectors of a shard depend on."""
-    return digest([encoder.identity, [[i.id, i.path, i.captions, _bytes(i.file)] for i in items]])
+    of = [[i.id, i.path, i.captions, i.content or _bytes(i.file)] for i in items]
+    return digest([encoder.identity, of])
 
 
 def _bytes(file: Path) -> int:
@@ -140,8 +272,10 @@ def _bytes(file: Path) -> int:
         return -1
 
 
-def _cut(items: list, size: int) -> list[list]:
-    return [items[start : start + size] for start in range(0, len(items), size)]
+def _content(item: Item) -> str:
+    with suppress(OSError):
+        return sha256(item.file)
+    return ""
 
 
 def _bar(total: int, done: int, progress: bool) -> tqdm:
@@ -155,98 +289,3 @@ def _bar(total: int, done: int, progress: bool) -> tqdm:
         file=sys.stderr,
         dynamic_ncols=True,
     )
-
-
-def _prepare(items: list[Item], encoder: Any, side: int | None) -> Batch:
-    """Open and preprocess pictures, in parts small enough to hold; runs in a thread."""
-    batch = Batch(len(items))
-    opened: list[tuple[Item, Image.Image]] = []
-    pixels = 0
-    for item in items:
-        try:
-            picture = open_picture(item.file, max_side=side)
-        except (ValueError, OSError) as error:
-            batch.failed.append(_failure(item, error))
-            continue
-        opened.append((item, picture))
-        pixels += picture.width * picture.height
-        if pixels > MAX_PIXELS:
-            _preprocess(opened, encoder, batch)
-            opened, pixels = [], 0
-    _preprocess(opened, encoder, batch)
-    return batch
-
-
-def _preprocess(opened: list[tuple[Item, Image.Image]], encoder: Any, batch: Batch) -> None:
-    """Add a part to batch; if the encoder refuses some pictures, find out which."""
-    if not opened:
-        return
-    items = [item for item, _ in opened]
-    try:
-        batch.parts.append((items, encoder.preprocess([picture for _, picture in opened])))
-    except Exception as error:
-        if len(opened) == 1:
-            batch.failed.append(_failure(items[0], error))
-            return
-        before = len(batch.failed)
-        for one in opened:
-            _preprocess([one], encoder, batch)
-        if len(batch.failed) - before == len(opened):
-            raise  # it refuses everything, so the pictures are not to blame
-
-
-def _failure(item: Item, error: Exception) -> dict:
-    """Return the row that says why item is left out, without machine paths and addresses."""
-    reason = str(error).replace(str(item.file), item.path)
-    reason = re.sub(r" at 0x[0-9a-fA-F]+", "", reason) or type(error).__name__
-    return {"id": item.id, "path": item.path, "reason": reason}
-
-
-def _encode(
-    batch: Batch, encoder: Any, side: int | None
-) -> Iterator[tuple[list[Item], np.ndarray]]:
-    """Yield the vectors of batch, part by part; if the model fails, find out on which picture."""
-    for items, part in batch.parts:
-        try:
-            rows = encoder.encode_batch(part)
-        except Exception as error:
-            if len(items) == 1:
-                batch.failed.append(_failure(items[0], error))
-                continue
-            alone = Batch(len(items))
-            for item in items:
-                alone.parts += _prepare([item], encoder, side).parts
-            yield from _encode(alone, encoder, side)
-            batch.failed += alone.failed
-            if len(alone.failed) == len(items):
-                raise  # it fails on everything, so the pictures are not to blame
-        else:
-            yield items, rows
-
-
-def _shard(
-    batches: Iterable[Batch], encoder: Any, side: int | None, bar: tqdm
-) -> tuple[Shard, list[dict]]:
-    """Return the vectors of the batches of one shard, and what failed in them."""
-    nothing = np.empty((0, encoder.dimension), np.float32)
-    items, images, captions, failed = [], [nothing], [nothing], []
-    for batch in batches:
-        encoded = list(_encode(batch, encoder, side))
-        images += [rows for _, rows in encoded]
-        kept = [item for part, _ in encoded for item in part]
-        texts = [caption for item in kept for caption in item.captions]
-        captions.append(encoder.encode_texts(texts) if texts else nothing)
-        items += kept
-        failed += batch.failed
-        bar.update(batch.size)
-    numbered = [(i.id, number, text) for i in items for number, text in enumerate(i.captions)]
-    shard = Shard(
-        ids=[item.id for item in items],
-        paths=[item.path for item in items],
-        images=np.concatenate(images),
-        caption_ids=[id_ for id_, _, _ in numbered],
-        caption_numbers=[number for _, number, _ in numbered],
-        caption_texts=[text for _, _, text in numbered],
-        captions=np.concatenate(captions),
-    )
-    return shard, failed

@@ -1,30 +1,30 @@
-"""Embeddings: a gallery's pictures and captions as unit vectors, made once and checked when loaded.
+"""Embeddings: a gallery's pictures and captions as unit vectors, made once and kept up to date.
 
 An item whose picture cannot be read is in ``failed`` with its reason and nowhere else: neither its
 vector nor its captions are stored. Rows carry ids; nothing is joined by row number.
 """
 
 import logging
+import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 from tqdm import tqdm
 
 from sigscope import paths
-from sigscope.embedder import digest, embed
+from sigscope.caches import mark_used
+from sigscope.embedder import embed
 from sigscope.gallery import Gallery
+from sigscope.loading import Embeddings, failures, load_embeddings
 from sigscope.locks import LOCK, hold
-from sigscope.shards import REMAKE, StaleEmbeddings, read_rows, read_table
-from sigscope.store import MANIFEST, PARTS, StoreError, broken_files, read_manifest, same, writing
+from sigscope.shards import StaleEmbeddings
+from sigscope.store import MANIFEST, StoreError, digest, read_manifest, settle, writing
 
 __all__ = [
     "Embeddings",
@@ -33,33 +33,10 @@ __all__ = [
     "embed_gallery",
     "load_embeddings",
     "open_embeddings",
+    "stored_failures",
 ]
 
-TEXT = pa.string()
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class Embeddings:
-    """Unit vectors of a gallery's pictures and captions, with the id of each row."""
-
-    folder: Path
-    ids: np.ndarray  # (n,) strings
-    images: np.ndarray  # (n, d) float32, unit rows
-    caption_ids: np.ndarray  # (m,) the item of each caption
-    caption_texts: np.ndarray  # (m,)
-    captions: np.ndarray  # (m, d) float32, unit rows
-    manifest: dict
-    failed: pd.DataFrame  # id, path, reason
-
-    @property
-    def dimension(self) -> int:
-        """The number of dimensions, d."""
-        return self.images.shape[1]
-
-    def __len__(self) -> int:
-        """Return the number of pictures, n."""
-        return len(self.ids)
 
 
 def embed_gallery(
@@ -71,20 +48,26 @@ def embed_gallery(
     shard_size: int = 1024,
     workers: int = 2,
     progress: bool = False,
+    also: Sequence[Path] = (),
 ) -> Embeddings:
     """Return the gallery's embeddings by encoder, made in folder as far as they are not there yet.
 
     A run that was stopped, even killed, is gone on with by the same call, and ends with the same
-    bytes. Whole shards whose pictures and captions have not changed are kept.
+    bytes. Of a gallery that has changed, only new pictures (by the SHA-256 of their files, so not
+    those renamed or copied) and new captions are embedded; what folder held stays until the new
+    embeddings are whole.
 
     Args:
-        gallery: what to embed; a picture counts as changed when its size in bytes has changed.
+        gallery: what to embed; a picture counts as changed when its ``content`` has, or where the
+            gallery has no such column, when its size in bytes has.
         encoder: an Encoder, or what has its identity, dimension and methods.
         folder: the store; made if need be. A second process that wants it waits for the first.
         batch_size: pictures given to the model at a time.
         shard_size: items in a shard, which is the most that a killed run loses.
         workers: threads that decode pictures while the model runs.
-        progress: show a bar with pictures per second and time left on stderr.
+        progress: show a bar with pictures per second and time left on stderr, and at the end how
+            many pictures were new, changed and kept.
+        also: other stores to take vectors from, if they are by the same encoder.
 
     Raises:
         StaleEmbeddings: folder holds embeddings by another model, or another tool's.
@@ -102,174 +85,59 @@ def embed_gallery(
     with ExitStack() as stack:
         with writing(folder):
             stack.enter_context(hold(folder, say=_teller(progress)))
+        with writing(folder):
+            settle(folder)
         with suppress(StaleEmbeddings):  # whoever held it before us may have done the work
             return finished()
-        embed(gallery, encoder, folder, **sizes, progress=progress)
+        tally = embed(gallery, encoder, folder, **sizes, progress=progress, also=also)
+        _teller(progress)(f"{gallery.name}: {tally}.")
         return finished()
 
 
-def load_embeddings(
-    folder: str | Path, *, gallery: Gallery | None = None, identity: dict | None = None
-) -> Embeddings:
-    """Return the embeddings in folder, every file checked against its hash.
+def open_embeddings(gallery: Gallery, encoder: Any, *, progress: bool = False) -> Embeddings:
+    """Return the gallery's embeddings: those shipped, or those in the cache, brought up to date.
 
-    With neither gallery nor identity, a folder made by clip-retrieval is read too: its ids are its
-    image paths, and nothing is known about its model.
-
-    Args:
-        folder: the store.
-        gallery: what it must be of; None leaves that unchecked.
-        identity: the ``identity`` of the encoder it must be by; None leaves that unchecked.
-
-    Raises:
-        StaleEmbeddings: It is missing, unfinished, broken, or of something else.
+    A folder has one place in the cache for each encoder, and each of its subsets one of its own.
     """
-    folder = Path(folder)
-    if gallery is None and identity is None and _is_foreign(folder):
-        return _foreign(folder)
-    manifest = read_manifest(folder)
-    _check_belongs(folder, manifest, gallery, identity)
-    _check_whole(folder, manifest)
-    found = _read(folder, manifest)
-    _check_ids(found, gallery)
+    shipped = paths.SHIPPED / _name(gallery, encoder.model)
+    with suppress(StaleEmbeddings):
+        return load_embeddings(shipped, gallery=gallery, identity=encoder.identity)
+    folder = cached_store(gallery, encoder)
+    others = [path for path in folder.parent.glob(f"{shipped.name}-*") if path != folder]
+    found = embed_gallery(gallery, encoder, folder, progress=progress, also=sorted(others))
+    mark_used(folder / MANIFEST)
     return found
 
 
-def open_embeddings(gallery: Gallery, encoder: Any, *, progress: bool = False) -> Embeddings:
-    """Return the gallery's embeddings: those shipped, or those in the cache, or made there now."""
-    name = re.sub(r"[^\w.-]+", "--", f"{gallery.name}-{encoder.model}")
-    with suppress(StaleEmbeddings):
-        return load_embeddings(paths.SHIPPED / name, gallery=gallery, identity=encoder.identity)
-    key = digest([encoder.identity, gallery.fingerprint])[:12]
-    folder = paths.CACHE / "embeddings" / f"{name}-{key}"
-    return embed_gallery(gallery, encoder, folder, progress=progress)
+def cached_store(gallery: Gallery, encoder: Any) -> Path:
+    """Return where in the cache the gallery's embeddings by encoder lie, made or not."""
+    place = os.fsencode(gallery.root.resolve()).hex()
+    key = digest([encoder.identity, place, gallery.part])[:12]
+    return paths.CACHE / "embeddings" / f"{_name(gallery, encoder.model)}-{key}"
+
+
+def stored_failures(gallery: Gallery, model: str) -> pd.DataFrame | None:
+    """Return what could not be read (id, path, reason) of a gallery that is embedded as it is now.
+
+    A look at manifests tells, without the model: None where there are no such embeddings. What is
+    loaded later is checked whole.
+
+    Args:
+        gallery: the gallery.
+        model: what its encoder is called.
+    """
+    name = _name(gallery, model)
+    for folder in [paths.SHIPPED / name, *(paths.CACHE / "embeddings").glob(f"{name}-*")]:
+        with suppress(StaleEmbeddings):
+            manifest = read_manifest(folder)
+            if manifest["complete"] and manifest["gallery"]["fingerprint"] == gallery.fingerprint:
+                return failures(manifest)
+    return None
+
+
+def _name(gallery: Gallery, model: str) -> str:
+    return re.sub(r"[^\w.-]+", "--", f"{gallery.name}-{model}")
 
 
 def _teller(progress: bool) -> Callable[[str], None]:
     return partial(tqdm.write, file=sys.stderr) if progress else log.info
-
-
-def _check_belongs(
-    folder: Path, manifest: dict, gallery: Gallery | None, identity: dict | None
-) -> None:
-    made_by, of = manifest["encoder"], manifest["gallery"]
-    if identity is not None and not same(made_by, identity):
-        names = made_by.get("model"), identity.get("model")
-        other = f"{names[0]}, not {names[1]}" if names[0] != names[1] else f"another {names[0]}"
-        raise StaleEmbeddings(
-            f"{folder} holds embeddings by {other}; embed the gallery into another folder"
-        )
-    if gallery is not None and of["fingerprint"] != gallery.fingerprint:
-        raise StaleEmbeddings(
-            f"{folder} holds embeddings of {of['name']} as it was with other pictures, captions "
-            f"or labels than {gallery.name} has now; {REMAKE}"
-        )
-
-
-def _check_whole(folder: Path, manifest: dict) -> None:
-    if not manifest["complete"]:
-        raise StaleEmbeddings(
-            f"{folder} is unfinished: {len(manifest['shards'])} shards are whole; "
-            "embed_gallery(gallery, encoder, folder) goes on where it stopped"
-        )
-    broken = [name for shard in manifest["shards"] for name in broken_files(folder, shard)]
-    if broken:
-        raise StaleEmbeddings(
-            f"{len(broken)} files in {folder} are missing or changed, the first {broken[0]}; "
-            "embed_gallery(gallery, encoder, folder) makes their shards again"
-        )
-
-
-def _read(folder: Path, manifest: dict) -> Embeddings:
-    def files(part: str) -> list[Path]:
-        start = PARTS[part][0] + "/"
-        names = [name for shard in manifest["shards"] for name in shard["files"]]
-        return [folder / name for name in names if name.startswith(start)]
-
-    d = manifest["dimension"]
-    items = read_table(files("metadata"), {"id": TEXT})
-    captions = read_table(files("captions"), {"id": TEXT, "caption": TEXT})
-    return _checked(
-        folder=folder,
-        ids=_texts(items["id"]),
-        images=read_rows(files("images"), d),
-        caption_ids=_texts(captions["id"]),
-        caption_texts=_texts(captions["caption"]),
-        captions=read_rows(files("caption_vectors"), d),
-        manifest=manifest,
-        failed=pd.DataFrame(manifest["failed"], columns=["id", "path", "reason"]),
-    )
-
-
-def _checked(**parts: Any) -> Embeddings:
-    """Return Embeddings whose arrays fit each other and which nobody can change by accident."""
-    found = Embeddings(**parts)
-    for rows, ids, what in (
-        (found.images, found.ids, "pictures"),
-        (found.captions, found.caption_ids, "captions"),
-    ):
-        if len(rows) != len(ids):
-            raise StaleEmbeddings(
-                f"{found.folder} has {len(rows)} vectors for {len(ids)} {what}; {REMAKE}"
-            )
-    names, counts = np.unique(found.ids.astype(str), return_counts=True)
-    if (counts > 1).any():
-        raise StaleEmbeddings(
-            f"{found.folder} has the id {names[counts > 1][0]} more than once; {REMAKE}"
-        )
-    for array in (found.ids, found.images, found.caption_ids, found.caption_texts, found.captions):
-        array.setflags(write=False)
-    return found
-
-
-def _check_ids(found: Embeddings, gallery: Gallery | None) -> None:
-    """Raise unless every item of the gallery is there or failed, in the gallery's order."""
-    if gallery is None:
-        return
-    failed = set(found.failed["id"])
-    expected = [id_ for id_ in gallery.items["id"] if id_ not in failed]
-    if expected != found.ids.tolist():
-        raise StaleEmbeddings(
-            f"{found.folder} and {gallery.name} do not list the same pictures; {REMAKE}"
-        )
-
-
-def _texts(values: list[str]) -> np.ndarray:
-    """Return strings as an array of objects: one long text would make a fixed width costly."""
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
-
-
-def _is_foreign(folder: Path) -> bool:
-    return not (folder / MANIFEST).exists() and (folder / PARTS["images"][0]).is_dir()
-
-
-def _foreign(folder: Path) -> Embeddings:
-    """Return what clip-retrieval left in folder; its files are in the order of their numbers."""
-
-    def files(part: str) -> list[Path]:
-        place, suffix = PARTS[part]
-        return sorted((folder / place).glob(f"*{suffix}"), key=_number)
-
-    ids = _texts(read_table(files("metadata"), {"image_path": TEXT})["image_path"])
-    images = read_rows(files("images"))
-    captions = _texts([])
-    if files("texts"):
-        captions = _texts(read_table(files("metadata"), {"caption": TEXT})["caption"])
-    captioned = np.array([bool(caption and caption.strip()) for caption in captions], bool)
-    return _checked(
-        folder=folder,
-        ids=ids,
-        images=images,
-        caption_ids=ids[: len(captions)][captioned],
-        caption_texts=captions[captioned],
-        captions=read_rows(files("texts"), images.shape[1], keep=captioned),
-        manifest={},
-        failed=pd.DataFrame(columns=["id", "path", "reason"]),
-    )
-
-
-def _number(path: Path) -> tuple[int, str]:
-    digits = re.findall(r"\d+", path.stem)
-    return (int(digits[-1]) if digits else -1, path.name)

@@ -3,7 +3,9 @@
 A query is a caption (text to image) or a picture (image to text) of one split; what is searched is
 the whole gallery. Right answers to a caption are its own picture, the pictures with an equal
 caption (ignoring case), and marked duplicates of these; right answers to a picture are all
-captions of its right pictures.
+captions of its right pictures. So a twin that is found in place of the own picture counts as right
+under the rules ``equal`` and ``twins``, and as a miss under ``own``, the reports' rule; and a twin
+in another split is an error.
 
 Several captions a picture (Flickr30k, COCO) are several text queries, and intervals draw pictures;
 the other way a picture has a hit when any of its captions is among the first k, as in the papers.
@@ -88,6 +90,7 @@ def evaluate(
     Raises:
         StaleEmbeddings: the embeddings are of another gallery, of other splits, or by another
             model.
+        LeakError: a picture of the split has a marked duplicate in another split.
     """
     tasks = caption_tasks(gallery, embeddings, split, rule=rule, encoder=encoder)
     tables = [scored(task, task.judged(), measures) for task in tasks.values()]

@@ -18,9 +18,11 @@ from PIL import Image
 
 from sigscope import paths
 from sigscope.images import FORMATS, open_picture
+from sigscope.inventory import take
 from sigscope.listing import GalleryError, Listing, list_folder
 from sigscope.metadata import FIELDS, find_metadata, list_metadata
 
+TABLES = (".csv", ".tsv", ".jsonl", ".parquet")  # files that list pictures
 COLUMNS = ["id", "path", "caption", "captions", *FIELDS]  # always there, and in this order
 Choice = str | Sequence[str] | None  # one value, several, or all of them
 
@@ -43,6 +45,17 @@ class Gallery:
     root: Path
     items: pd.DataFrame
     problems: pd.DataFrame
+    part: str = ""  # how a subset was chosen, "" for the whole
+
+    @classmethod
+    def of(cls, name: str, root: Path, listing: Listing) -> "Gallery":
+        """Return the gallery of a listing; GalleryError when it lists no pictures.
+
+        A row's path is its id unless it has one of its own.
+        """
+        if not listing.rows:
+            raise GalleryError(_no_pictures(root, listing))
+        return cls(name, root, _items(listing.rows), _problems(listing.problems))
 
     def __len__(self) -> int:
         """Return the number of pictures."""
@@ -68,15 +81,15 @@ class Gallery:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over each item's id, captions, category, split and file size, in order of id.
+        """SHA-256 over each item's id, captions, category, split and file, in order of id.
 
-        It is 64 hexadecimal digits, worked out once: a picture changed later does not change it.
+        The file counts by its ``content`` where the items have that column, else by its size. It is
+        64 hexadecimal digits, worked out once: a picture changed later does not change it.
         """
         digest = hashlib.sha256()
-        columns = self.items[["id", "path", "captions", "category", "split"]].sort_values("id")
-        for id, path, *rest in columns.itertuples(index=False):
-            line = json.dumps([id, *rest, _size(os.path.join(self.root, path))])
-            digest.update(f"{line}\n".encode())
+        columns = [self.items[name].tolist() for name in ("id", "captions", "category", "split")]
+        for row in sorted(zip(*columns, self._states(), strict=True)):  # by id, which is unique
+            digest.update(f"{json.dumps(row)}\n".encode())
         return digest.hexdigest()
 
     def subset(self, *, split: Choice = None, category: Choice = None) -> "Gallery":
@@ -91,7 +104,8 @@ class Gallery:
         kept = self._chosen("split", split) & self._chosen("category", category)
         if not kept.any():
             raise GalleryError(f"{self.name} has no item of split {split} and category {category}.")
-        return replace(self, items=self.items[kept].reset_index(drop=True))
+        part = f"{self.part}{json.dumps([split, category], default=list)}"
+        return replace(self, items=self.items[kept].reset_index(drop=True), part=part)
 
     def _chosen(self, column: str, wanted: Choice) -> pd.Series:
         """Return which items have one of the wanted values in column; None wants them all."""
@@ -105,47 +119,85 @@ class Gallery:
                 raise GalleryError(f"{self.name} has no {column} {value!r}; it has {there}.")
         return values.isin(list(wanted))
 
+    def _states(self) -> list:
+        """Return what tells whether a picture's file is another now: its content, or its size."""
+        if "content" in self.items:
+            return self.items["content"].tolist()
+        return [_size(os.path.join(self.root, path)) for path in self.items["path"]]
+
     @cached_property
     def _paths(self) -> dict[str, str]:
         return dict(zip(self.items["id"], self.items["path"], strict=True))
 
 
-def load_gallery(path: str | Path | None = None) -> Gallery:
-    """Return the gallery in a folder: the shipped one, an imagefolder, or any folder of pictures.
+def load_gallery(path: str | Path | None = None, *, progress: bool = False) -> Gallery:
+    """Return the gallery at path: a folder, a zip, a table, or a data set by name.
 
     Args:
         path: A folder with metadata.jsonl, metadata.csv or metadata.parquet (columns file_name and
             text; in the folder, or in its train, val and test folders), or one with none, whose
             pictures then take their captions from text files beside them and their category from
-            their sub-folder. None is the shipped gallery.
+            their sub-folder. Or a zip of such a folder; or a table of file_name and text under any
+            other name (.csv, .tsv, .jsonl, .parquet). Or "name:/path" with a name in
+            `sigscope.datasets.DATASETS`, such as "coco:~/coco", for the files of a data set as its
+            publisher ships them. None is the shipped gallery.
+        progress: Show a bar on stderr while files are read that are new or have changed since the
+            last time (`sigscope.inventory`).
 
     Raises:
-        GalleryError: There is no such folder, its metadata cannot be read, or it holds no pictures.
+        GalleryError: There is no such folder, its metadata cannot be read, or it holds no pictures;
+            or no data set has that name, or its files are not there.
     """
+    if isinstance(path, str) and ":" in path and not os.path.exists(path):
+        from sigscope.datasets import load_named
+
+        if (gallery := load_named(path)) is not None:
+            return gallery
     root = paths.GALLERY if path is None else Path(path).expanduser()
+    if root.is_file():
+        return _of_file(root, progress)
     if not root.is_dir():
         raise GalleryError(_no_folder(root))
-    listing = _listing(root)
-    if not listing.rows:
-        raise GalleryError(_no_pictures(root, listing))
-    name = root.resolve().name or "gallery"
-    return Gallery(name, root, _items(listing.rows), _problems(listing.problems))
+    return Gallery.of(root.resolve().name or "gallery", root, _listing(root, progress))
 
 
-def _listing(root: Path) -> Listing:
-    """Return what the metadata says, or where there is none what the folder holds."""
+def _of_file(path: Path, progress: bool) -> Gallery:
+    """Return what is in a zip, or what a table lists."""
+    kind = path.suffix.lower()
+    if kind == ".zip":
+        from sigscope.archives import left_out, unpacked
+
+        folder = unpacked(path, progress=progress)
+        listing = _listing(folder, progress)
+        problems = [*left_out(folder), *listing.problems]
+        return Gallery.of(path.stem, folder, Listing(listing.rows, problems))
+    if kind in TABLES:
+        from sigscope.metadata import list_table
+
+        listing = take(path.parent, list_table(path), of=path, progress=progress)
+        return Gallery.of(path.stem, path.parent, listing)
+    raise GalleryError(_no_folder(path))
+
+
+def _listing(root: Path, progress: bool) -> Listing:
+    """Return what the metadata says, or where there is none what the folder holds.
+
+    Whether a file has changed is told by its ``content``, but in the shipped gallery by its size.
+    """
     found = find_metadata(root)
     if not found:
-        return list_folder(root)
+        return take(root, list_folder(root), embedded=True, progress=progress)
     parts = [list_metadata(root, path) for path in found]
     rows = [row for part in parts for row in part.rows]
-    return Listing(rows, [problem for part in parts for problem in part.problems])
+    listing = Listing(rows, [problem for part in parts for problem in part.problems])
+    is_shipped = root.resolve() == paths.GALLERY.resolve()
+    return listing if is_shipped else take(root, listing, progress=progress)
 
 
 def _items(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Return the items table; text columns hold "" where a row says nothing."""
     items = pd.DataFrame(rows)
-    items["path"] = items["id"]
+    items["path"] = items.get("path", items["id"])
     items["caption"] = [captions[0] if captions else "" for captions in items["captions"]]
     for column in FIELDS:
         items[column] = items.get(column, "")
@@ -170,7 +222,8 @@ def _no_folder(root: Path) -> str:
     if root == paths.GALLERY:
         return f"The shipped gallery is not in {root}; run `git checkout -- data/gallery`."
     if root.exists():
-        return f"{root} is a file; give the folder that holds the pictures."
+        kinds = ", ".join((".zip", *TABLES))
+        return f"{root} is a file; give the folder that holds the pictures, or one of {kinds}."
     return f"There is no folder {root}; check the path."
 
 

@@ -1,14 +1,18 @@
 """Pictures: whatever a person hands over becomes an RGB picture, or a sentence saying why not.
 
-RGB means what a person would see on white paper: the right way up, transparent parts white, deep
-and floating-point pictures scaled into 0–255 rather than clipped, the first frame of an animation.
+RGB means what a person would see on white paper: sRGB, the right way up, transparent parts white,
+deep and floating-point pictures scaled into 0–255 rather than clipped, and of an animation the
+first frame that shows something (it may fade in from black).
+
+Damage that decodes cannot be seen: a JPEG with wrong bytes in its middle shows wrong colours and
+raises nothing; only its hash, kept from before, could tell.
 """
 
-import re
+import os
 import stat
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO, TextIOBase
 from pathlib import Path
 from typing import BinaryIO
@@ -16,11 +20,14 @@ from typing import BinaryIO
 import numpy as np
 from PIL import ExifTags, Image
 
+from sigscope.beginnings import CUT, EPS, HEAD, HEIC, RAW, SVG, diagnosis
+from sigscope.colour_profiles import in_srgb
+
 Source = str | Path | bytes | BinaryIO | Image.Image
 
 FORMATS = {  # what we read, and how its files are called; never EPS, which runs Ghostscript
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "PNG": (".png", ".apng"),
     "WEBP": (".webp",),
     "GIF": (".gif",),
     "BMP": (".bmp", ".dib"),
@@ -30,18 +37,27 @@ FORMATS = {  # what we read, and how its files are called; never EPS, which runs
 SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 
 REFUSED = {  # pictures too, but not ones we read, and what to save them as
-    "an SVG drawing; save it as PNG": (".svg", ".svgz"),
-    "PostScript (EPS), which is never run here; save it as PNG": (".eps", ".ps", ".ai"),
-    "an HEIC photograph; save it as JPEG": (".heic", ".heif", ".hif"),
-    "a camera's raw file; save it as JPEG": (".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf"),
-    "a picture in a format that is not read here; save it as PNG": (
+    SVG: (".svg", ".svgz"),
+    EPS: (".eps", ".ps", ".ai"),
+    HEIC: (".heic", ".heif", ".hif"),
+    RAW: (
+        *(".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".dng", ".orf", ".raf"),
+        *(".rw2", ".pef", ".srw", ".x3f", ".3fr", ".iiq", ".erf", ".kdc", ".mrw"),
+    ),
+    "it is a picture in a format that is not read here; save it as PNG": (
         *(".jxl", ".jp2", ".psd", ".xcf", ".ico", ".tga", ".ppm", ".pgm", ".pbm"),
     ),
 }
 REFUSED_SUFFIXES = {suffix: what for what, suffixes in REFUSED.items() for suffix in suffixes}
 
 MAX_PIXELS = 89_478_485  # Pillow's own limit for a picture that is no "decompression bomb"
+MAX_BYTES = 1_000_000_000  # of a file; some decoders read all of it into memory
 WHITE = {"I": (255, 65_535), "F": (1,), "I;16": (65_535,)}  # usual values of white, by mode
+
+MOVING = ("GIF", "WEBP", "PNG", "AVIF")  # formats whose frames follow each other in time
+FRAMES = 50  # looked at, at most, for one that shows something
+FLAT = 8  # of 255: what the values of a frame that shows nothing may differ by
+DNG_VERSION = 50_706  # the TIFF tag that only raw files have; Pillow would find a thumbnail there
 
 # What each EXIF orientation asks for. ImageOps.exif_transpose would also write the EXIF block anew,
 # and fails on a damaged one although its orientation can be read.
@@ -55,26 +71,22 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# How a file that Pillow does not recognise may begin, and what a person should know about it.
-BEGINNINGS = {
-    rb"\Z": "the file is empty (0 bytes); fetch it again",
-    rb"\s*<(!doctype html|html|head|body)": "it is a web page (HTML), so its download probably "
-    "failed; fetch it again",
-    rb"\s*<(\?xml.*<svg|!--.*<svg|!doctype svg|svg)": "it is an SVG drawing; save it as PNG",
-    rb"%!PS|\xc5\xd0\xd3\xc6": "it is PostScript (EPS), which is never run here; save it as PNG",
-    rb"%PDF": "it is a PDF document; save its page as PNG",
-    rb"....ftyp(hei|hev|mif1|msf1)": "it is an HEIC photograph; save it as JPEG",
-    rb"version https://git-lfs": "it is a Git LFS pointer; run `git lfs pull` to fetch the file",
-    rb"\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP|....ftypavi": "it is cut short or damaged; "
-    "fetch it again",
-}
-
-# Such pictures are refused below with a sentence; Pillow's warning would only be noise beside it.
+# What Pillow warns of is decoded all the same, or refused below with a sentence.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 class PictureError(ValueError):
     """What was handed over is not a picture we can read; the message is a sentence for a person."""
+
+    def __init__(self, sentence: str):
+        """Keep the sentence, made safe for any file: a name in it need not be UTF-8."""
+        super().__init__(plain(sentence))
+
+
+def plain(text: str) -> str:
+    r"""Return text with whatever UTF-8 cannot hold spelt out (\udce9), so any file takes it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def open_picture(source: Source, *, max_side: int | None = None) -> Image.Image:
@@ -89,7 +101,7 @@ def open_picture(source: Source, *, max_side: int | None = None) -> Image.Image:
 
     Raises:
         PictureError: There is no such file, or it cannot be read, or it is no picture of FORMATS,
-            or it is damaged, or it has more than MAX_PIXELS pixels.
+            or it is damaged, or it has more than MAX_PIXELS pixels or MAX_BYTES bytes.
         ValueError: max_side is below 1.
         TypeError: source is none of these things.
     """
@@ -97,12 +109,15 @@ def open_picture(source: Source, *, max_side: int | None = None) -> Image.Image:
         raise ValueError(f"max_side is {max_side}; give a number of pixels, 1 or more")
     if isinstance(source, Image.Image):
         return _rgb(source, "The picture")
-    with _opened(source) as (file, name):
-        return _rgb(_recognised(file, name), name, max_side)
+    with opened(source) as (file, name):
+        picture = _recognised(file, name)
+        if max_side is not None:
+            picture.draft(picture.mode, (2 * max_side, 2 * max_side))
+        return _rgb(picture, name, may_seek=True)
 
 
 @contextmanager
-def _opened(source: Source) -> Iterator[tuple[BinaryIO, str]]:
+def opened(source: Source) -> Iterator[tuple[BinaryIO, str]]:
     """Yield a seekable binary file, and what to call it in a sentence."""
     if isinstance(source, str | Path):
         with _opened_path(Path(source)) as file:
@@ -120,16 +135,28 @@ def _opened(source: Source) -> Iterator[tuple[BinaryIO, str]]:
 def _opened_path(path: Path) -> BinaryIO:
     """Open an ordinary file; a missing one, a folder and a forbidden one have their sentences."""
     try:
-        kind = path.stat().st_mode
-        if stat.S_ISREG(kind):
-            return path.open("rb")
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_BYTES:
+            return open(path, "rb", opener=_without_waiting)
     except FileNotFoundError as error:
         raise PictureError(f"There is no file {path}; check its name and folder.") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PictureError(f"{path} cannot be opened ({reason}).") from error
-    what = "a folder" if stat.S_ISDIR(kind) else "not an ordinary file"
+    if stat.S_ISREG(status.st_mode):
+        gigabytes = MAX_BYTES // 10**9
+        raise PictureError(f"{path} has more than {gigabytes} GB; make it smaller first.")
+    what = "a folder" if stat.S_ISDIR(status.st_mode) else "not an ordinary file"
     raise PictureError(f"{path} is {what}; give the path of a picture.")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file that may have become a pipe a moment ago, which nobody writes to."""
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError("it is not an ordinary file any more")
 
 
 def _seekable(file: BinaryIO) -> BinaryIO:
@@ -140,23 +167,19 @@ def _seekable(file: BinaryIO) -> BinaryIO:
 def _recognised(file: BinaryIO, name: str) -> Image.Image:
     """Return the picture in file with its header read and its pixels still to be decoded."""
     try:
-        return Image.open(file, formats=tuple(FORMATS))
+        picture = Image.open(file, formats=tuple(FORMATS))
     except Image.DecompressionBombError as error:
         raise PictureError(_too_large(name)) from error
     except Exception as error:  # decoders raise nearly anything when the bytes are hostile
         file.seek(0)
-        raise PictureError(f"{name} cannot be read: {_diagnosis(file.read(1024))}.") from error
+        reason = diagnosis(file.read(HEAD) or b"", tuple(FORMATS), str(error))
+        raise PictureError(f"{name} cannot be read: {reason}.") from error
+    if DNG_VERSION in getattr(picture, "tag_v2", ()):
+        raise PictureError(f"{name} cannot be read: {RAW}.")
+    return picture
 
 
-def _diagnosis(head: bytes) -> str:
-    """Return what a file that begins with head seems to be, and what to do about it."""
-    for beginning, meaning in BEGINNINGS.items():
-        if re.match(beginning, head, re.IGNORECASE | re.DOTALL):
-            return meaning
-    return f"it is none of {', '.join(FORMATS)}; save it as one of them"
-
-
-def _rgb(picture: Image.Image, name: str, max_side: int | None = None) -> Image.Image:
+def _rgb(picture: Image.Image, name: str, *, may_seek: bool = False) -> Image.Image:
     """Return a decoded, upright RGB copy of picture; name is for the sentence when that fails."""
     pixels = picture.width * picture.height
     if pixels > MAX_PIXELS:
@@ -164,15 +187,36 @@ def _rgb(picture: Image.Image, name: str, max_side: int | None = None) -> Image.
     if pixels == 0:
         raise PictureError(f"{name} has no pixels ({picture.width} × {picture.height}).")
     try:
-        if max_side is not None:
-            picture.draft(picture.mode, (2 * max_side, 2 * max_side))
         picture.load()
+        if may_seek and _moves(picture):
+            _show_something(picture)
         rgb = _flattened(_upright(picture))
     except Exception as error:  # as above: a decoder met bytes it cannot make sense of
-        reason = f"it is cut short or damaged ({error}); fetch it again"
+        reason = CUT.replace("damaged", f"damaged ({error})")
         raise PictureError(f"{name} cannot be read: {reason}.") from error
+    rgb = rgb.copy() if rgb is picture else rgb
     rgb.info = {}
     return rgb
+
+
+def _moves(picture: Image.Image) -> bool:
+    try:
+        return picture.format in MOVING and picture.is_animated
+    except Exception:  # a later frame is damaged; what can be shown is the first
+        return False
+
+
+def _show_something(picture: Image.Image) -> None:
+    """Leave an animation at its first frame that is not all of one colour, if there is one."""
+    affordable = MAX_PIXELS // (picture.width * picture.height)
+    with suppress(Exception):  # as above
+        for frame in range(min(picture.n_frames, FRAMES, affordable)):
+            picture.seek(frame)
+            ranges = picture.convert("RGBA").getextrema()
+            if any(highest - lowest > FLAT for lowest, highest in ranges):
+                return
+    picture.seek(0)
+    picture.load()
 
 
 def _too_large(name: str) -> str:
@@ -180,17 +224,22 @@ def _too_large(name: str) -> str:
 
 
 def _upright(picture: Image.Image) -> Image.Image:
-    """Return a copy turned as its EXIF orientation says."""
-    turn = TURNS.get(picture.getexif().get(ExifTags.Base.Orientation))
-    return picture.copy() if turn is None else picture.transpose(turn)
+    """Return picture turned as its EXIF orientation says; itself where that says nothing."""
+    try:
+        turn = TURNS.get(picture.getexif().get(ExifTags.Base.Orientation))
+    except Exception:  # the EXIF block is damaged, which is no harm to the picture
+        turn = None
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _flattened(picture: Image.Image) -> Image.Image:
-    """Return picture in mode RGB: deep values scaled, transparent parts laid on white."""
+    """Return picture in mode RGB: deep values scaled, in sRGB, transparent parts laid on white."""
+    profile = picture.info.get("icc_profile")
     if picture.mode in WHITE or picture.mode.startswith("I;16"):
         picture = _scaled(picture)
     if picture.mode == "La":  # Pillow converts premultiplied grey to LA only
         picture = picture.convert("LA")
+    picture = in_srgb(picture, profile)
     if picture.has_transparency_data:
         paper = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(paper, picture.convert("RGBA"))
@@ -203,10 +252,23 @@ def _scaled(picture: Image.Image) -> Image.Image:
     Black is 0, or the darkest value if that is negative. White is the first of the usual values
     (WHITE) that no pixel exceeds, or the brightest pixel. NaN and infinities become black.
     """
-    values = np.nan_to_num(np.asarray(picture, dtype=np.float64), posinf=0, neginf=0)
-    black = min(values.min(), 0)
-    brightest = values.max()
+    values = np.asarray(picture)
+    ranges = [(band.min(), band.max()) for band in map(_finite, _bands(values))]
+    black = min(0, *(darkest for darkest, _ in ranges))
+    brightest = max(brightest for _, brightest in ranges)
     usual = WHITE["I;16" if picture.mode.startswith("I;16") else picture.mode]
     white = next((value for value in usual if brightest <= value), brightest)
-    grey = 255 * (values - black) / (white - black)
-    return Image.fromarray(grey.round().astype(np.uint8))
+    grey = np.empty(values.shape, np.uint8)
+    for band, made in zip(_bands(values), _bands(grey), strict=True):
+        made[:] = (255 * (_finite(band) - black) / (white - black)).round()
+    return Image.fromarray(grey)
+
+
+def _bands(values: np.ndarray) -> list[np.ndarray]:
+    """Return stretches of rows of about a million pixels: the work on them needs much memory."""
+    rows = max(1, 2**20 // values.shape[1])
+    return [values[start : start + rows] for start in range(0, len(values), rows)]
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0)

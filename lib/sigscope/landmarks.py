@@ -10,16 +10,21 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
+from sigscope.gallery import Gallery
 from sigscope.intervals import interval
 from sigscope.judged import Judged
 from sigscope.metrics import measured
 from sigscope.reports import R2_MAP, Outcome, beside
 
 COLLECTIONS = ("Oxford", "Paris")
+PREFIX = "oxc1_"  # of Oxford's pictures in the files of queries, and nowhere else
+QUERY = "_query.txt"
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,39 @@ class Landmark:
     def right(self) -> frozenset[str]:
         """Good and ok."""
         return self.good | self.ok
+
+
+@dataclass(frozen=True)
+class LandmarkQuery:
+    """A query of the group: a part of a picture, and what is right for it.
+
+    Attributes:
+        id: "all_souls_1"; the five of a landmark differ in their number.
+        picture: The id of its picture, "all_souls_000013".
+        box: Left, top, right and bottom of the landmark, in pixels from the picture's top left.
+        truth: Which pictures are good, ok and junk.
+    """
+
+    id: str
+    picture: str
+    box: tuple[float, float, float, float]
+    truth: Landmark
+
+    def cropped(self, gallery: Gallery) -> Image.Image:
+        """Return the part of the picture that is asked for, whole pixels, no larger than it is.
+
+        Raises:
+            ValueError: The box lies outside the picture.
+            GalleryError, PictureError: The gallery has no such picture, or it cannot be opened.
+        """
+        picture = gallery.picture(self.picture)
+        left, top, right, bottom = (round(edge) for edge in self.box)
+        left, top = max(left, 0), max(top, 0)
+        right, bottom = min(right, picture.width), min(bottom, picture.height)
+        if left >= right or top >= bottom:
+            size = f"{picture.width} × {picture.height}"
+            raise ValueError(f"the box {self.box} of {self.id} lies outside its picture ({size})")
+        return picture.crop((left, top, right, bottom))
 
 
 def trapezoid_average_precision(judged: Judged) -> np.ndarray:
@@ -159,6 +197,64 @@ def read_landmarks(folder: str | Path) -> dict[str, Landmark]:
     if not queries:
         raise ValueError(f"{folder} has no files *_good.txt; give the folder of the ground truth")
     return {query: Landmark.of(*_lists(folder, query)) for query in queries}
+
+
+def landmark_queries(folder: str | Path) -> list[LandmarkQuery]:
+    """Return the queries in a folder, or in the one folder below it that has some, by name.
+
+    Raises:
+        ValueError: There are none, those of more than one collection, or one that is not whole.
+    """
+    files = sorted(Path(folder).expanduser().rglob(f"*{QUERY}"))
+    folders = sorted({str(file.parent) for file in files})
+    if not folders:
+        raise ValueError(
+            f"{folder} has no files *{QUERY}; download the ground truth (gt_files_170407.tgz for "
+            "Oxford, paris_120310.tgz for Paris) and unpack it there"
+        )
+    if len(folders) > 1:
+        raise ValueError(f"{folder} has queries in {' and '.join(folders)}; give one of them")
+    truths = read_landmarks(folders[0])
+    lone = [file.name for file in files if file.name.removesuffix(QUERY) not in truths]
+    if lone:
+        raise ValueError(f"{folders[0]} has {lone[0]} but no _good.txt of it; unpack it again")
+    return [_query(file, truths[file.name.removesuffix(QUERY)]) for file in files]
+
+
+def landmark_rankings(
+    searcher: Any, queries: Iterable[LandmarkQuery], *, crop: bool = True
+) -> dict[str, list[str]]:
+    """Return for each query the ids of all pictures, best first, as `landmark_map` takes them.
+
+    Args:
+        searcher: a Searcher of the collection's gallery.
+        queries: see `landmark_queries`.
+        crop: search with what lies in the box, as the group does, or with the whole picture.
+    """
+    gallery = searcher.gallery
+    return {
+        query.id: searcher.by_picture(
+            query.cropped(gallery) if crop else gallery.picture(query.picture), len(searcher)
+        )["id"].tolist()
+        for query in queries
+    }
+
+
+def _query(file: Path, truth: Landmark) -> LandmarkQuery:
+    """Read a line like oxc1_all_souls_000013 136.5 34.1 648.5 955.7."""
+    cells = file.read_text(encoding="utf-8").split()
+    try:
+        picture, box = cells[0], tuple(float(cell) for cell in cells[1:])
+        left, top, right, bottom = box
+        if not (left < right and top < bottom):
+            raise ValueError
+    except (IndexError, ValueError):
+        raise ValueError(
+            f"{file} says {' '.join(cells)!r}, which is no picture and its box (left, top, right, "
+            "bottom); unpack the ground truth again"
+        ) from None
+    id, picture = file.name.removesuffix(QUERY), picture.removeprefix(PREFIX)
+    return LandmarkQuery(id, picture, (left, top, right, bottom), truth)
 
 
 def _lists(folder: Path, query: str) -> list[list[str]]:

@@ -1,5 +1,6 @@
 """The explorer as a process of its own: started on a port of this machine, waited for, ended."""
 
+import hashlib
 import json
 import os
 import socket
@@ -49,6 +50,14 @@ def is_ours(port: int) -> bool:
     return is_answering(port)
 
 
+def is_showing(port: int) -> bool:
+    """Return whether our explorer there shows the gallery that SIGSCOPE_GALLERY names."""
+    try:
+        return json.loads(_note(port).read_text())["gallery"] == _gallery()
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def port_from(text: str) -> int:
     """Return the port that a person wrote."""
     if text.isdecimal() and 1 <= int(text) <= 65535:
@@ -96,7 +105,7 @@ def explorer(port: int) -> Iterator[subprocess.Popen]:
             _command(port), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment()
         )
     try:
-        write_json(note, {"process": process.pid})
+        write_json(note, {"process": process.pid, "gallery": _gallery()})
         yield process
     finally:
         note.unlink(missing_ok=True)
@@ -150,6 +159,13 @@ def _environment() -> dict[str, str]:
     local = not model or Path(model).expanduser().is_dir()
     ours = {"OMP_NUM_THREADS": "1", **({"HF_HUB_OFFLINE": "1"} if local else {})}
     return {**ours, **os.environ}
+
+
+def _gallery() -> str:
+    """Return a digest of where the gallery to show is; no note says where a person's files are."""
+    named = os.path.expanduser(os.environ.get("SIGSCOPE_GALLERY") or paths.GALLERY)
+    place = os.path.realpath(named) if os.path.exists(named) else named
+    return hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
 
 
 def _end(process: subprocess.Popen) -> None:

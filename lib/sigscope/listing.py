@@ -10,7 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sigscope.images import REFUSED_SUFFIXES, SUFFIXES
+from sigscope.images import MAX_BYTES, REFUSED_SUFFIXES, SUFFIXES, plain
+
+__all__ = ["GalleryError", "Listing", "distinct", "list_folder", "plain", "trouble"]
+
+UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")  # by browsers
+MAX_TEXT = 1_000_000  # bytes of a text file with captions
 
 
 class GalleryError(ValueError):
@@ -35,7 +40,9 @@ def list_folder(root: Path) -> Listing:
     """Return every picture under root, sorted by id, where there is no metadata to go by.
 
     Captions are the lines of the text file with the picture's stem (a.jpg, a.txt); the category is
-    the first folder below root. Hidden files and folders are skipped, links are followed.
+    the first folder below root. Hidden files and folders are skipped, links are followed. Where
+    there is no such text, ``embedded_captions`` has what the picture itself says; it opens the
+    file, so whoever wants that asks for it.
     """
     listing = Listing()
     for prefix, files in _folders(root, listing.problems):
@@ -49,15 +56,17 @@ def trouble(path: str) -> str:
     """Return why the file at path cannot be offered as a picture, or "" when it can."""
     suffix = os.path.splitext(path)[1].lower()
     if suffix in REFUSED_SUFFIXES:
-        return f"it is {REFUSED_SUFFIXES[suffix]}"
+        return REFUSED_SUFFIXES[suffix]
     try:
-        kind = os.stat(path).st_mode
+        status = os.stat(path)
     except FileNotFoundError:
-        return "there is no such file"
+        return f"{'its link leads to' if os.path.islink(path) else 'there is'} no such file"
     except (OSError, ValueError) as error:
         return f"it cannot be reached ({getattr(error, 'strerror', None) or error})"
-    if not stat.S_ISREG(kind):
-        return "it is a folder" if stat.S_ISDIR(kind) else "it is not an ordinary file"
+    if not stat.S_ISREG(status.st_mode):
+        return "it is a folder" if stat.S_ISDIR(status.st_mode) else "it is not an ordinary file"
+    if status.st_size > MAX_BYTES:
+        return f"it has more than {MAX_BYTES // 10**9} GB; make it smaller first"
     return "" if os.access(path, os.R_OK) else "it may not be read (permission denied)"
 
 
@@ -65,11 +74,6 @@ def distinct(captions: Iterable[str]) -> list[str]:
     """Return the captions in their order, trimmed, without blanks and without doubles."""
     trimmed = (caption.strip() for caption in captions)
     return list(dict.fromkeys(caption for caption in trimmed if caption))
-
-
-def plain(text: str) -> str:
-    r"""Return text with whatever UTF-8 cannot hold spelt out (\udce9), so any file takes it."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _folders(
@@ -129,6 +133,9 @@ def _add_pictures(listing: Listing, prefix: str, files: list[os.DirEntry]) -> No
     """Add the pictures among the files of one folder, or why not, to the listing."""
     texts = {os.path.splitext(entry.name)[0]: entry for entry in files if _suffix(entry) == ".txt"}
     for entry in files:
+        if _is_unfinished(entry.name):
+            reason = "its download has not finished; finish it or fetch it again"
+            listing.problems.append((prefix + entry.name, reason))
         if _suffix(entry) not in SUFFIXES and _suffix(entry) not in REFUSED_SUFFIXES:
             continue
         name = prefix + entry.name
@@ -141,9 +148,19 @@ def _add_pictures(listing: Listing, prefix: str, files: list[os.DirEntry]) -> No
         listing.rows.append({"id": name, "captions": captions, "category": category})
 
 
+def _is_unfinished(name: str) -> bool:
+    """Return whether this is a picture that a browser is still writing, or has given up."""
+    stem, suffix = os.path.splitext(name.lower())
+    return suffix in UNFINISHED and os.path.splitext(stem)[1] in SUFFIXES | REFUSED_SUFFIXES.keys()
+
+
 def _lines(prefix: str, text: os.DirEntry, problems: list[tuple[str, str]]) -> list[str]:
     """Return the captions in a text file; one that cannot be read is a problem and gives none."""
     try:
+        if reason := trouble(text.path):
+            raise OSError(None, reason)
+        if text.stat().st_size > MAX_TEXT:
+            raise OSError(None, "it has more than a million bytes")
         return distinct(Path(text.path).read_text(encoding="utf-8-sig").splitlines())
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"

@@ -164,7 +164,7 @@ def _key_in(stamp: Path) -> str:
 
 def _surroundings() -> str:
     """Return one hash for all that every notebook reads, other than the one before it."""
-    package = sorted(Path(__file__).parent.glob("*.py"))
+    package = sorted(Path(__file__).parent.rglob("*.py"))
     read = [path for path in package if path.name not in NOT_READ_BY_NOTEBOOKS]
     read += [paths.ROOT / "pyproject.toml", *sorted(paths.GALLERY.glob("metadata.*"))]
     model = checkpoints.named(None)

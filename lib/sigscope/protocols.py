@@ -33,7 +33,7 @@ from sigscope.reports import (
     depends,
     report_interval,
 )
-from sigscope.tasks import DIRECTIONS, RULES, Task, caption_tasks
+from sigscope.tasks import DIRECTIONS, Task, caption_tasks
 
 __all__ = [
     "SetupCheck",
@@ -86,7 +86,8 @@ def caption_recall(
         seed: of the draw and of the bootstrap.
     """
     tasks = {
-        rule: caption_tasks(gallery, embeddings, split, rule=rule)[DIRECTIONS[0]] for rule in RULES
+        rule: caption_tasks(gallery, embeddings, split, rule=rule)[DIRECTIONS[0]]
+        for rule in RULE_WORDS
     }
     every = len(tasks["own"])
     drawn = np.random.default_rng(seed).choice(every, min(n_random, every), replace=False)
@@ -132,7 +133,7 @@ def both_ways(
         raise ValueError(f"R4 has no benchmark {benchmark!r}; choose from Flickr30k, COCO")
     names = {f"hit rate@{k}": f"Recall@{k}" for k in ks} | {"AP": "mAP"}
     rows, tables = [], []
-    for rule in RULES:
+    for rule in RULE_WORDS:
         result = evaluate(gallery, embeddings, split, list(names), rule=rule)
         tables.append(result.queries.assign(rule=rule))
         for row in summary(result, seed=seed).to_dict("records"):

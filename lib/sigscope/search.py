@@ -1,33 +1,36 @@
 """Search: words, a picture, or an item of the gallery go in, and a ranked table comes out.
 
 A score is the cosine of two unit vectors. Compare scores within one kind of search only: two
-pictures lie nearer to each other than a picture and its caption.
+pictures lie nearer to each other than a picture and its caption. What is searched can be narrowed
+by `Filters`, and `Searcher.match` says whether anything that was asked for is there.
 """
 
 import threading
 from collections.abc import Sequence
 from copy import copy
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
 
 from sigscope.adjustments import Adjustments
+from sigscope.captioners import Captioner, NearestCaptions
+from sigscope.compose import Composer, Part, checked, direction
 from sigscope.corrections import Correction
-from sigscope.embedder import picture_side
-from sigscope.embeddings import Embeddings, StaleEmbeddings, open_embeddings
+from sigscope.embeddings import Embeddings, open_embeddings
+from sigscope.evidence import Shown
+from sigscope.filters import Choice, Filters, allowed, mask, text_limit
 from sigscope.gallery import Gallery, load_gallery
-from sigscope.images import Source, open_picture
+from sigscope.images import Source
 from sigscope.index_specs import IndexSpec, find_spec
 from sigscope.indexes import VectorIndex
+from sigscope.match import Match, Matcher
+from sigscope.merging import Merger, by_template
+from sigscope.query_vectors import QueryVectors
 from sigscope.ranking import Target
-from sigscope.store import same
-
-Choice = str | Sequence[str] | None  # one value, several, or all of them
-REMEMBERED_TEXTS = 1024
 
 
 class Searcher:
@@ -39,8 +42,8 @@ class Searcher:
 
     Every search returns one row per result, best first: rank (from 1), id, score (cosine), caption,
     category and path, and in its ``attrs`` the milliseconds that the query took to encode
-    (``encode_ms``) and the rest took (``search_ms``), and ``adjusted`` where the score is no longer
-    the cosine.
+    (``encode_ms``) and the rest took (``search_ms``), ``adjusted`` where the score is no longer the
+    cosine, ``composed`` where the query has several parts, and what `match` needs.
     """
 
     def __init__(
@@ -63,14 +66,14 @@ class Searcher:
         """
         self.gallery, self.embeddings = gallery, embeddings
         self.index_name, self.effort = find_spec(index)[0], effort
-        self._rows = {id_: row for row, id_ in enumerate(embeddings.ids)}
+        self._vectors = QueryVectors(gallery.name, embeddings, encoder)
         self._pictures = Target.pictures(gallery, embeddings, index)
-        self._make_encoder = None if hasattr(encoder, "encode_texts") else encoder
-        self._encoder = None if self._make_encoder else self._fitting(encoder)
         self._captions: Target | None = None
-        self.adjustments = Adjustments(gallery, embeddings, self._encode_texts)
+        self.adjustments = Adjustments(gallery, embeddings, self._vectors.texts)
+        rows = self._pictures.rows
+        self.composer = Composer(embeddings, rows, self._vectors.texts)
+        self.matcher = Matcher(partial(Shown.of, gallery, embeddings, rows), self.composer)
         self._lock = threading.Lock()
-        self._text_vector = lru_cache(maxsize=REMEMBERED_TEXTS)(self._encode_text)
 
     @classmethod
     def open(
@@ -111,61 +114,112 @@ class Searcher:
     @property
     def encoder(self) -> Any:
         """The encoder, loaded now if it was not needed before."""
-        with self._lock:
-            if self._encoder is None:
-                self._encoder = self._fitting(self._make_encoder())
-            return self._encoder
+        return self._vectors.encoder
 
     def by_text(
         self,
         text: str,
         k: int = 10,
         *,
-        category: Choice = None,
-        split: Choice = None,
         tame_hubs: bool = False,
         less_text: float = 0.0,
+        **filters: Unpack[Filters],
     ) -> pd.DataFrame:
         """Return the pictures that fit a text best; a text too long for the model is cut.
 
         Args:
             text: what to look for.
             k: how many.
-            category: only these.
-            split: only these.
             tame_hubs: lower pictures that are near to everything (`sigscope.adjustments`).
             less_text: what a picture that is all text loses, in units of cosine, unless the query
                 asks for text. With either, a score is no cosine any more.
+            **filters: see `Filters`.
         """
         if not isinstance(text, str) or not text.strip():
             raise ValueError("the query is empty; write a few words that describe a picture")
         start = perf_counter()
-        vector = self._text_vector(text)
+        vector = self._vectors.text(text)
         adjusted = self.adjustments.of(text, tame_hubs, less_text)
-        return self._ranked(self._pictures, vector, k, category, split, start, corrections=adjusted)
+        return self._found(vector, k, start, "text", corrections=adjusted, **filters)
 
-    def by_picture(
-        self, picture: Source, k: int = 10, *, category: Choice = None, split: Choice = None
-    ) -> pd.DataFrame:
+    def by_picture(self, picture: Source, k: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:
         """Return the pictures most like a picture: its path, its bytes, or an open one."""
         start = perf_counter()
-        vector = self._picture_vector(picture)
-        return self._ranked(self._pictures, vector, k, category, split, start)
+        return self._found(self._vectors.picture(picture), k, start, "picture", **filters)
 
     def by_vector(
-        self, vector: np.ndarray, k: int = 10, *, category: Choice = None, split: Choice = None
+        self, vector: np.ndarray, k: int = 10, **filters: Unpack[Filters]
     ) -> pd.DataFrame:
         """Return the pictures nearest a vector of d numbers; its length does not matter."""
         start = perf_counter()
-        return self._ranked(self._pictures, self._unit(vector), k, category, split, start)
+        return self._found(
+            direction(vector, self.embeddings.dimension), k, start, "picture", **filters
+        )
 
-    def like(
-        self, id: str, k: int = 10, *, category: Choice = None, split: Choice = None
-    ) -> pd.DataFrame:
+    def like(self, id: str, k: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:
         """Return the pictures most like an item of the gallery, which is not among them itself."""
         start = perf_counter()
-        vector = self._stored(id)
-        return self._ranked(self._pictures, vector, k, category, split, start, without=id)
+        return self._found(self._vectors.item(id), k, start, "picture", without=[id], **filters)
+
+    def by_parts(
+        self, parts: Sequence[Part], k: int = 10, **filters: Unpack[Filters]
+    ) -> pd.DataFrame:
+        """Return the pictures that fit several parts together; its items are not among them.
+
+        The score is the cosine to the composed vector (`compose.Gap`); of a single part it is what
+        `by_text`, `by_picture` and `like` give.
+
+        Raises:
+            ValueError: there are no parts, all weights are below 0, or the parts cancel each other.
+        """
+        parts, start = checked(parts), perf_counter()
+        vector = self.composer.vector(parts, [self._vectors.part(part) for part in parts])
+        items = list(dict.fromkeys(part.value for part in parts if part.kind == "item"))
+        kind = parts[0].side if len(parts) == 1 else "composed"
+        return self._found(vector, k, start, kind, without=items, **filters)
+
+    def by_caption(
+        self,
+        picture: Source,
+        words: str,
+        k: int = 10,
+        *,
+        captioner: Captioner | None = None,
+        merge: Merger | None = None,
+        **filters: Unpack[Filters],
+    ) -> pd.DataFrame:
+        """Return the pictures that fit a picture's caption merged with words, as report R2 does.
+
+        Args:
+            picture: an item's id, which is not among the results, or what `by_picture` takes.
+            words: what should be different, or be there too.
+            k: how many.
+            captioner: describes the picture; None borrows the nearest caption of the gallery.
+            merge: makes one sentence of both; None is `merging.by_template`.
+            **filters: see `Filters`.
+
+        Returns:
+            The usual table; its ``attrs`` hold the ``caption`` and the ``sentence`` as well.
+        """
+        start = perf_counter()
+        caption = (captioner or NearestCaptions())(self, picture)
+        sentence = (merge or by_template)(caption, words)
+        without = [picture] if self._vectors.knows(picture) else []
+        vector = self._vectors.text(sentence)
+        table = self._found(vector, k, start, "text", without=without, **filters)
+        table.attrs |= {"caption": caption, "sentence": sentence}
+        return table
+
+    def match(self, table: pd.DataFrame) -> Match:
+        """Return whether the gallery holds what was asked, for a table of pictures found here.
+
+        The first call learns from a few hundred items of the gallery, at most some seconds.
+        """
+        if "asked" not in table.attrs:
+            raise ValueError("this table is no result of a search for pictures; search first")
+        vector, kind, kept = table.attrs["asked"]
+        among = mask(self._pictures, lambda: self.adjustments.text_scores, **kept)
+        return self.matcher.judge(np.frombuffer(bytes.fromhex(vector), np.float32), kind, among)
 
     def captions_for(
         self,
@@ -177,82 +231,59 @@ class Searcher:
     ) -> pd.DataFrame:
         """Return the captions that fit an item (by its id) or a picture best, one row a caption."""
         start = perf_counter()
-        is_id = isinstance(picture, str) and picture in self._rows
-        vector = self._stored(picture) if is_id else self._picture_vector(picture)
-        return self._ranked(self._caption_target(), vector, k, category, split, start)
+        is_id = self._vectors.knows(picture)
+        vector = self._vectors.item(picture) if is_id else self._vectors.picture(picture)
+        return self._ranked(
+            self._caption_target(), vector, k, start, category=category, split=split
+        )
 
-    def _ranked(
+    def _found(
         self,
-        target: Target,
         vector: np.ndarray,
         k: int,
-        category: Choice,
-        split: Choice,
         start: float,
-        without: str | None = None,
+        kind: str,
+        *,
+        without: Sequence[str] = (),
         corrections: Sequence[Correction] = (),
+        max_text: float | None = None,
+        **labels: Choice,
     ) -> pd.DataFrame:
-        encoded = perf_counter()
-        table = target.nearest(
+        """Return a table of pictures; kind says what the vector is made of (`match.KINDS`)."""
+        limits = [] if max_text is None else [text_limit(self.adjustments.text_scores, max_text)]
+        fetched = k + len(without[1:]) if k > 0 else k
+        table = self._ranked(
+            self._pictures,
             vector,
-            k,
-            category=category,
-            split=split,
-            without=without,
-            effort=self.effort if target.index.spec.knob else None,
-            corrections=corrections,
+            fetched,
+            start,
+            without=without[0] if without else None,
+            corrections=[*corrections, *limits],
+            **labels,
         )
+        if limits or without[1:]:
+            attrs, table = table.attrs, allowed(table, k, without)
+            table.attrs = attrs
+        kept = {"without": list(without), "max_text": max_text, **labels}
+        table.attrs["asked"] = (vector.tobytes().hex(), kind, kept)  # text, so it can be saved
         if corrections:
             table.attrs["adjusted"] = True
+        if kind == "composed":
+            table.attrs["composed"] = True
+        return table
+
+    def _ranked(
+        self, target: Target, vector: np.ndarray, k: int, start: float, **settings: Any
+    ) -> pd.DataFrame:
+        encoded = perf_counter()
+        effort = self.effort if target.index.spec.knob else None
+        table = target.nearest(vector, k, effort=effort, **settings)
         table.attrs["encode_ms"] = 1000 * (encoded - start)
         table.attrs["search_ms"] = 1000 * (perf_counter() - encoded)
         return table
-
-    def _encode_text(self, text: str) -> np.ndarray:
-        vector = self.encoder.encode_texts([text])[0]
-        vector.setflags(write=False)
-        return vector
-
-    def _encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        return self.encoder.encode_texts(list(texts))
-
-    def _picture_vector(self, picture: Source) -> np.ndarray:
-        encoder = self.encoder
-        opened = open_picture(picture, max_side=picture_side(encoder))
-        return encoder.encode_pictures([opened])[0]
-
-    def _stored(self, id: str) -> np.ndarray:
-        if id in self._rows:
-            return self.embeddings.images[self._rows[id]]
-        failed = self.embeddings.failed
-        reasons = failed.loc[failed["id"] == id, "reason"].tolist()
-        if reasons:
-            raise ValueError(f"{id!r} was not embedded and cannot be searched for: {reasons[0]}")
-        raise ValueError(f"there is no item {id!r} in {self.gallery.name}; give an id of its table")
-
-    def _unit(self, vector: np.ndarray) -> np.ndarray:
-        vector = np.array(vector, dtype=np.float64)
-        d = self.embeddings.dimension
-        if vector.shape != (d,):
-            raise ValueError(f"the vector has shape {vector.shape}; it must be ({d},)")
-        length = np.linalg.norm(vector)
-        if not (np.isfinite(length) and length > 0):
-            raise ValueError("the vector is all zeros or holds NaN or infinity: no direction")
-        return (vector / length).astype(np.float32)
 
     def _caption_target(self) -> Target:
         with self._lock:
             if self._captions is None:
                 self._captions = Target.captions(self.gallery, self.embeddings, self.index.spec)
             return self._captions
-
-    def _fitting(self, encoder: Any) -> Any:
-        """Return encoder, or raise when it is not the one that made the embeddings."""
-        made_by = self.embeddings.manifest.get("encoder")
-        if made_by is not None and not same(made_by, encoder.identity):
-            raise StaleEmbeddings(
-                f"{self.embeddings.folder} holds embeddings by {made_by.get('model')} with other "
-                f"weights or rules than {encoder.identity.get('model')} has; embed the gallery "
-                "with this model into another folder"
-            )
-        return encoder

@@ -26,6 +26,7 @@ class Shard:
 
     ids: list[str]
     paths: list[str]
+    contents: list[str]  # the SHA-256 of each picture's file, or "" where it is not known
     images: np.ndarray  # (items, d)
     caption_ids: list[str]
     caption_numbers: list[int]  # 0 is an item's first caption
@@ -49,7 +50,9 @@ class Shard:
         return {
             "images": _npy(self.images),
             "texts": _npy(texts),
-            "metadata": _parquet(image_path=self.paths, caption=caption, id=self.ids),
+            "metadata": _parquet(
+                image_path=self.paths, caption=caption, id=self.ids, content=self.contents
+            ),
             "caption_vectors": _npy(self.captions),
             "captions": _parquet(
                 id=self.caption_ids, number=self.caption_numbers, caption=self.caption_texts
@@ -74,9 +77,9 @@ def read_rows(
     """
     if not files:
         return np.empty((0, d or 0), np.float32)
-    shards = [_mapped(file) for file in files]
-    d = shards[0].shape[1] if d is None else d
-    counts = [len(shard) for shard in shards]
+    shapes = [_mapped(file).shape for file in files]  # and let go: a process may open only so many
+    d = shapes[0][1] if d is None else d
+    counts = [count for count, _ in shapes]
     keep = np.ones(sum(counts), bool) if keep is None else keep
     if len(keep) != sum(counts):
         raise StaleEmbeddings(
@@ -84,9 +87,8 @@ def read_rows(
         )
     rows = np.empty((np.count_nonzero(keep), d), dtype=np.float32)
     start = 0
-    for file, shard, kept in zip(
-        files, shards, np.split(keep, np.cumsum(counts)[:-1]), strict=True
-    ):
+    for file, kept in zip(files, np.split(keep, np.cumsum(counts)[:-1]), strict=True):
+        shard = _mapped(file)
         if shard.shape[1] != d:
             raise StaleEmbeddings(f"{file} has {shard.shape[1]} dimensions, not {d}; {REMAKE}")
         part = _unit(shard[kept].astype(np.float32), file)
@@ -108,6 +110,14 @@ def read_table(paths: list[Path], columns: dict[str, pa.DataType]) -> dict[str, 
                 raise StaleEmbeddings(f"{path} has no column {column!r}; {REMAKE}")
             values[column] += table[column].cast(kind).to_pylist()
     return values
+
+
+def read_column(path: Path, column: str) -> list | None:
+    """Return one column of a parquet file as Python values, or None if it has no such column."""
+    with pq.ParquetFile(path) as file:
+        if column not in file.schema_arrow.names:
+            return None
+        return file.read(columns=[column])[column].to_pylist()
 
 
 def _npy(rows: np.ndarray) -> bytes:

@@ -72,15 +72,17 @@ def _plain(processor: Any) -> Prepare | None:
     size = getattr(processor, "size", None) or {}
     if not (size.get("height") and size.get("width") and processor.image_mean):
         return None
+    height, width = size["height"], size["width"]
     std = torch.tensor(processor.image_std)
-    scale = processor.rescale_factor / std
-    shift = -torch.tensor(processor.image_mean) / std
+    scale = (processor.rescale_factor / std).repeat(width)  # of a row: red, green, blue in turn
+    shift = (-torch.tensor(processor.image_mean) / std).repeat(width)
 
     def prepare(pictures: Sequence[Image.Image]) -> Mapping:
-        wanted = (size["width"], size["height"])
-        resized = [np.asarray(picture.resize(wanted, processor.resample)) for picture in pictures]
-        pixels = torch.from_numpy(np.stack(resized)).to(torch.float32).mul_(scale).add_(shift)
-        return {"pixel_values": pixels.permute(0, 3, 1, 2)}
+        pixels = torch.empty((len(pictures), height, 3 * width))
+        for place, picture in zip(pixels, pictures, strict=True):
+            values = np.array(picture.resize((width, height), processor.resample))
+            torch.addcmul(shift, torch.from_numpy(values).flatten(1).float(), scale, out=place)
+        return {"pixel_values": pixels.unflatten(2, (width, 3)).permute(0, 3, 1, 2)}
 
     return prepare
 

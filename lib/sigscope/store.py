@@ -1,23 +1,31 @@
 """A store of embeddings: shards in clip-retrieval's layout, and a manifest of those that are whole.
 
-A shard is five files of equal number. It counts only once ``manifest.json``, which is replaced in
-one move, lists it with the SHA-256 of each file; until then it may as well not be there.
+A shard is five files of equal number. While a store is made or brought up to date, each new shard
+lies in a folder of its own below ``making``, whole once its ``record.json`` is there; what the
+store held before stays as it is. Once all are whole they get their final names, and last of all
+``manifest.json`` is replaced in one move.
 """
 
 import errno
 import hashlib
 import json
+import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from sigscope.files import PART, read_json, sha256, whole, write_json
-from sigscope.shards import REMAKE, Shard, StaleEmbeddings
+from sigscope.files import PART, read_json, sha256
+from sigscope.shards import REMAKE, StaleEmbeddings
 
 FORMAT = "sigscope embeddings 1"
 MANIFEST = "manifest.json"
+MAKING = "making"
+RECORD = "record.json"
 KEYS = {"encoder", "gallery", "complete", "dimension", "failed", "shards"}
 PARTS = {
     "images": ("img_emb", ".npy"),
@@ -32,122 +40,112 @@ class StoreError(OSError):
     """Embeddings cannot be written where they should go; the message is a sentence."""
 
 
-class Writer:
-    """A store being written by one process: which shards are whole, and the manifest.
+@dataclass(frozen=True)
+class StoredShard:
+    """A shard in a folder, in its final place or still in the making."""
 
-    ``keys`` says what each shard must hold: a shard already there is kept if its key and its bytes
-    are right, and anything else goes.
+    folder: Path
+    record: dict  # number, key, items, captions, failed, files: final name -> SHA-256
+    failed: list[dict]  # what could not be read of it: id, path, reason
+    in_making: bool
+
+    def file(self, part: str) -> Path | None:
+        """Return the file of one part if its bytes are right, else None."""
+        start = PARTS[part][0] + "/"
+        for name, expected in self.record["files"].items():
+            if name.startswith(start):
+                path = made_file(self.folder, self.record["key"], name)
+                path = path if self.in_making else self.folder / name
+                return path if holds(path, expected) else None
+        return None
+
+    def is_right(self, names: set[str]) -> bool:
+        """Return whether its files have these names and all of their bytes are right."""
+        return self.record["files"].keys() == names and all(self.file(part) for part in PARTS)
+
+
+def stored_shards(folder: Path, encoder: dict) -> list[StoredShard]:
+    """Return the shards in folder by this encoder (its identity), finished ones first."""
+    found = []
+    with suppress(StaleEmbeddings):
+        manifest = read_manifest(folder)
+        if same(manifest["encoder"], encoder):
+            failed = iter(manifest["failed"])
+            for record in manifest["shards"]:
+                rows = list(islice(failed, record["failed"]))
+                found.append(StoredShard(folder, record, rows, in_making=False))
+    for path in sorted((folder / MAKING).glob(f"*/{RECORD}")):
+        with suppress(OSError, ValueError, KeyError, TypeError):  # else it may as well not be there
+            note = read_json(path)
+            if note["encoder"] == digest(encoder):
+                shard = StoredShard(folder, note["shard"], note["failed"], in_making=True)
+                found.append(shard)
+    return found
+
+
+def settle(folder: Path) -> None:
+    """Finish what a run that was killed had begun: give the new shards their final names.
+
+    The caller holds folder. Nothing happens unless all the shards were whole.
     """
+    making = folder / MAKING
+    if (making / MANIFEST).exists():
+        _take_in(folder, read_json(making / MANIFEST))
+    with suppress(OSError):
+        making.rmdir()  # if nothing is in it
 
-    def __init__(self, folder: Path, about: dict, keys: list[str]) -> None:
-        """Take over what an earlier run left in folder, or refuse what is not ours."""
-        self.folder, self.about, self.keys = folder, about, keys
-        self.shards: dict[int, dict] = {}
-        self.failed: dict[int, list[dict]] = {}
-        self._take_over()
 
-    def missing(self) -> list[int]:
-        """Return the numbers of the shards still to be made."""
-        return [number for number in range(len(self.keys)) if number not in self.shards]
+def _take_in(folder: Path, manifest: dict) -> None:
+    """Move new shards to their final names; killed at any moment, it can be called again."""
+    making = folder / MAKING
+    for record in manifest["shards"]:
+        for name in record["files"]:
+            made = made_file(folder, record["key"], name)
+            if made.exists():
+                (folder / name).parent.mkdir(exist_ok=True)
+                os.replace(made, folder / name)
+    _sweep(folder, {name for record in manifest["shards"] for name in record["files"]})
+    for path in making.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+    os.replace(making / MANIFEST, folder / MANIFEST)
 
-    def add(self, number: int, shard: Shard, failed: list[dict]) -> None:
-        """Write a shard's files, and then count it."""
-        files = {}
-        with writing(self.folder):
-            for part, data in shard.encoded().items():
-                name = file_name(part, number, len(self.keys))
-                with whole(self.folder / name) as path:
-                    path.write_bytes(data)
-                files[name] = hashlib.sha256(data).hexdigest()
-            self.failed[number] = failed
-            self.shards[number] = {
-                "number": number,
-                "key": self.keys[number],
-                "items": len(shard.ids),
-                "captions": len(shard.caption_ids),
-                "failed": len(failed),
-                "files": files,
-            }
-            self._write_manifest(complete=False)
 
-    def finish(self) -> None:
-        """Remove what does not belong to the store, and call it complete."""
-        with writing(self.folder):
-            self._sweep()
-            self._write_manifest(complete=True)
-
-    def _take_over(self) -> None:
-        """Keep the shards of an earlier run that are right; refuse a folder that is not ours."""
-        earlier = self._earlier()
-        rows = iter(earlier["failed"])
-        for record in earlier["shards"]:
-            failed = list(islice(rows, record["failed"]))
-            if self._is_right(record):
-                self.shards[record["number"]] = record
-                self.failed[record["number"]] = failed
-        with writing(self.folder):
-            self._write_manifest(complete=False)
-
-    def _is_right(self, record: dict) -> bool:
-        number = record["number"]
-        if number >= len(self.keys) or record["key"] != self.keys[number]:
-            return False
-        names = {file_name(part, number, len(self.keys)) for part in PARTS}
-        return record["files"].keys() == names and not broken_files(self.folder, record)
-
-    def _earlier(self) -> dict:
-        nothing = {"shards": [], "failed": []}
-        try:
-            manifest = read_manifest(self.folder)
-        except StaleEmbeddings:
-            if any((self.folder / folder).exists() for folder, _ in PARTS.values()):
-                raise StaleEmbeddings(
-                    f"{self.folder} holds embeddings whose {MANIFEST} is missing or broken, "
-                    "perhaps another tool's; choose another folder, or delete this one"
-                ) from None
-            return nothing
-        if not same(manifest["encoder"], self.about["encoder"]):
-            raise StaleEmbeddings(
-                f"{self.folder} holds embeddings by another model than "
-                f"{self.about['encoder'].get('model')} as it is now "
-                f"({manifest['encoder'].get('model')}); choose another folder, or delete this one"
-            )
-        return manifest
-
-    def _write_manifest(self, *, complete: bool) -> None:
-        shards = [self.shards[number] for number in sorted(self.shards)]
-        manifest = {
-            "format": FORMAT,
-            "complete": complete,
-            **self.about,
-            "items": sum(shard["items"] for shard in shards),
-            "captions": sum(shard["captions"] for shard in shards),
-            "failed": [row for number in sorted(self.shards) for row in self.failed[number]],
-            "shards": shards,
-        }
-        write_json(self.folder / MANIFEST, manifest)
-
-    def _sweep(self) -> None:
-        """Remove half-written files, and shards that the manifest does not list."""
-        ours = {name for shard in self.shards.values() for name in shard["files"]}
-        for folder, suffix in [*PARTS.values(), ("", "")]:
-            for path in (self.folder / folder).glob("*"):
-                numbered = folder and re.fullmatch(rf"{folder}_\d+{re.escape(suffix)}", path.name)
-                stray = numbered and f"{folder}/{path.name}" not in ours
-                if stray or path.name.startswith(PART):
-                    path.unlink()
+def _sweep(folder: Path, ours: set[str]) -> None:
+    """Remove half-written files, and shards that are not ours any more."""
+    for place, suffix in [*PARTS.values(), ("", ""), (MAKING, "")]:
+        for path in (folder / place).glob("*"):
+            numbered = suffix and re.fullmatch(rf"{place}_\d+{re.escape(suffix)}", path.name)
+            stray = numbered and f"{place}/{path.name}" not in ours
+            if stray or path.name.startswith(PART):
+                path.unlink()
 
 
 def same(identity: dict, other: dict) -> bool:
     """Return whether two identities of encoders are equal once they are JSON."""
-    one, two = (json.dumps(value, sort_keys=True) for value in (identity, other))
-    return one == two
+    return digest(identity) == digest(other)
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of value as JSON, 64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def file_name(part: str, number: int, shards: int) -> str:
     """Return where one file of a shard lies; numbers are padded so that names sort."""
     folder, suffix = PARTS[part]
     return f"{folder}/{folder}_{number:0{len(str(max(shards - 1, 0)))}d}{suffix}"
+
+
+def made_file(folder: Path, key: str, name: str) -> Path:
+    """Return where the file that will have this final name lies while its store is made."""
+    place = Path(name)
+    return made_shard(folder, key) / f"{place.parent}{place.suffix}"
+
+
+def made_shard(folder: Path, key: str) -> Path:
+    """Return the folder of a shard in the making."""
+    return folder / MAKING / key[:16]
 
 
 def read_manifest(folder: Path) -> dict:
@@ -159,10 +157,7 @@ def read_manifest(folder: Path) -> dict:
     try:
         manifest = read_json(folder / MANIFEST)
     except (OSError, ValueError) as error:
-        raise StaleEmbeddings(
-            f"there are no embeddings in {folder} ({MANIFEST} is missing or broken); "
-            "make them with embed_gallery(gallery, encoder, folder)"
-        ) from error
+        raise StaleEmbeddings(_no_manifest(folder)) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise StaleEmbeddings(f"{folder / MANIFEST} is not of the form {FORMAT!r}; {REMAKE}")
     if not manifest.keys() >= KEYS:
@@ -170,9 +165,19 @@ def read_manifest(folder: Path) -> dict:
     return manifest
 
 
+def unfinished(folder: Path, shards: int) -> str:
+    """Return the sentence on a store whose making has stopped, with so many shards whole."""
+    return (
+        f"{folder} is unfinished: {shards} shard{' is' if shards == 1 else 's are'} whole; "
+        "embed_gallery(gallery, encoder, folder) goes on where it stopped"
+    )
+
+
 def broken_files(folder: Path, record: dict) -> list[str]:
     """Return the files of a shard that are missing or not what its record says."""
-    return [name for name, digest in record["files"].items() if not _holds(folder / name, digest)]
+    return [
+        name for name, expected in record["files"].items() if not holds(folder / name, expected)
+    ]
 
 
 @contextmanager
@@ -197,7 +202,17 @@ def writing(folder: Path) -> Iterator[None]:
         raise
 
 
-def _holds(path: Path, digest: str) -> bool:
+def holds(path: Path, expected: str) -> bool:
+    """Return whether there is a file at path with this SHA-256."""
     with suppress(OSError):
-        return sha256(path) == digest
+        return sha256(path) == expected
     return False
+
+
+def _no_manifest(folder: Path) -> str:
+    if (folder / MAKING).exists():
+        return unfinished(folder, len(list((folder / MAKING).glob(f"*/{RECORD}"))))
+    return (
+        f"there are no embeddings in {folder} ({MANIFEST} is missing or broken); "
+        "make them with embed_gallery(gallery, encoder, folder)"
+    )

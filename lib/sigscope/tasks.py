@@ -14,10 +14,11 @@ import numpy as np
 from sigscope.embeddings import Embeddings, StaleEmbeddings
 from sigscope.gallery import Gallery
 from sigscope.judged import Judged, judge
+from sigscope.splits import check_splits
 from sigscope.store import same
 
 DIRECTIONS = ("text to image", "image to text")
-RULES = ("own", "equal")
+RULES = ("own", "twins", "equal")
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +105,14 @@ def caption_tasks(
         embeddings: of the whole gallery.
         split: whose captions and pictures are the queries.
         rule: what is right. ``equal``: the caption's own picture, those with an equal caption and
-            marked duplicates, and for a picture all captions of these. ``own``: the own picture
-            alone, and the own captions, as R1, R3 and R4 count.
+            marked duplicates, and for a picture all captions of these. ``twins``: the own picture
+            and its marked duplicates, which nobody could tell apart, but no equal captions.
+            ``own``: the own picture alone, and the own captions, as R1, R3 and R4 count; a twin
+            found in its place is a miss.
         encoder: the model the embeddings must be by; None leaves that unchecked.
+
+    Raises:
+        StaleEmbeddings, LeakError: see `described`.
     """
     about = described(gallery, embeddings, split, encoder)
     ids, owners = embeddings.ids, embeddings.caption_ids
@@ -115,6 +121,8 @@ def caption_tasks(
     if rule == "own":
         row_of = {id: row for row, id in enumerate(ids)}
         by_caption = [np.array([row_of[owner]]) for owner in owners]
+    elif rule == "twins":
+        by_caption = _own_and_twins(owners, ids, twins(gallery, ids))
     else:
         stands_for = twins(gallery, ids)
         by_caption = right_pictures(embeddings.caption_texts, owners, ids, stands_for)
@@ -151,6 +159,14 @@ def caption_tasks(
     return {task.name: task for task in (forward, back)}
 
 
+def _own_and_twins(owners: np.ndarray, ids: np.ndarray, stands_for: np.ndarray) -> list[np.ndarray]:
+    rows_of = defaultdict(list)
+    for row, twin in enumerate(stands_for):
+        rows_of[twin].append(row)
+    key = dict(zip(ids, stands_for, strict=True))
+    return [np.array(rows_of[key[owner]]) for owner in owners]
+
+
 def items_of(gallery: Gallery, split: str) -> set[str]:
     """Return the ids of a split's items; ValueError when there is none."""
     asked = set(gallery.items.loc[gallery.items["split"] == split, "id"])
@@ -176,9 +192,11 @@ def described(
     Raises:
         StaleEmbeddings: the embeddings are of another gallery, or of this one with another split,
             or by another model than encoder.
+        LeakError: a picture of the split has a marked duplicate in another split.
         ValueError: there is no such split.
     """
     items_of(gallery, split)
+    check_splits(gallery, split)
     made_by, of = embeddings.manifest.get("encoder"), embeddings.manifest.get("gallery")
     if of is not None and of["fingerprint"] != gallery.fingerprint:
         raise StaleEmbeddings(

@@ -1,0 +1,74 @@
+"""Compare: one query, two to four indexes or models beside each other."""
+
+import ask
+import compared
+import grid
+import query
+import resources
+import streamlit as st
+
+from sigscope import index_figures
+from sigscope.side_by_side import facts, missed, shared_results
+
+MOST = 4
+START = ("flat", "ivf", "hnsw", "ivfpq")
+
+grid.style()
+st.html(compared.STYLE)
+st.title("Compare", anchor=False)
+st.caption(
+    "One query, several ways to answer it. A result that several lists have wears the same number "
+    "and colour in each."
+)
+ask.words_only("Compare")
+words = query.words()
+with st.sidebar:
+    sides = st.slider("How many", 2, MOST, 2, key="sides", bind="query-params")
+    k = st.slider("Results", 5, 30, 10, 5, key="k of each", persist_state="session")
+
+columns = st.columns(sides, gap="medium")
+contenders = []
+for number, (column, start) in enumerate(zip(columns, START, strict=False)):
+    with column:
+        contenders.append(compared.contender(number, start))
+if not words:
+    st.info("Type a few words, or take those of the search page along: the lists appear here.")
+else:
+    try:
+        answers = [one.answer(words, k) for one in contenders]
+    except ValueError as reason:
+        ask.trouble(reason)
+        st.stop()
+    shared = shared_results([answer.found for answer in answers])
+    for column, one, answer in zip(columns, contenders, answers, strict=True):
+        with column:
+            lost = missed(answer.found, answer.exact)
+            compared.told(facts(one.searcher, k, answer.vector), lost, k)
+            compared.results(answer.found, shared)
+            if len(lost):
+                with st.expander(f"What it missed: {len(lost)}"):
+                    compared.results(lost, {})
+    st.caption(
+        "Missed: what exact search with the same model finds and this index does not. Times are "
+        "medians of 30 searches of this query on one thread, without its encoding."
+    )
+
+st.subheader("Every index on this gallery", anchor=False)
+if compared.is_measured() or st.button(
+    "Measure them", help="Builds every index over this gallery and asks each for the neighbours of "
+    "pictures and captions; up to a few minutes, once."
+):  # fmt: skip
+    table = compared.measured()
+    st.plotly_chart(
+        index_figures.recall_against_time(table), key="pareto", theme=None,
+        alt="Recall against the time of a query for every index, for text and image queries",
+    )  # fmt: skip
+    st.caption(
+        f"{table['n'].max():,} vectors of {table['d'].max()} dimensions, "
+        f"{table['queries'].max()} queries of each kind, k = {table['k'].max()}, "
+        f"{table['threads'].max()} thread. Up and to the left is better; the grey line joins what "
+        "nothing beats in both. Notebooks 4 and 5 explain it."
+    )
+    with st.expander("The table"):
+        st.dataframe(table, hide_index=True)
+st.caption(resources.facts())

@@ -1,0 +1,80 @@
+"""Map: the gallery laid out by likeness, with the query of the moment on it."""
+
+import ask
+import export
+import grid
+import mapped
+import settings
+import streamlit as st
+
+from sigscope.map_figures import selected_ids
+from sigscope.map_making import FAILED, MAKING
+
+MOST = 60  # selected pictures shown
+DISTANCES = (
+    "What is near on the map is alike to the model. Far distances, the sizes of groups and the "
+    "gaps between them mean little: UMAP keeps neighbourhoods, not distances."
+)
+
+grid.style()
+st.title("Map", anchor=False)
+ask.words_only("Find on the map")
+how = settings.chosen()
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    both = st.segmented_control("Points", ["pictures", "pictures and captions"], key="points",
+                                default="pictures", required=True,
+                                bind="query-params") != "pictures"  # fmt: skip
+    dims = st.segmented_control("Dimensions", [2, 3], key="dims", default=2, required=True,
+                                format_func=lambda n: f"{n}-D", bind="query-params")  # fmt: skip
+wanted = mapped.settings_of(both, dims)
+making = mapped.making(wanted)
+if making.state == FAILED:
+    ask.trouble(ValueError(making.reason))
+    st.button("Try again", on_click=mapped.making, args=(wanted, True))
+shown = making.map or mapped.quick(wanted)
+try:
+    about = mapped.asked(shown, how)
+except ValueError as reason:
+    ask.trouble(reason)
+    about = None
+
+
+@st.fragment(run_every=1.0)
+def progress() -> None:
+    """Say how far the map is; draw the page anew once it is there."""
+    if making.state != MAKING:
+        st.rerun()
+    st.progress(making.share, f"The map is being made: {making.doing}. Below is a quick one (PCA).")
+
+
+if making.state == MAKING:
+    progress()
+choices = mapped.colours(shown, about)
+colour_by = st.pills("Colour by", choices, key="colour", default=choices[0], required=True,
+                     format_func=mapped.COLOURS.get)  # fmt: skip
+if colour_by in mapped.MEANS:
+    st.caption(mapped.MEANS[colour_by])
+if about:
+    st.caption(f"★ {about.name}. {about.placement.note}".replace("$", r"\$"))
+table = mapped.table_of(shown, wanted, about)
+event = st.plotly_chart(
+    mapped.figure(shown, table, colour_by, about), key=f"map-{both}-{dims}", theme=None,
+    on_select="rerun", config={"scrollZoom": True, "displaylogo": False},
+    alt=f"A map of {len(table):,} points coloured by {mapped.COLOURS[colour_by]}",
+)  # fmt: skip
+st.caption(f"{mapped.faithful(shown)} {DISTANCES}")
+
+ids = selected_ids(event)
+if not ids:
+    st.info("Click a point or draw around some to see their pictures." if dims == 2
+            else "A map in a room only turns; choose 2-D to select points.")  # fmt: skip
+    st.stop()
+chosen = mapped.rows(ids, about)
+with st.container(horizontal=True, vertical_alignment="center"):
+    st.subheader(f"{len(chosen):,} selected", anchor=False, width="stretch")
+    export.buttons(chosen, "selected", "-map")
+with st.expander("How many of each category"):
+    st.dataframe(mapped.counted(ids), hide_index=True, width="content")
+grid.cards(chosen.head(MOST), how.size)
+if len(chosen) > MOST:
+    st.caption(f"The first {MOST} of {len(chosen):,}; the CSV and the zip have them all.")

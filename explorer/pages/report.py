@@ -1,0 +1,58 @@
+"""Report: the tables and figures of the notebooks, to read and to take along."""
+
+import grid
+import streamlit as st
+from thumbnails import uri
+
+from sigscope import results
+from sigscope.takeaway import as_csv
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def book_of(path: str, changed: float) -> results.Notebook:
+    """Return an executed notebook; changed tells one version of its file from the next."""
+    return results.read_notebook(next(p for p in results.executed() if str(p) == path))
+
+
+grid.style()
+st.title("Report", anchor=False)
+paths = {path.stem: path for path in results.executed()}
+if not paths:
+    st.info("There are no notebooks here; `make notebooks` executes those of the repository.")
+    st.stop()
+name = st.selectbox(
+    "Notebook", list(paths), key="notebook", bind="query-params",
+    format_func=lambda stem: f"{stem[:2]} · {stem[3:].replace('-', ' ').capitalize()}",
+)  # fmt: skip
+book = book_of(str(paths[name]), paths[name].stat().st_mtime)
+st.markdown(book.promise.split("\n\n")[0])
+st.caption(
+    "As it was last executed on this machine or in the repository. `make report` writes all "
+    "notebooks as one site of static pages; scores say in the notebook what they depend on."
+)
+shown = st.segmented_control("Show", ["Tables", "Figures"], selection_mode="multi",
+                             default=["Tables", "Figures"], key="kinds")  # fmt: skip
+heading = ""
+for number, result in enumerate(book.results):
+    if ("Tables" if result.html else "Figures") not in shown:
+        continue
+    if result.heading != heading:
+        heading = result.heading
+        st.subheader(heading, anchor=False)
+    if result.before:
+        st.markdown(result.before)
+    if result.html:
+        table = result.table
+        st.dataframe(table, hide_index=True, width="content", key=f"table-{number}")
+        st.download_button("CSV", as_csv(table), f"{name}-{number}.csv", "text/csv",
+                           key=f"csv-{number}", on_click="ignore")  # fmt: skip
+        continue
+    if result.figure:
+        st.plotly_chart(result.figure, key=f"figure-{number}", theme=None, alt=result.alt or None)
+    else:
+        st.html(f'<img src="{uri(result.png, "image/png")}" alt="" style="max-width: 100%">')
+    st.download_button("PNG", result.png, f"{name}-{number}.png", "image/png",
+                       key=f"png-{number}", on_click="ignore")  # fmt: skip
+if book.learned:
+    st.subheader("What we learned", anchor=False)
+    st.markdown(book.learned)

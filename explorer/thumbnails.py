@@ -1,0 +1,88 @@
+"""Pictures over HTTP: small, each fetched once and kept by the browser.
+
+A page then holds addresses instead of pictures, which makes it quick to send and to draw again.
+"""
+
+import base64
+from functools import lru_cache
+from io import BytesIO
+from urllib.parse import quote, unquote
+
+import resources
+import streamlit as st
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sigscope.gallery import GalleryError
+from sigscope.images import PictureError, Source, open_picture
+
+SIDE = 320  # pixels, of the longer side at most
+AS_IT_IS = 60_000  # bytes; a small file in a format that browsers know is sent untouched
+MIME = {".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
+KEPT = {"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"}
+MISSING = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><path d="M12 12h40v40H12zM12 52l'
+    '40-40" fill="none" stroke="#888" stroke-width="2"/></svg>'
+)
+
+
+def address(id: str) -> str:
+    """Return where the browser finds the thumbnail of an item of the visitor's gallery."""
+    key = resources.current()
+    stamp = resources.gallery(key).fingerprint[:8]
+    base = st.get_option("server.baseUrlPath").strip("/")
+    path = f"pictures/{quote(key, safe='')}/{stamp}/{quote(id, safe='')}"
+    return f"/{base}/{path}" if base else f"/{path}"
+
+
+@lru_cache(maxsize=4096)
+def thumbnail(key: str, stamp: str, id: str) -> tuple[bytes, str]:
+    """Return the bytes of an item's thumbnail, and its MIME type.
+
+    Args:
+        key: of the gallery.
+        stamp: the beginning of its fingerprint, so that a changed gallery has new addresses.
+        id: of the item.
+    """
+    gallery = resources.gallery(key)
+    file = gallery.file(id)
+    kind = MIME.get(file.suffix.lower())
+    if kind and file.stat().st_size <= AS_IT_IS:
+        return file.read_bytes(), f"image/{kind}"
+    return small(gallery.file(id)), "image/webp"
+
+
+def inside(id: str) -> str:
+    """Return an address that holds the thumbnail itself, and so does not tell which item it is."""
+    key = resources.current()
+    return uri(*thumbnail(key, resources.gallery(key).fingerprint[:8], id))
+
+
+def uri(data: bytes, mime: str = "image/webp") -> str:
+    """Return a picture's bytes as an address that holds them."""
+    return f"data:{mime};base64,{base64.b64encode(data).decode()}"
+
+
+def small(picture: Source) -> bytes:
+    """Return a picture as WebP, at most SIDE pixels wide and high."""
+    opened = open_picture(picture, max_side=SIDE)
+    opened.thumbnail((SIDE, SIDE))
+    file = BytesIO()
+    opened.save(file, "WEBP", quality=85)
+    return file.getvalue()
+
+
+async def _answer(request: Request) -> Response:
+    key, stamp, id = (unquote(request.path_params[name]) for name in ("key", "stamp", "id"))
+    if key not in resources.sources():
+        return Response("There is no such gallery.", 404)
+    try:
+        data, mime = await run_in_threadpool(thumbnail, key, stamp, id)
+    except (GalleryError, PictureError, OSError):
+        return Response(MISSING, media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
+    return Response(data, media_type=mime, headers=KEPT)
+
+
+ROUTE = Route("/pictures/{key}/{stamp}/{id:path}", _answer)

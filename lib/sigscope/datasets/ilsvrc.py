@@ -1,0 +1,144 @@
+"""The validation pictures of ILSVRC2012 (ImageNet), with the class of each."""
+
+import csv
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sigscope.datasets.captions import lines_of
+from sigscope.datasets.synsets import WNID, categories, read_names, read_numbers, sorted_wnids
+from sigscope.datasets.tree import Entry, Tree
+from sigscope.gallery import Gallery
+from sigscope.images import SUFFIXES
+
+FLAT = re.compile(r"ILSVRC2012_val_(\d{8})\.jpe?g", re.IGNORECASE)
+ELSEWHERE = ("train", "test", "Annotations")  # of the whole of ImageNet, which is not wanted here
+Classes = dict[str, str]  # a picture's stem → WordNet id
+
+
+def load_ilsvrc2012(path: str | Path) -> Gallery:
+    """Return the validation pictures there are, all of split "val".
+
+    category is the first name of the class (longer where two classes share it), ``wnid`` its
+    WordNet id and ``synset`` all of its names. Ids are the names of the files without .JPEG. A
+    picture in a folder called n01440764 is of that class; any other takes its class from Kaggle's
+    LOC_val_solution.csv, from the development kit, or from Caffe's val.txt, whichever is there.
+
+    Raises:
+        GalleryError: There are no pictures, or nothing says their classes.
+    """
+    tree = Tree(path, "ilsvrc2012", without=ELSEWHERE)
+    pictures = list(_pictures(tree))
+    if not pictures:
+        raise tree.error(f"{tree.root} has no pictures ILSVRC2012_val_*.JPEG and no classes.")
+    needed = any(not wnid for _, wnid in pictures)
+    classes = _classes(tree) if needed else {}
+    names = read_names(tree)
+    called = categories({**{wnid: wnid for wnid in _wnids(pictures, classes)}, **names})
+    return tree.gallery(_entries(tree, pictures, classes, names, called))
+
+
+def class_names(gallery: Gallery) -> dict[str, str]:
+    """Return what to call each category in a prompt: the first name of its synset.
+
+    For `sigscope.class_protocol.class_map`, whose ``names`` it is: "crane", where the category is
+    "crane (n02012849)".
+    """
+    pairs = gallery.items[["category", "synset"]].drop_duplicates().itertuples(index=False)
+    return {category: synset.split(",")[0].strip() for category, synset in pairs}
+
+
+def _pictures(tree: Tree) -> Iterator[tuple[str, str]]:
+    """Yield (path, the class that its folder says or ""), in the order of the file names."""
+    for name in sorted(tree.names()):
+        for path in tree.all(name):
+            folder = path.rpartition("/")[0].split("/")[-1]
+            wnid = folder if WNID.fullmatch(folder) else ""
+            if FLAT.fullmatch(name) or (wnid and Path(name).suffix.lower() in SUFFIXES):
+                yield path, wnid
+
+
+def _wnids(pictures: list[tuple[str, str]], classes: Classes) -> list[str]:
+    return [wnid for _, wnid in pictures if wnid] + list(classes.values())
+
+
+def _entries(
+    tree: Tree,
+    pictures: list[tuple[str, str]],
+    classes: Classes,
+    names: dict[str, str],
+    called: dict[str, str],
+) -> Iterator[Entry]:
+    seen: set[str] = set()
+    for path, folder_says in pictures:
+        file = Path(path)
+        wnid = folder_says or classes.get(file.stem, "")
+        if not wnid:
+            tree.problems.append((path, "the ground truth has no class for it"))
+        elif file.stem in seen:
+            tree.problems.append((path, f"a picture {file.name} lies in another folder as well"))
+        else:
+            seen.add(file.stem)
+            fields = {"category": called[wnid], "split": "val", "wnid": wnid}
+            fields["synset"] = names.get(wnid, wnid)
+            yield Entry(file.stem, file.name, [], file.parent.name, "the folder", fields)
+
+
+def _classes(tree: Tree) -> Classes:
+    """Return the class of each picture of a flat folder.
+
+    Raises:
+        GalleryError: No file says so.
+    """
+    for name, read in LABELS.items():
+        if file := tree.find(name):
+            return read(tree, file)
+    raise tree.error(f"Nothing below {tree.root} says of which class each picture is.")
+
+
+def _solution(tree: Tree, file: Path) -> Classes:
+    """Read Kaggle's: ImageId, and a class with a box, often several: n03995372 85 1 499 272."""
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        rows = [(row["ImageId"], row["PredictionString"]) for row in csv.DictReader(lines)]
+    return {id: boxes.split()[0] for id, boxes in rows if boxes.split()}
+
+
+def _ground_truth(tree: Tree, file: Path) -> Classes:
+    """Read the development kit's: line i is the ILSVRC2012_ID of picture i."""
+    numbers = read_numbers(tree)
+    classes = {}
+    for place, line in lines_of(file):
+        try:
+            classes[f"ILSVRC2012_val_{place:08d}"] = numbers[int(line)]
+        except (KeyError, ValueError):
+            reason = f"line {place} is {line.strip()!r}, which is no number of a class"
+            tree.problems.append((tree.shown(file), reason))
+    return classes
+
+
+def _synset_labels(tree: Tree, file: Path) -> Classes:
+    """Read the list of TensorFlow's scripts: line i is the WordNet id of picture i."""
+    return {f"ILSVRC2012_val_{place:08d}": line.strip() for place, line in lines_of(file)}
+
+
+def _caffe(tree: Tree, file: Path) -> Classes:
+    """Read Caffe's: ILSVRC2012_val_00000001.JPEG 65, counting sorted WordNet ids from 0.
+
+    Raises:
+        GalleryError: It is another val.txt, or there is no list of the thousand classes.
+    """
+    rows = [line.split() for _, line in lines_of(file)]
+    if not all(len(row) == 2 and FLAT.fullmatch(row[0]) and row[1].isdigit() for row in rows):
+        raise tree.error(f"{file} has no lines like ILSVRC2012_val_00000001.JPEG 65.")
+    wnids = sorted_wnids(tree)
+    if max(int(label) for _, label in rows) >= len(wnids):
+        raise tree.error(f"{file} counts classes, but no synset_words.txt lists them all.")
+    return {Path(name).stem: wnids[int(label)] for name, label in rows}
+
+
+LABELS: dict[str, Callable[[Tree, Path], Classes]] = {
+    "LOC_val_solution.csv": _solution,
+    "ILSVRC2012_validation_ground_truth.txt": _ground_truth,
+    "imagenet_2012_validation_synset_labels.txt": _synset_labels,
+    "val.txt": _caffe,
+}

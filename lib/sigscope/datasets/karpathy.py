@@ -1,0 +1,44 @@
+"""The split files of Karpathy and Fei-Fei (2015), such as dataset_coco.json.
+
+One record per picture: filename, split, sentences (raw, tokens), and for COCO filepath (its folder)
+and cocoid. Of COCO's pictures ``restval`` is what is left of val2014, and everybody trains on it.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sigscope.datasets.captions import tidy
+from sigscope.datasets.tree import Entry, Tree
+from sigscope.metadata import SPLITS
+
+
+def karpathy_entries(tree: Tree, path: Path) -> Iterator[Entry]:
+    """Yield what a split file lists; a record that cannot be used is a problem of the tree.
+
+    The id is COCO's number, or for Flickr the file's name.
+
+    Raises:
+        GalleryError: It is no such file.
+    """
+    said = tree.json(path)
+    images = said.get("images") if isinstance(said, dict) else None
+    if not isinstance(images, list):
+        raise tree.error(f"{path} is no split file of Karpathy's: it has no list of images.")
+    for number, image in enumerate(images):
+        try:
+            yield _entry(image, path.name)
+        except (KeyError, TypeError, AttributeError):
+            reason = f"image {number} has no filename, split or sentences"
+            tree.problems.append((tree.shown(path), reason))
+
+
+def _entry(image: dict, listed: str) -> Entry:
+    split = str(image["split"]).strip()
+    return Entry(
+        id=str(image.get("cocoid") or image["filename"]),
+        file=image["filename"],
+        captions=[tidy(sentence.get("raw")) for sentence in image["sentences"]],
+        folder=image.get("filepath") or "",
+        listed=listed,
+        fields={"split": SPLITS.get(split.lower(), split)},
+    )

@@ -1,0 +1,134 @@
+"""SBU Captions: a million Flickr photos with what their owners wrote about them, as a list of URLs.
+
+Its publisher ships no pictures: `python -m sigscope download sbu:/folder` fetches those there still
+are. The list comes as two text files, line by line beside each other, or as one JSON file.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from sigscope.datasets.img2dataset import find_shards, load_img2dataset
+from sigscope.downloads.command import default_folder
+from sigscope.downloads.lists import UrlList, tidy
+from sigscope.gallery import Gallery
+from sigscope.listing import GalleryError
+
+URLS = "SBU_captioned_photo_dataset_urls.txt"
+CAPTIONS = "SBU_captioned_photo_dataset_captions.txt"
+JSON = "sbu-captions-all.json"
+PICTURES = "pictures"
+SOURCE = "https://www.cs.rice.edu/~vo9/sbucaptions/"
+EXPECTS = f"{URLS} and {CAPTIONS}, or {JSON}"
+
+CHUNK = 1 << 20  # characters of JSON that are looked at together
+TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|["\[\]{}]', re.DOTALL)  # a lone " begins a string cut off
+
+
+def load_sbu(path: str | Path) -> Gallery:
+    """Return the photos of SBU that have been downloaded, with their captions.
+
+    They are looked for in the folder's sub-folder "pictures", in the folder itself, and where
+    `python -m sigscope download sbu:/folder` puts them: img2dataset's layout in each case. Photos
+    that did not load are the gallery's problems.
+
+    Args:
+        path: the folder of the list.
+
+    Raises:
+        GalleryError: There is no list, or nothing has been downloaded yet; says what to run.
+    """
+    root = Path(path).expanduser()
+    for place in (root / PICTURES, root, default_folder(f"sbu:{root}")):
+        if find_shards(place):
+            gallery = load_img2dataset(place)
+            return Gallery("sbu", gallery.root, _tidied(gallery), gallery.problems)
+    count = url_list(root).total
+    raise GalleryError(
+        f"{root} lists the URLs of {count:,} photos, which have not been downloaded yet; run "
+        f"`python -m sigscope download sbu:{root}` (with --first 10000 to begin with)."
+    )
+
+
+def url_list(path: Path) -> UrlList:
+    """Return SBU's list of URLs and captions, HTML entities in the captions resolved.
+
+    Raises:
+        GalleryError: The files are not there, or do not belong together.
+    """
+    for folder in (path, path / "dataset"):  # the publisher's archive has a folder of that name
+        urls, captions, whole = folder / URLS, folder / CAPTIONS, folder / JSON
+        if urls.is_file() and captions.is_file():
+            return _list_of(urls, partial(_lines, urls), partial(_lines, captions))
+        if whole.is_file():
+            both = (partial(_strings, whole, key) for key in ("image_urls", "captions"))
+            return _list_of(whole, *both)
+    raise GalleryError(f"{path} holds no list of SBU Captions ({EXPECTS}); it is had at {SOURCE}.")
+
+
+def _list_of(file: Path, urls, captions) -> UrlList:
+    """Return the list of two columns once their lengths have been compared."""
+    lengths = [sum(1 for _ in column()) for column in (urls, captions)]
+    if lengths[0] != lengths[1]:
+        raise GalleryError(
+            f"{file} has {lengths[0]:,} URLs but {lengths[1]:,} captions; fetch it again."
+        )
+
+    def rows() -> Iterator[tuple[str, str]]:
+        for url, caption in zip(urls(), captions(), strict=True):
+            yield url.strip(), tidy(caption)
+
+    return UrlList("sbu", rows, lengths[0])
+
+
+def _lines(file: Path) -> Iterator[str]:
+    with file.open(encoding="utf-8-sig", errors="replace", newline="\n") as lines:
+        yield from lines
+
+
+def _strings(file: Path, key: str) -> Iterator[str]:
+    """Yield the strings of the list under a key of the JSON object in file, in flat memory."""
+    depth, name = 0, ""
+    for token in _tokens(file):
+        if token in "[{":
+            depth += 1
+        elif token in "]}":
+            depth -= 1
+            if depth == 1 and name == key:
+                return
+        elif depth == 1:
+            name = _string(file, token)
+        elif depth == 2 and name == key:
+            yield _string(file, token)
+    raise GalleryError(f"{file} has no whole list {key!r}; fetch it again from {SOURCE}.")
+
+
+def _tokens(file: Path) -> Iterator[str]:
+    """Yield the strings, as written, and the brackets of a JSON file."""
+    with file.open(encoding="utf-8-sig", errors="replace") as text:
+        rest = ""
+        while chunk := text.read(CHUNK):
+            buffer, end = rest + chunk, len(rest) + len(chunk)
+            for match in TOKEN.finditer(buffer):
+                if match[0] == '"':
+                    end = match.start()
+                    break
+                yield match[0]
+            rest = buffer[end:]
+
+
+def _string(file: Path, token: str) -> str:
+    try:
+        return json.loads(token, strict=False)
+    except ValueError as error:
+        raise GalleryError(f"{file} is no JSON at {token[:60]}; fetch it again.") from error
+
+
+def _tidied(gallery: Gallery):
+    """Return the items with captions as a person reads them, whoever downloaded them."""
+    items = gallery.items.copy()
+    items["captions"] = [[tidy(text) for text in texts] for texts in items["captions"]]
+    items["caption"] = [next(iter(texts), "") for texts in items["captions"]]
+    return items

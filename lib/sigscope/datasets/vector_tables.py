@@ -1,0 +1,100 @@
+"""Tables of vectors, such as R5's, as galleries.
+
+An item's id is the table's own, or where it has none the row's number from 0, as R5 calls its
+pictures. A picture that is not there stays in the gallery, because its vector can be searched: its
+caption and score are found, and only showing it fails, with the reason that there is no file.
+One line of the problems says how many there are.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from sigscope.datasets.tree import Tree
+from sigscope.datasets.written_vectors import SUFFIXES, VectorRow, read_rows
+from sigscope.gallery import Gallery
+from sigscope.listing import GalleryError, Listing
+
+
+def load_vectors(path: str | Path) -> Gallery:
+    """Return the gallery of a table of vectors, or of the one table of them in a folder.
+
+    A picture is looked for below the table's folder, by the path that its row gives, and failing
+    that by its name; where no column gives one, as 0.jpg, 1.jpg … by the number of the row. The
+    column ``url`` keeps addresses.
+
+    Raises:
+        GalleryError: There is no such table, or none of its rows can be used.
+    """
+    table = find_table(path)
+    tree = Tree(table.parent, "vectors")
+    problems, rows, absent = tree.problems, [], 0
+    for row, id in usable_rows(table, problems):
+        picture = _picture(tree, row)
+        absent += not picture
+        item = {"id": id, "path": picture or f"{row.number}.jpg", "captions": _texts(row)}
+        rows.append({**item, "url": row.url} if row.url else item)
+    if absent:
+        reason = f"{absent:,} of its {len(rows):,} pictures are not there: found, but not shown"
+        problems.append((table.name, reason))
+    if not rows:
+        raise tree.error(f"{table} has no row that can be used.")
+    return Gallery.of(table.stem, tree.root, Listing(rows, problems))
+
+
+def find_table(path: str | Path) -> Path:
+    """Return the table at path, or the only table of vectors in the folder at path.
+
+    Raises:
+        GalleryError: There is none, or there are several.
+    """
+    path = Path(path).expanduser()
+    if path.is_file():
+        return path
+    tree = Tree(path, "vectors")
+    names = [name for name in tree.names() if Path(name).suffix.lower() in SUFFIXES]
+    found = [tree.root / each for name in sorted(names) for each in tree.all(name)]
+    found = [file for file in found if has_vectors(file)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise tree.error(f"{tree.root} has no table of vectors.")
+    listed = ", ".join(tree.shown(file) for file in found)
+    raise GalleryError(f"{tree.root} has several tables of vectors; give one of {listed}.")
+
+
+def has_vectors(file: Path) -> bool:
+    """Return whether a file is a table with a column of vectors."""
+    try:
+        next(read_rows(file), None)
+    except GalleryError:
+        return False
+    return True
+
+
+def usable_rows(
+    table: Path, problems: list[tuple[str, str]] | None = None
+) -> Iterator[tuple[VectorRow, str]]:
+    """Yield the rows that the gallery has, with their ids; the others go to the problems."""
+    seen: set[str] = set()
+    for row in read_rows(table):
+        id = row.id or str(row.number)
+        fault = row.fault or (f"the id {id} stands in an earlier row as well" if id in seen else "")
+        if not fault:
+            seen.add(id)
+            yield row, id
+        elif problems is not None:
+            problems.append((table.name, f"row {row.number}: {fault}"))
+
+
+def _texts(row: VectorRow) -> list[str]:
+    return [row.description] if row.description else []
+
+
+def _picture(tree: Tree, row: VectorRow) -> str:
+    """Return the path of a row's picture below the root of tree, or ""."""
+    if not row.picture:
+        names = (f"{row.number}{suffix}" for suffix in (".jpg", ".png", ".jpeg", ".webp"))
+        return next((path for name in names if (path := tree.picture(name))), "")
+    path = PurePosixPath(row.picture.replace("\\", "/"))
+    within = [each for each in tree.all(path.name) if f"/{path}".endswith(f"/{each}")]
+    return within[-1] if within else tree.picture(path.name, path.parent.name)

@@ -1,0 +1,119 @@
+"""Lists of URLs with captions, read row by row, so that a million takes no memory."""
+
+import csv
+import html
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+Row = tuple[str, str]  # URL, caption
+
+URL_COLUMNS = ("url", "image_url", "urls")  # in lower case, as LAION's are URL and TEXT
+CAPTION_COLUMNS = ("caption", "text", "title")
+BATCH = 10_000
+
+
+class ListError(ValueError):
+    """There is no such list of URLs; the message is a sentence for a person."""
+
+
+@dataclass(frozen=True)
+class UrlList:
+    """A list of URLs with captions.
+
+    Attributes:
+        name: what to call it, fit for a folder's name.
+        rows: a function that begins to read it: an iterator of (URL, caption).
+        total: how many rows there are, or None when nobody has counted.
+    """
+
+    name: str
+    rows: Callable[[], Iterator[Row]]
+    total: int | None = None
+
+
+def open_list(source: str) -> UrlList:
+    """Return the list that source names.
+
+    Args:
+        source: "sbu:/path" for the files of SBU Captions; else the path of a .csv, .tsv or .parquet
+            with a column of URLs (url, image_url) and perhaps one of captions (caption, text), or
+            of a .txt with one URL a line.
+
+    Raises:
+        ListError: There is no such list.
+    """
+    name, colon, path = source.partition(":")
+    if colon and name == "sbu":
+        from sigscope.datasets import sbu
+
+        return sbu.url_list(Path(path).expanduser())
+    file = Path(source).expanduser()
+    reader = READERS.get(file.suffix.lower())
+    if not file.is_file() or reader is None:
+        kinds = ", ".join(READERS)
+        raise ListError(f"{source} is no list of URLs; give sbu:/folder, or a file in {kinds}.")
+    next(reader(file), None)  # what is wrong with its heading is said now
+    return UrlList(file.stem, lambda: reader(file), sum(1 for _ in reader(file)))
+
+
+def tidy(caption: str) -> str:
+    """Return a caption as a person reads it: HTML entities resolved, white space single."""
+    return " ".join(html.unescape(caption).split())
+
+
+def _read_txt(file: Path) -> Iterator[Row]:
+    with file.open(encoding="utf-8-sig", errors="replace", newline="\n") as lines:
+        for line in lines:
+            if line.strip():
+                yield line.strip(), ""
+
+
+def _read_csv(file: Path, delimiter: str = ",") -> Iterator[Row]:
+    with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        url, caption = _columns(file, next(reader, []))
+        try:
+            for row in reader:
+                if row:
+                    yield row[url].strip(), tidy(row[caption]) if caption is not None else ""
+        except (csv.Error, IndexError) as error:
+            raise ListError(f"{file}, line {reader.line_num}: {error}; look at it.") from error
+
+
+def _read_tsv(file: Path) -> Iterator[Row]:
+    return _read_csv(file, "\t")
+
+
+def _read_parquet(file: Path) -> Iterator[Row]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(file)
+    except (OSError, pa.ArrowException) as error:
+        raise ListError(f"{file} cannot be read ({error}).") from error
+    names = table.schema_arrow.names
+    wanted = [names[place] for place in _columns(file, names) if place is not None]
+    for batch in table.iter_batches(BATCH, columns=wanted):
+        columns = [batch.column(name).to_pylist() for name in wanted]
+        for url, *rest in zip(*columns, strict=True):
+            yield str(url or "").strip(), tidy(str(rest[0] or "")) if rest else ""
+
+
+def _columns(file: Path, heading: list[str]) -> tuple[int, int | None]:
+    """Return the places of the columns of URLs and of captions (None: there is none)."""
+    names = [name.strip().lower() for name in heading]
+    urls = [names.index(name) for name in URL_COLUMNS if name in names]
+    captions = [names.index(name) for name in CAPTION_COLUMNS if name in names]
+    if not urls:
+        raise ListError(f"{file} has no column url (it has {', '.join(heading)[:200]}); name one.")
+    return urls[0], captions[0] if captions else None
+
+
+READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    ".txt": _read_txt,
+    ".csv": _read_csv,
+    ".tsv": _read_tsv,
+    ".parquet": _read_parquet,
+}

@@ -1,0 +1,67 @@
+"""Placeholders found out by their content: the same bytes under many different URLs.
+
+A server that answers 200 with a notice instead of the photo sends the same notice each time.
+"""
+
+from collections import OrderedDict
+from pathlib import Path
+from threading import Lock
+from urllib.parse import urlsplit
+
+from sigscope.files import read_json, write_json
+
+FILE = "placeholders.json"
+URLS = 10  # different URLs with the same bytes that make these bytes a placeholder
+HINTED = 3  # the same, where it is a PNG and the URL says .jpg
+STORED = "Its server sends the same notice for many photos; this one was taken down."
+KEPT = 20_000  # contents that are counted at a time; those not seen for longest are forgotten
+
+
+class Placeholders:
+    """Counts contents over URLs; what it has found out is kept in the folder of the download."""
+
+    def __init__(self, folder: Path):
+        """Read what earlier runs have found out."""
+        self._file = folder / FILE
+        known = read_json(self._file) if self._file.exists() else {"sha256": [], "swept": True}
+        self.known: set[str] = set(known["sha256"])
+        self.is_swept: bool = known["swept"]
+        self._urls: OrderedDict[str, set[int]] = OrderedDict()
+        self._lock = Lock()
+
+    def is_one(self, sha256: str, url: str, format: str) -> bool:
+        """Note that a URL has this content, and return whether that is known as a placeholder.
+
+        Args:
+            sha256: of the body as it came.
+            url: where it was asked for.
+            format: what Pillow calls the format of the body.
+        """
+        with self._lock:
+            return sha256 in self.known or self._count(sha256, url, format)
+
+    def swept(self) -> None:
+        """Note that no shard holds a known placeholder as a picture any more."""
+        self.is_swept = True
+        self._save()
+
+    def _count(self, sha256: str, url: str, format: str) -> bool:
+        urls = self._urls.setdefault(sha256, set())
+        self._urls.move_to_end(sha256)
+        urls.add(hash(url))
+        is_hinted = format == "PNG" and urlsplit(url).path.lower().endswith((".jpg", ".jpeg"))
+        if len(urls) >= (HINTED if is_hinted else URLS):
+            self._learn(sha256)
+            return True
+        if len(self._urls) > KEPT:
+            self._urls.popitem(last=False)
+        return False
+
+    def _learn(self, sha256: str) -> None:
+        self.known.add(sha256)
+        self._urls.pop(sha256, None)
+        self.is_swept = False
+        self._save()
+
+    def _save(self) -> None:
+        write_json(self._file, {"sha256": sorted(self.known), "swept": self.is_swept})

@@ -1,0 +1,113 @@
+"""A real browser without a screen, for the explorer's end-to-end tests."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+DRIVER = shutil.which("chromedriver")
+QUIET = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",  # WebGL by software
+    "--enable-unsafe-swiftshader",
+]
+PATIENCE_S = 120  # on a busy machine; a quiet one needs a few
+LOG = "performance"  # in which Chromium lists its requests
+NO_BROWSER = pytest.mark.skipif(
+    not (BROWSER and DRIVER),
+    reason="no browser: 'apt-get install chromium chromium-driver' lets this test run",
+)
+
+
+@contextmanager
+def browser(*arguments: str, size: tuple[int, int] = (1280, 1400)) -> Iterator:
+    """Yield a browser with a profile of its own."""
+    with tempfile.TemporaryDirectory() as profile:
+        options = webdriver.ChromeOptions()
+        options.binary_location = BROWSER
+        window = f"--window-size={size[0]},{size[1]}"
+        for argument in [*QUIET, f"--user-data-dir={profile}", window, *arguments]:
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {LOG: "ALL"})
+        driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+        try:
+            yield driver
+        finally:
+            driver.quit()
+
+
+def wait_for(driver, condition):
+    changing = [StaleElementReferenceException]  # the page is drawn anew meanwhile
+    return WebDriverWait(driver, PATIENCE_S, 0.1, changing).until(lambda _: condition())
+
+
+def is_still(driver) -> bool:
+    """Return whether the page's script has ended."""
+    still = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+    return bool(driver.find_elements(By.CSS_SELECTOR, still))
+
+
+def is_ready(driver) -> bool:
+    """Return whether all that a visitor of the search page may use is there."""
+    usable = (".card", ".st-key-q input", ".stFormSubmitButton button")
+    return is_still(driver) and all(
+        driver.find_elements(By.CSS_SELECTOR, selector) for selector in usable
+    )
+
+
+def element(driver, selector: str):
+    """Return the first element that a visitor can see and use."""
+
+    def visible():
+        found = driver.find_elements(By.CSS_SELECTOR, selector)
+        return next((one for one in found if one.is_displayed()), None)
+
+    return wait_for(driver, visible)
+
+
+def cards(driver) -> list[str]:
+    """Return the captions of the pictures on the page, in their order, in one step."""
+    script = "return [...document.querySelectorAll('.card figcaption')].map(c => c.title)"
+    return driver.execute_script(script)
+
+
+def text_of(driver) -> str:
+    return driver.find_element(By.CSS_SELECTOR, '[data-testid="stMain"]').text
+
+
+def is_there(driver, expected: list[str]):
+    wait_for(driver, lambda: cards(driver) == expected)
+
+
+def ask(driver, words: str):
+    element(driver, ".st-key-q input").send_keys(words, Keys.ENTER)
+
+
+def go_to(driver, page: str):
+    """Click a page's name in the sidebar."""
+    script = (
+        "const link = [...document.querySelectorAll('[data-testid=stSidebarNavLink]')]"
+        ".find(a => a.innerText.trim() === arguments[0]); link?.click(); return !!link"
+    )
+    wait_for(driver, lambda: driver.execute_script(script, page))
+    title = '[data-testid="stMain"] h1'
+    wait_for(driver, lambda: page in driver.find_element(By.CSS_SELECTOR, title).text)
+    wait_for(driver, lambda: is_still(driver))

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from small_maps import GALLERY, island_map
+
+from sigscope.map_figures import NOTE, map_figure
+from sigscope.map_layers import add_labels, add_query
+from sigscope.map_panels import map_panels
+
+
+@pytest.fixture
+def table():
+    return island_map().table(GALLERY.items).assign(score=np.linspace(0, 1, 60))
+
+
+def written(page):
+    return [label.text for label in page.layout.annotations]
+
+
+def test_panels_hold_all_points_but_neither_ids_nor_captions(table):
+    page = map_panels({"a": map_figure(table), "b": map_figure(table, "split")})
+    axes = {trace.xaxis: 0 for trace in page.data}
+    for trace in page.data:
+        axes[trace.xaxis] += len(trace.x)
+        assert trace.customdata is None and trace.hovertext is None
+    assert axes == {"x": 60, "x2": 60}
+
+
+def test_figures_are_left_as_they_were(table):
+    figure = map_figure(table)
+    before = figure.to_json()
+    map_panels({"a": figure})
+    assert figure.to_json() == before
+
+
+def test_a_shared_key_is_written_once_and_others_below_their_panels(table):
+    same = map_panels({"a": map_figure(table), "b": map_figure(table)})
+    other = map_panels({"a": map_figure(table), "b": map_figure(table, "score")})
+    assert sum("cat (20)" in text for text in written(same)) == 1
+    assert sum("●" in text for text in written(other)) == 2
+    assert written(same)[-1] == NOTE
+
+
+def test_a_scale_is_written_as_its_colours_from_low_to_high(table):
+    key = written(map_panels({"a": map_figure(table, "score")}))[1]
+    assert key.count("●") == 4 and "score 0.02" in key and key.endswith("0.98")
+
+
+def test_labels_and_a_query_stay_with_their_panel(table):
+    figure = map_figure(table)
+    add_labels(figure, table, island_map().clusters)
+    add_query(figure, table, np.array([1, 2]), ["00"], name="<b>q")
+    page = map_panels({"a": map_figure(table), "b": figure})
+    assert {label.xref for label in page.layout.annotations if label.text == "cats"} == {"x2"}
+    key = next(text for text in written(page) if "★" in text)
+    assert "&lt;b&gt;q" in key and "its results (1)" in key
+
+
+def test_each_panel_has_one_scale_for_both_axes(table):
+    page = map_panels({name: map_figure(table) for name in "abc"})
+    assert [axis.scaleanchor for axis in page.select_yaxes()] == ["x", "x2", "x3"]
+
+
+def test_titles_are_not_read_as_html(table):
+    assert written(map_panels({"<i>a": map_figure(table)}))[0] == "&lt;i&gt;a"
+
+
+def test_a_map_in_a_room_and_no_map_are_refused():
+    room = map_figure(island_map(dims=3).table(GALLERY.items))
+    for panels in ({}, {"a": room}):
+        with pytest.raises(ValueError, match="dims=2"):
+            map_panels(panels)

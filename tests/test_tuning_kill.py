@@ -1,0 +1,59 @@
+"""A run that is killed within an epoch ends with the same bits as one that was left alone."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from toy import write_gallery
+from tune_and_die import RECIPE, rising
+
+from sigscope.files import sha256
+from sigscope.finetune import fine_tune
+from sigscope.gallery import load_gallery
+from sigscope.tuning import features
+from sigscope.tuning.validation import Validation
+
+SCRIPT = Path(__file__).with_name("tune_and_die.py")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A gallery, a cache, and what a run makes of them that is left alone."""
+    folder = tmp_path_factory.mktemp("kill")
+    write_gallery(folder / "gallery", 24, size=16)
+    return folder
+
+
+def tune(checkpoint, folder, into, monkeypatch):
+    monkeypatch.setattr(features, "FOLDER", folder / "cache")
+    monkeypatch.setattr(Validation, "__call__", rising)
+    gallery = load_gallery(folder / "gallery")
+    return fine_tune(checkpoint("dual"), gallery, RECIPE, folder / into, save_every_s=0)
+
+
+def kill(checkpoint, folder, into, after, save_every_s):
+    places = [checkpoint("dual"), folder / "gallery", folder / into, folder / "cache"]
+    command = [sys.executable, SCRIPT, *places, after, save_every_s]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run([str(part) for part in command], env=environment).returncode
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="nobody is killed so here")
+@pytest.mark.parametrize(("after", "save_every_s"), [(1, 0), (3, 1e9)])
+def test_killed_within_an_epoch_it_ends_with_the_same_bits(
+    after, save_every_s, checkpoint, folder, monkeypatch
+):
+    undisturbed = tune(checkpoint, folder, "undisturbed", monkeypatch)
+    into = f"killed-{after}"
+    assert kill(checkpoint, folder, into, after, save_every_s) == -signal.SIGKILL
+    assert (folder / into / "run" / "state.safetensors").exists()
+    assert not (folder / into / "record.json").exists()
+    resumed = tune(checkpoint, folder, into, monkeypatch)
+    losses = [list(one.curve["loss"][1:]) for one in (resumed, undisturbed)]
+    assert losses[0] == losses[1]
+    weights = [sha256(one.folder / "model.safetensors") for one in (resumed, undisturbed)]
+    assert weights[0] == weights[1]
+    assert undisturbed.record["best_epoch"] == 2, "else what is compared is an earlier epoch"
