@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run explorer notebooks test bench fix gallery model autofaiss install
+.PHONY: help run explorer notebooks report screenshots test bench fix gallery model autofaiss install
 
 PORT ?= 8501
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -28,6 +28,13 @@ explorer: install ## start only the explorer (PORT=8501; PICTURES=~/Photos)
 notebooks: EXTRAS := test
 notebooks: install ## run every notebook in order and keep its output
 	@$(PY) -m sigscope notebooks
+
+report: install ## write all notebooks as one site of static pages
+	@$(PY) -m sigscope report
+
+screenshots: EXTRAS := test
+screenshots: install ## renew explorer/screenshots, light, dark and phone
+	SIGSCOPE_SCREENSHOTS=explorer/screenshots $(PY) -m pytest tests/test_screenshots.py
 
 test: EXTRAS := test
 test: install ## what CI runs: style, tests, notebooks

@@ -33,10 +33,10 @@ from transformers import VisionTextDualEncoderModel, VisionTextDualEncoderProces
 
 from sigscope.evaluate import right_pictures, twins
 from sigscope.files import whole, write_json
-from sigscope.finetune import Recipe, Run, Writer, project, train
 from sigscope.gallery import Gallery, load_gallery
 from sigscope.metrics import first_right_ranks, hit_rate_at_k
 from sigscope.paths import CACHE, MINI
+from sigscope.tuning.distilling import Recipe, Run, Writer, project, train
 
 WORK = CACHE / "training"
 HEADS = Recipe(

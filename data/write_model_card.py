@@ -20,9 +20,9 @@ from sigscope.embeddings import Embeddings, open_embeddings
 from sigscope.encoder import Encoder
 from sigscope.evaluate import hit_rates, ranked_captions
 from sigscope.files import read_json, whole
-from sigscope.finetune import Recipe, Writer
 from sigscope.gallery import Gallery, load_gallery
 from sigscope.paths import MINI
+from sigscope.tuning.distilling import Recipe, Writer
 
 SENTENCE = "A (drawing|photograph) of .*: "  # how the gallery's second captions begin
 

@@ -1,3 +1,4 @@
+import asyncio
 import errno
 import json
 import os
@@ -6,7 +7,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
+from threading import Thread
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -95,6 +98,29 @@ def test_an_original_keeps_its_bytes_and_is_named_for_what_it_is(server, tmp_pat
 
     fetch(listed(server, "good.png/a.jpg"), tmp_path, saving=Saving(None, "original"))
     assert (tmp_path / "00000/000000.png").read_bytes() == PNG
+
+
+def test_a_notebook_whose_event_loop_runs_may_download_too(server, tmp_path):
+    async def notebook():
+        return fetch(listed(server, "picture/1", "404"), tmp_path)
+
+    assert asyncio.run(notebook())["count"].tolist() == [1, 1]
+
+
+def test_an_interrupt_in_a_notebook_ends_the_download(server, tmp_path):
+    def interrupt():
+        while not server.asked["/hang/interrupted"]:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    async def notebook():
+        Thread(target=interrupt, daemon=True).start()
+        return fetch(listed(server, "hang/interrupted"), tmp_path)
+
+    start, loop = time.monotonic(), asyncio.new_event_loop()
+    with pytest.raises(KeyboardInterrupt), closing(loop):
+        loop.run_until_complete(notebook())
+    assert time.monotonic() < start + 1.5
 
 
 def test_a_second_run_asks_for_nothing(server, tmp_path):

@@ -60,6 +60,16 @@ def test_each_panel_has_one_scale_for_both_axes(table):
     assert [axis.scaleanchor for axis in page.select_yaxes()] == ["x", "x2", "x3"]
 
 
+def test_a_large_panel_has_the_last_row_and_its_points_their_size(table):
+    figure = map_figure(table)
+    page = map_panels({name: figure for name in "abc"}, height=200, large=400)
+    domains = [axis.domain for axis in page.select_xaxes()]
+    assert domains[0][1] < domains[1][0] and domains[2] == (0, 1)
+    heights = [axis.domain[1] - axis.domain[0] for axis in page.select_yaxes()]
+    assert heights[2] == pytest.approx(2 * heights[0]) and page.layout.yaxis3.domain[0] >= 0
+    assert page.data[0].marker.size < page.data[-1].marker.size == figure.data[0].marker.size
+
+
 def test_titles_are_not_read_as_html(table):
     assert written(map_panels({"<i>a": map_figure(table)}))[0] == "&lt;i&gt;a"
 

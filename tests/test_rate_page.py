@@ -35,8 +35,8 @@ def _explorer_of_the_toy(searcher, monkeypatch, tmp_path):
     monkeypatch.setenv("SIGSCOPE_RATINGS", str(tmp_path / "ratings.sqlite"))
     import resources
 
-    monkeypatch.setattr(resources, "gallery", lambda: searcher.gallery)
-    monkeypatch.setattr(resources, "searcher", lambda: searcher)
+    monkeypatch.setattr(resources, "gallery", lambda key=None: searcher.gallery)
+    monkeypatch.setattr(resources, "searcher", lambda *which, **also: searcher)
     st.cache_data.clear()
     yield
     st.cache_data.clear()

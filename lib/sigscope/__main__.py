@@ -1,4 +1,4 @@
-"""The commands behind make: run, explorer, notebooks, embed, download, clean."""
+"""The commands behind make: run, explorer, notebooks, report, embed, download, clean."""
 
 import argparse
 import os
@@ -53,6 +53,15 @@ def notebooks(options: argparse.Namespace) -> int:
     from sigscope import notebooks as books
 
     return _execute(books.found(), lambda path, _, tell: books.run_in_place(path, tell))
+
+
+def report(options: argparse.Namespace) -> int:
+    """Write all notebooks as one site of static pages, with their output as last executed."""
+    from sigscope.site import write_site
+
+    first = write_site(Path(options.into), progress=True)
+    print(f"Open {os.path.relpath(first)} in a browser.")
+    return 0
 
 
 def embed(options: argparse.Namespace) -> int:
@@ -210,6 +219,11 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true", help="end once the notebooks have run")
 
 
+def _report_arguments(parser: argparse.ArgumentParser) -> None:
+    into = paths.CACHE / "report"
+    parser.add_argument("--into", default=into, help="the folder to write to (data/cache/report)")
+
+
 def _explorer_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", default="8501", help="where to serve (8501)")
     _pictures_argument(parser)
@@ -232,6 +246,7 @@ COMMANDS: dict[Callable[[argparse.Namespace], int], Callable] = {  # -> what add
     run: _run_arguments,
     explorer: _explorer_arguments,
     notebooks: lambda parser: None,
+    report: _report_arguments,
     embed: _pictures_argument,
     download.download: download.add_arguments,
     clean: _clean_arguments,

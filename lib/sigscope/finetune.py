@@ -1,262 +1,140 @@
-"""Locked-image tuning: a text tower is trained against pictures that were embedded once.
+"""Fine-tuning: any checkpoint that the encoder loads learns from a gallery's captions.
 
-The recipe is SigLiT (Zhai et al. 2023, section 3.3, after LiT): the image tower stays as it is, so
-its pooled features are computed once and cached; what is trained is the text tower and the linear
-layer that takes the image features into the shared space.
+    tuned = fine_tune("siglit-mini", gallery, SIGLIT, "data/models/mine", progress=True)
+    Encoder.load(tuned.folder)
+
+Each tower is locked (its features are then computed once), trained, or given adapters; the loss is
+SigLIP's or CLIP's. Every epoch is scored on the val split and the best is kept, be it the one
+before training. A run that is killed is gone on with by the same call.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from time import perf_counter
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from sigscope.losses import distillation_loss, sigmoid_loss, softmax_loss
-from sigscope.pairs import Pairs, Teacher, batches, belong_together
+from sigscope import checkpoints
+from sigscope.files import write_json
+from sigscope.locks import hold
+from sigscope.splits import check_splits
+from sigscope.towers import PARTS
+from sigscope.tuning import records
+from sigscope.tuning.recipes import ADAPTERS, HEADS, PRESETS, R3, R4, SIGLIT, Recipe
+from sigscope.tuning.records import Tuned
 
 if TYPE_CHECKING:
-    from torch import Tensor
-    from transformers import PreTrainedTokenizerBase, VisionTextDualEncoderModel
+    from sigscope.gallery import Gallery
+    from sigscope.tuning.runs import Run
+
+__all__ = [
+    "ADAPTERS",
+    "HEADS",
+    "PRESETS",
+    "R3",
+    "R4",
+    "SIGLIT",
+    "Recipe",
+    "Tuned",
+    "fine_tune",
+]
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What a training run depends on, besides its data.
-
-    ``scale`` and ``bias`` are the starting t and b of the loss (the SigLIP paper's values);
-    ``feature_dropout`` is the share of image features hidden at each step. A ``text_lr`` of 0 locks
-    the text tower: only the two projections learn, on cached features, a hundred times faster.
-    ``distill`` weighs the answers of a `Teacher` over ``classes`` classes against the pairs.
-    """
-
-    loss: str = "sigmoid"
-    epochs: int = 30
-    batch_size: int = 256
-    text_lr: float = 5e-5
-    head_lr: float = 1e-3
-    weight_decay: float = 0.01
-    warmup: float = 0.1
-    feature_dropout: float = 0.5
-    scale: float = 10.0
-    bias: float = -10.0
-    max_tokens: int = 32
-    freeze_words: bool = True
-    distill: float = 0.0
-    classes: int = 1000
-    seed: int = 0
-
-
-@dataclass
-class Run:
-    """What happened in a training run: one record an epoch, and the best weights."""
-
-    epochs: list[dict[str, float]] = field(default_factory=list)
-    best: dict[str, Tensor] = field(default_factory=dict)
-    score: float = -math.inf
-
-    def keep_if_best(self, model: VisionTextDualEncoderModel, score: float) -> None:
-        """Keep a copy of the model's weights if no earlier score was as high."""
-        if score > self.score:
-            self.score = score
-            self.best = {name: value.clone() for name, value in model.state_dict().items()}
-
-
-def pooled_texts(
-    model: VisionTextDualEncoderModel,
-    tokenizer: PreTrainedTokenizerBase,
-    texts: Sequence[str],
-    max_tokens: int,
-) -> Tensor:
-    """Return the text tower's pooled output before its projection, with gradient, (n, width)."""
-    tokens = tokenizer(
-        list(texts), padding=True, truncation=True, max_length=max_tokens, return_tensors="pt"
-    ).to(model.device)
-    return model.text_model(**tokens).pooler_output
-
-
-class Writer:
-    """Turns texts into unit vectors; where the tower is locked, each text is read only once."""
-
-    def __init__(
-        self,
-        model: VisionTextDualEncoderModel,
-        tokenizer: PreTrainedTokenizerBase,
-        recipe: Recipe,
-        texts: Sequence[str],
-    ):
-        """Read all ``texts`` now if the recipe locks the text tower (``text_lr`` is 0)."""
-        self.model, self.tokenizer, self.recipe = model, tokenizer, recipe
-        self.rows: dict[str, int] = {}
-        if recipe.text_lr == 0:
-            self.rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-            self.pooled = self.read_once(list(self.rows))
-
-    def read_once(self, texts: Sequence[str], size: int = 256) -> Tensor:
-        """Return the pooled outputs of texts without gradient, shape (n, width)."""
-        import torch
-
-        with torch.no_grad():
-            parts = [
-                pooled_texts(
-                    self.model, self.tokenizer, texts[i : i + size], self.recipe.max_tokens
-                )
-                for i in range(0, len(texts), size)
-            ]
-        return torch.cat(parts)
-
-    def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Return unit vectors of the texts, with their gradient, shape (n, d)."""
-        from torch.nn.functional import normalize
-
-        if self.rows:
-            pooled = self.pooled[[self.rows[text] for text in texts]]
-        else:
-            pooled = pooled_texts(self.model, self.tokenizer, texts, self.recipe.max_tokens)
-        return normalize(self.model.text_projection(pooled), dim=-1)
-
-
-def learning_rate(step: int, steps: int, warmup: float) -> float:
-    """Return the share of the full rate at a step: a linear rise, then half a cosine to 0."""
-    rise = max(1, int(warmup * steps))
-    if step < rise:
-        return (step + 1) / rise
-    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
-
-
-def trainable(model: VisionTextDualEncoderModel, recipe: Recipe) -> list[dict]:
-    """Return the optimiser's groups: both heads at ``head_lr``, the text tower at ``text_lr``."""
-    model.requires_grad_(False)
-    model.text_model.requires_grad_(recipe.text_lr > 0)
-    if recipe.freeze_words:
-        model.text_model.embeddings.word_embeddings.requires_grad_(False)
-    heads = [model.visual_projection.weight, model.text_projection.weight]
-    for weight in heads:
-        weight.requires_grad_(True)
-    tower = [weight for weight in model.text_model.parameters() if weight.requires_grad]
-    groups = [{"params": heads, "lr": recipe.head_lr}, {"params": tower, "lr": recipe.text_lr}]
-    return groups if tower else groups[:1]
-
-
-def train(
-    model: VisionTextDualEncoderModel,
-    tokenizer: PreTrainedTokenizerBase,
-    pairs: Pairs,
+def fine_tune(
+    model: str | Path | None,
+    gallery: Gallery,
     recipe: Recipe,
-    validate: Callable[[], float],
+    into: str | Path,
     *,
-    teacher: Teacher | None = None,
-    progress: Callable[[dict[str, float]], None] = lambda record: None,
-) -> Run:
-    """Train the text tower and both projections in place, and leave the best weights in.
+    train: str = "train",
+    val: str = "val",
+    device: str = "auto",
+    resume: bool = True,
+    save_every_s: float = 300.0,
+    progress: bool = False,
+) -> Tuned:
+    """Tune a checkpoint on a gallery and save it, with a record, in a folder.
 
-    The best are those of the epoch with the highest score, or the ones it began with.
+    Pictures with an equal caption, and marked duplicates, are never taught as wrong. A batch above
+    the recipe's ``micro_batch`` goes through the towers in parts and still counts as one.
 
     Args:
-        model: a dual encoder whose image tower is locked.
-        tokenizer: the text tower's.
-        pairs: the training pairs, as features of that image tower.
-        recipe: loss, rates, sizes, seed.
-        validate: a score of the model as it is now, higher is better; called first, and after
-            each epoch.
-        teacher: a classifier to agree with, where the recipe's ``distill`` is above 0.
-        progress: called with each epoch's record.
+        model: a folder, a name on the hub, or None for the shipped model; anything that
+            `Encoder.load` takes. It is left as it is.
+        gallery: with captions and splits.
+        recipe: how; ``PRESETS`` has a few.
+        into: the folder to make. If it holds the same run, finished, that is returned; if it holds
+            its beginning, that is gone on with.
+        train: the split to learn from.
+        val: the split that says which epoch is best, by hit rate@10 from text to image.
+        device: "auto", "cuda", "mps" or "cpu".
+        resume: False throws an earlier run in the folder away.
+        save_every_s: seconds within an epoch after which its state is written down.
+        progress: show a bar with loss, score and time left on stderr.
 
     Returns:
-        The run: one record an epoch (loss, score, seconds, scale, bias).
+        The folder and its record.
+
+    Raises:
+        ModelError: the model cannot be had, is broken, or cannot be tuned so.
+        ValueError: the folder holds another run, or a split has nothing to learn from.
+        LeakError: a marked duplicate lies on the other side of a split.
+        ArithmeticError: the loss is no number any more.
     """
-    import torch
+    from sigscope.tuning.runs import Run
+    from sigscope.tuning.setup import Setup
 
-    torch.manual_seed(recipe.seed)
-    rng = np.random.default_rng(recipe.seed)
-    log_scales = torch.nn.Parameter(torch.full((2,), math.log(recipe.scale)))  # pairs, teacher
-    bias = torch.nn.Parameter(torch.tensor(recipe.bias))
-    groups = trainable(model, recipe)
-    groups.append({"params": [log_scales, bias], "lr": recipe.head_lr, "weight_decay": 0.0})
-    optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, betas=(0.9, 0.98))
-    steps = recipe.epochs * max(1, len(pairs) // recipe.batch_size)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: learning_rate(step, steps, recipe.warmup)
-    )
-    texts = [text for texts in pairs.texts for text in texts]
-    texts += [name for names in teacher.names for name in names] if teacher else []
-    write = Writer(model, tokenizer, recipe, texts)
-    run = Run()
-    run.keep_if_best(model, validate())
-    for epoch in range(1, recipe.epochs + 1):
-        start, losses = perf_counter(), []
-        model.text_model.train(recipe.text_lr > 0)
-        for features, texts, together in batches(pairs, recipe.batch_size, rng):
-            scales = log_scales.exp()
-            loss = batch_loss(model, write, recipe, features, texts, together, scales[0], bias)
-            if teacher and recipe.distill:
-                asked = teacher.question(recipe.batch_size // 2, recipe.classes, rng)
-                loss = loss + recipe.distill * teacher_loss(model, write, recipe, asked, scales[1])
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(groups[-2]["params"], 1.0)
-            optimiser.step()
-            schedule.step()
-            losses.append(loss.item())
-        model.eval()
-        record = {
-            "epoch": epoch,
-            "loss": float(np.mean(losses)),
-            "score": validate(),
-            "scale": log_scales[0].exp().item(),
-            "bias": bias.item(),
-            "seconds": perf_counter() - start,
-        }
-        run.epochs.append(record)
-        progress(record)
-        run.keep_if_best(model, record["score"])
-    model.load_state_dict(run.best)
-    return run
+    into = Path(into)
+    source = checkpoints.locate(checkpoints.named(model), tuple(PARTS))
+    if into.exists() and into.resolve() == source.resolve():
+        raise ValueError(f"{into} holds the model that is to be tuned; give another folder")
+    check_splits(gallery)
+    asked = records.about(source, gallery, recipe, train, val)
+    with hold(into):
+        if not resume:
+            shutil.rmtree(into / records.RUN, ignore_errors=True)
+            (into / records.RECORD).unlink(missing_ok=True)
+        records.check_same(into, asked)
+        if (into / records.RECORD).is_file():
+            shutil.rmtree(into / records.RUN, ignore_errors=True)
+            return Tuned.load(into)
+        setup = Setup.of(source, gallery, recipe, (train, val), device=device, progress=progress)
+        write_json(into / records.RUN / records.RECORD, asked)
+        run = Run(setup, into / records.RUN, save_every_s)
+        run.resume()
+        run.go(progress)
+        return _saved(run, into, source, asked)
 
 
-def batch_loss(
-    model: VisionTextDualEncoderModel,
-    write: Writer,
-    recipe: Recipe,
-    features: np.ndarray,
-    texts: Sequence[str],
-    groups: np.ndarray,
-    scale: Tensor,
-    bias: Tensor,
-) -> Tensor:
-    """Return the recipe's loss on one batch, with its gradient."""
-    import torch
+def _saved(run: Run, into: Path, source: Path, asked: dict) -> Tuned:
+    """Write what a run that is over has made."""
+    setup, network = run.setup, run.setup.towers.network
+    if setup.towers.adapted is not None:
+        from sigscope.tuning.adapters import merged
 
-    images = project(model, features, recipe.feature_dropout)
-    written = write(texts)
-    same = torch.from_numpy(belong_together(groups, texts)).to(model.device)
-    if recipe.loss == "softmax":
-        return softmax_loss(images, written, scale, same)
-    return sigmoid_loss(images, written, scale, bias, same)
-
-
-def teacher_loss(
-    model: VisionTextDualEncoderModel,
-    write: Writer,
-    recipe: Recipe,
-    asked: tuple[np.ndarray, list[str], np.ndarray],
-    scale: Tensor,
-) -> Tensor:
-    """Return how far the model's zero-shot answers are from the teacher's, with gradient."""
-    import torch
-
-    features, names, logits = asked
-    images = project(model, features, recipe.feature_dropout)
-    return distillation_loss(images, write(names), scale, torch.from_numpy(logits))
-
-
-def project(model: VisionTextDualEncoderModel, features: np.ndarray, hidden: float) -> Tensor:
-    """Return unit vectors of image features, a random share of them hidden, shape (n, d)."""
-    import torch
-    from torch.nn.functional import dropout, normalize
-
-    seen = dropout(torch.from_numpy(features).to(model.device), hidden)
-    return normalize(model.visual_projection(seen), dim=-1)
+        network = merged(setup.towers.adapted)
+    if run.best_epoch:
+        setup.temperature.write_into(network)
+    data = {
+        "train_pictures": len(setup.pairs),
+        "train_fingerprint": setup.pairs.fingerprint,
+        "val_captions": len(setup.validate.texts),
+        "searched": len(setup.validate.rows),
+        "unread": setup.unread,
+    }
+    record = {
+        **asked,
+        "data": {**asked["data"], **data},
+        "device": setup.towers.device,
+        "precision": setup.precision.name,
+        "learning_weights": sum(weight.numel() for weight in setup.learning().values()),
+        "epochs": run.curve,
+        "best_epoch": run.best_epoch,
+        "score": run.best_score,
+        "score_before": run.curve[0]["score"],
+        "stopped_early": run.stopped_early,
+        "seconds": run.seconds,
+        "peak_mb": records.peak_mb(),
+        "versions": records.versions(),
+    }
+    return records.save(into, network, source, record)

@@ -1,4 +1,4 @@
-"""The two contrastive losses over a batch of picture and text vectors.
+"""The two contrastive losses over a batch of picture and text vectors, behind one function.
 
 Symbols, for a batch of n pairs: ``images`` X and ``texts`` Y are unit vectors, shape (n, d);
 t > 0 is the scale (the inverse temperature) and b the bias; z_ij is +1 where picture i and text j
@@ -11,6 +11,58 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+START: dict[str, tuple[float, float]] = {  # t and b before training, as the papers set them
+    "sigmoid": (10.0, -10.0),  # Zhai et al. 2023: t' = log 10 and b = -10
+    "softmax": (1 / 0.07, 0.0),  # Radford et al. 2021
+}
+MOST_SCALE = 100.0  # of the softmax loss (Radford et al. 2021, section 2.5)
+
+
+def contrastive_loss(
+    kind: str,
+    images: Tensor,
+    texts: Tensor,
+    scale: Tensor,
+    bias: Tensor,
+    right: Tensor | None = None,
+    *,
+    block: int | None = None,
+) -> Tensor:
+    """Return the loss of a batch by its name.
+
+    Args:
+        kind: "sigmoid" or "softmax" (which takes no notice of the bias).
+        images: unit vectors, float32 or float64, shape (n, d).
+        texts: unit vectors, same shape.
+        scale: t, a positive scalar.
+        bias: b, a scalar.
+        right: int64, shape (p, 2): the numbers of each picture and text that belong together,
+            ordered by picture, among them every (i, i); None means these alone.
+        block: rows of the n x n scores held at once, for a large batch; None holds them all. The
+            result is the same to rounding.
+
+    Raises:
+        ValueError: there is no such loss, or as many pictures as texts are not given.
+    """
+    if kind not in START:
+        raise ValueError(f"there is no loss {kind!r}; choose from {', '.join(START)}")
+    if images.shape != texts.shape:
+        raise ValueError(
+            f"pictures {tuple(images.shape)} and texts {tuple(texts.shape)} must come in pairs"
+        )
+    if block is None:
+        same = None if right is None else _table(right, len(images))
+        if kind == "sigmoid":
+            return sigmoid_loss(images, texts, scale, bias, same)
+        return softmax_loss(images, texts, scale, same)
+    from sigscope.tuning.blocks import sigmoid_in_blocks, softmax_in_blocks
+
+    if right is None:
+        right = _diagonal(len(images), images.device)
+    if kind == "sigmoid":
+        return sigmoid_in_blocks(images, texts, scale, bias, right, block)
+    return softmax_in_blocks(images, texts, scale, right, block)
 
 
 def sigmoid_loss(
@@ -91,3 +143,17 @@ def distillation_loss(
     """
     answers = (scale * images @ classes.T).log_softmax(1)
     return -(teacher_logits.softmax(1) * answers).sum(1).mean()
+
+
+def _diagonal(n: int, device: object) -> Tensor:
+    import torch
+
+    return torch.arange(n, device=device)[:, None].expand(n, 2)
+
+
+def _table(right: Tensor, n: int) -> Tensor:
+    import torch
+
+    same = torch.zeros((n, n), dtype=torch.bool, device=right.device)
+    same[right[:, 0], right[:, 1]] = True
+    return same

@@ -210,8 +210,9 @@ def _umap(
     vectors: np.ndarray, cosines: np.ndarray, near: np.ndarray, settings: MapSettings, tell: Tell
 ) -> np.ndarray:
     """Return places by UMAP over the graph of exact neighbours, a point being its own first."""
-    from umap import UMAP
+    from umap import UMAP, layouts
 
+    layouts.tqdm = tqdm  # in a notebook UMAP's own would be a widget, and tell nothing to _Epochs
     n, others = len(vectors), settings.n_neighbors - 1
     rows = np.hstack([np.arange(n)[:, None], near[:, :others]]).astype(np.int32)
     distances = np.hstack([np.zeros((n, 1)), 1 - cosines[:, :others]])

@@ -1,0 +1,1 @@
+"""Fine-tuning in parts; `sigscope.finetune` is the door."""

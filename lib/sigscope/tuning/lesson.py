@@ -1,0 +1,110 @@
+"""What a lesson needs to compare recipes in minutes: fewer pictures, a start from less, many runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sigscope import checkpoints
+from sigscope.files import sha256, whole
+from sigscope.finetune import fine_tune
+from sigscope.gallery import Gallery
+from sigscope.towers import PARTS
+from sigscope.tuning import records
+from sigscope.tuning.network import SIDES, Towers
+from sigscope.tuning.recipes import Recipe
+from sigscope.tuning.records import Tuned
+
+
+def some_of(
+    gallery: Gallery, pictures: Mapping[str, int], *, keep: tuple[str, str], seed: int = 0
+) -> Gallery:
+    """Return a gallery of so many pictures of each split, one split after the other.
+
+    Args:
+        gallery: what to take from.
+        pictures: how many of each split; the other splits are kept whole, and come last.
+        keep: a column and a value, such as kind and "photo": items that are rare, so that as many
+            of them as there is room for are taken first. The others are drawn at random.
+        seed: of the draw.
+
+    Raises:
+        ValueError: a split has fewer pictures.
+    """
+    items, rng = gallery.items, np.random.default_rng(seed)
+    drawn = []
+    for split, n in pictures.items():
+        own = items[items["split"] == split]
+        if len(own) < n:
+            raise ValueError(f"{gallery.name} has {len(own)} pictures in {split!r}, not {n}")
+        order = np.lexsort([rng.random(len(own)), own[keep[0]] != keep[1]])
+        drawn.append(np.sort(own.index.to_numpy()[order[:n]]))
+    drawn.append(items.index[~items["split"].isin(list(pictures))].to_numpy())
+    rows = items.loc[np.concatenate(drawn)].reset_index(drop=True)
+    part = f"{gallery.part}{json.dumps([dict(pictures), keep, seed])}"
+    return replace(gallery, items=rows, part=part)
+
+
+def with_new_heads(model: str | Path | None, into: str | Path, *, seed: int = 0) -> Path:
+    """Save a copy of a checkpoint that has forgotten what joins its towers, and return its folder.
+
+    The linear layers after the towers (see `sigscope.tuning.network`) are drawn anew, as torch
+    draws them; the towers stay as they are.
+
+    Args:
+        model: what `Encoder.load` takes; it is left as it is.
+        into: the folder to make; the same copy, made earlier, is kept.
+        seed: of the new weights.
+    """
+    source = checkpoints.locate(checkpoints.named(model), tuple(PARTS))
+    told = json.dumps([checkpoints.weights_sha256(source), seed])
+    into = Path(into) / hashlib.sha256(told.encode()).hexdigest()[:8]
+    if (into / "made-from.json").is_file():
+        return into
+    towers = Towers.load(source, "cpu")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for head in filter(None, map(towers.head, SIDES)):
+            head.reset_parameters()
+    shutil.rmtree(into, ignore_errors=True)
+    towers.network.save_pretrained(into)
+    for name in records.PREPARES:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, into / name)
+    with whole(into / "made-from.json") as part:
+        part.write_text(told)
+    return into
+
+
+def tune_each(
+    model: str | Path | None,
+    gallery: Gallery,
+    recipes: Mapping[str, Recipe],
+    into: str | Path,
+    *,
+    progress: bool = False,
+) -> dict[str, Tuned]:
+    """Tune one model by each recipe, or return what an earlier call with the same settings left.
+
+    Args:
+        model: where every run starts.
+        gallery: what they learn from.
+        recipes: by a name each.
+        into: each run gets a folder here whose name tells what it depends on, so that other
+            settings never meet an earlier run.
+        progress: see `fine_tune`.
+    """
+    source = checkpoints.locate(checkpoints.named(model), tuple(PARTS))
+    tuned = {}
+    for name, recipe in recipes.items():
+        about = records.about(source, gallery, recipe, "train", "val")
+        digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
+        tuned[name] = fine_tune(model, gallery, recipe, Path(into) / digest, progress=progress)
+    return tuned
