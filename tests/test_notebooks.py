@@ -11,6 +11,7 @@ import nbformat
 import pytest
 from PIL import Image
 
+from sigscope import paths
 from sigscope.paths import NOTEBOOKS, ROOT
 from sigscope.stills import PLOTLY, SCALE, WIDTH
 
@@ -149,6 +150,7 @@ def test_exercise_has_a_collapsed_solution_that_is_whole(book):
 @pytest.mark.slow
 def test_solution_works_after_the_notebook(name, book, code, monkeypatch):
     monkeypatch.chdir(NOTEBOOKS)
+    monkeypatch.setattr(paths, "CACHE", paths.CACHE)  # a notebook may set another: put it back
     source = "\n".join([*(cell.source for cell in code), solution(book)])
     exec(compile(source, name, "exec"), {"__name__": "notebook"})
 

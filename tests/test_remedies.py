@@ -147,9 +147,21 @@ def hubby_tasks():
     return tasks
 
 
+def every(task):
+    return np.arange(len(task.xb))
+
+
+def test_choosing_does_not_count_rows_that_are_not_ranked():
+    bank, val = hubby_tasks()
+    right = np.unique(np.concatenate(val.right))
+    _, table = remedies.choose([Unchanged(), CSLS(5, 1.0)], val, bank, right)
+    _, with_hubs = remedies.choose([Unchanged(), CSLS(5, 1.0)], val, bank, every(val))
+    assert table["hit rate@1"].iat[0] > with_hubs["hit rate@1"].iat[0]
+
+
 def test_choosing_takes_the_best_mean_and_shows_what_it_decided_from():
     bank, val = hubby_tasks()
-    best, table = remedies.choose([Unchanged(), CSLS(5, 1.0)], val, bank)
+    best, table = remedies.choose([Unchanged(), CSLS(5, 1.0)], val, bank, every(val))
     assert best == CSLS(5, 1.0)
     assert table["chosen"].tolist() == [False, True]
     assert table["hit rate@1"].tolist() == [0.0, pytest.approx(1.0)]
@@ -158,7 +170,7 @@ def test_choosing_takes_the_best_mean_and_shows_what_it_decided_from():
 
 def test_choosing_keeps_what_is_unchanged_when_nothing_is_better():
     bank, val = hubby_tasks()
-    best, table = remedies.choose([Unchanged(), CSLS(5, 0.0)], val, bank)
+    best, table = remedies.choose([Unchanged(), CSLS(5, 0.0)], val, bank, every(val))
     assert best == Unchanged()
     assert table["mean"].nunique() == 1
 
@@ -166,7 +178,7 @@ def test_choosing_keeps_what_is_unchanged_when_nothing_is_better():
 def test_a_bank_of_the_same_split_is_refused():
     _, val = hubby_tasks()
     with pytest.raises(ValueError, match="both of split val"):
-        remedies.choose([Unchanged()], val, val)
+        remedies.choose([Unchanged()], val, val, every(val))
 
 
 def test_every_setting_in_the_table_has_its_name_and_unchanged_is_first():

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from sigscope.choosing import decided
-from sigscope.corrections import CELLS, Correction, corrected
+from sigscope.corrections import CELLS, Correction, among, corrected
 from sigscope.judged import steady_scores
 from sigscope.tasks import Task
 
@@ -153,7 +153,7 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {  # the settings among which `choose`
 
 
 def choose(
-    remedies: Sequence[Remedy], task: Task, bank: Task, *, seed: int = 0
+    remedies: Sequence[Remedy], task: Task, bank: Task, rows: np.ndarray, *, seed: int = 0
 ) -> tuple[Remedy, pd.DataFrame]:
     """Return the remedy that wins by the rule of `choosing`, and the table it was decided from.
 
@@ -161,6 +161,8 @@ def choose(
         remedies: what to try, `Unchanged` first, such as the settings in ``REMEDIES``.
         task: the queries to choose by, of the val split.
         bank: the same direction's task of the train split, whose queries are the bank.
+        rows: what is ranked to choose by: the rows of the task's own split, int64 or a mask. Were
+            rows of the train split among them, a remedy would win by lowering those alone.
         seed: of the bootstrap.
 
     Returns:
@@ -177,10 +179,12 @@ def choose(
         raise ValueError(
             f"the bank has {len(bank.xb)} rows and the task {len(task.xb)}; match them"
         )
-    fits = [remedy.fit(bank.xq, task.xb, bank.right) for remedy in remedies]
+    rows = np.arange(len(task.xb))[rows]
+    fits = [remedy.fit(bank.xq, task.xb, bank.right).among(rows) for remedy in remedies]
+    own = among(task, rows)
     names = {"remedy": map(name_of, remedies), "setting": map(setting_of, remedies)}
-    judged = [corrected(task, fit).judged() for fit in fits]
-    table = decided(pd.DataFrame(names), judged, task.ids, seed=seed)
+    judged = [corrected(own, fit).judged() for fit in fits]
+    table = decided(pd.DataFrame(names), judged, own.ids, seed=seed)
     return remedies[int(table["chosen"].argmax())], table
 
 
