@@ -107,7 +107,7 @@ def test_a_notebook_whose_event_loop_runs_may_download_too(server, tmp_path):
     assert asyncio.run(notebook())["count"].tolist() == [1, 1]
 
 
-def test_an_interrupt_in_a_notebook_ends_the_download(server, tmp_path):
+def test_an_interrupt_in_a_notebook_ends_the_download(tmp_path):
     def interrupt():
         while not server.asked["/hang/interrupted"]:
             time.sleep(0.01)
@@ -117,10 +117,11 @@ def test_an_interrupt_in_a_notebook_ends_the_download(server, tmp_path):
         Thread(target=interrupt, daemon=True).start()
         return fetch(listed(server, "hang/interrupted"), tmp_path)
 
-    start, loop = time.monotonic(), asyncio.new_event_loop()
-    with pytest.raises(KeyboardInterrupt), closing(loop):
-        loop.run_until_complete(notebook())
-    assert time.monotonic() < start + 1.5
+    with HostileServer() as server, closing(asyncio.new_event_loop()) as loop:
+        start = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(notebook())
+        assert time.monotonic() < start + 1.5
 
 
 def test_a_second_run_asks_for_nothing(server, tmp_path):
