@@ -226,7 +226,10 @@ def _umap(
         random_state=settings.seed,
         n_jobs=1,
         precomputed_knn=(rows, np.clip(distances, 0, FARTHEST).astype(np.float32)),
-        tqdm_kwds={"disable": False, "file": _Epochs(tell), "bar_format": "{n} of {total}"},
+        tqdm_kwds={
+            **{"disable": False, "file": _Epochs(tell), "bar_format": "{n} of {total}"},
+            **{"mininterval": 0, "miniters": 10},
+        },
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that there is no transform, and one thread
