@@ -81,7 +81,7 @@ def asked(map: Map, how: Settings) -> Asked | None:
         return None
     searcher = how.searcher
     found = query.results(how)
-    vector = np.frombuffer(bytes.fromhex(found.attrs["asked"][0]), np.float32)
+    vector = searcher.asked_vector(found)
     embedded = searcher.embeddings
     where = place(map, embedded.images, vector)
     scores = pd.Series(embedded.images @ vector, index=embedded.ids)

@@ -450,3 +450,14 @@ def test_a_spec_serves_as_well_as_a_name(gallery, embeddings):
     assert (searcher.index_name, searcher.index.spec) == ("hnsw-16", spec)
     assert colours(searcher.by_text("a red thing", k=3)) == ["red"] * 3
     assert searcher.captions_for(searcher.embeddings.ids[0], k=1)["caption"].str.contains("red")[0]
+
+
+def test_the_vector_that_was_asked_for_finds_the_same_again(searcher):
+    found = searcher.by_text("red", 5)
+    again = searcher.by_vector(searcher.asked_vector(found), 5)
+    assert again["id"].tolist() == found["id"].tolist()
+
+
+def test_a_table_from_elsewhere_has_no_vector(searcher):
+    with pytest.raises(ValueError, match="no result of a search for pictures"):
+        searcher.asked_vector(pd.DataFrame({"id": ["a"]}))

@@ -215,11 +215,20 @@ class Searcher:
 
         The first call learns from a few hundred items of the gallery, at most some seconds.
         """
+        vector = self.asked_vector(table)
+        _, kind, kept = table.attrs["asked"]
+        among = mask(self._pictures, lambda: self.adjustments.text_scores, **kept)
+        return self.matcher.judge(vector, kind, among)
+
+    def asked_vector(self, table: pd.DataFrame) -> np.ndarray:
+        """Return the unit vector that a table of pictures found here is nearest to, float32, (d,).
+
+        Raises:
+            ValueError: it is no result of a search for pictures.
+        """
         if "asked" not in table.attrs:
             raise ValueError("this table is no result of a search for pictures; search first")
-        vector, kind, kept = table.attrs["asked"]
-        among = mask(self._pictures, lambda: self.adjustments.text_scores, **kept)
-        return self.matcher.judge(np.frombuffer(bytes.fromhex(vector), np.float32), kind, among)
+        return np.frombuffer(bytes.fromhex(table.attrs["asked"][0]), np.float32)
 
     def captions_for(
         self,
