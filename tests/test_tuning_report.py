@@ -105,6 +105,14 @@ def test_gains_and_losses_stand_in_one_table():
     assert last["difference"] == 0 and last["p"] == 1, "the pictures' vectors are the same"
 
 
+def test_what_a_gallery_does_not_say_is_left_out_of_the_table():
+    gallery = small_gallery()
+    model = small_embeddings(gallery), None
+    gallery.items["category"] = ""
+    table = gains_and_losses(gallery, model, model, by="no such column")
+    assert table["test"].tolist() == ["text to image", "image to text"]
+
+
 def test_only_one_kind_is_learnt_from_and_all_is_searched():
     gallery = small_gallery()
     chosen = only_train_on(gallery, "category", "cat")
@@ -116,6 +124,18 @@ def test_only_one_kind_is_learnt_from_and_all_is_searched():
         only_train_on(gallery, "category", "cow")
     with pytest.raises(ValueError, match="no column 'kind'"):
         only_train_on(gallery, "kind", "photo")
+
+
+def test_two_kinds_that_are_not_equally_frequent_can_be_made_so():
+    gallery = small_gallery()
+    chosen = only_train_on(gallery, "category", "cat", at_most=2)
+    kept = chosen.items[chosen.items["split"] == "train"]
+    assert kept["category"].tolist() == ["cat", "cat"] and len(chosen) == len(gallery)
+    again = only_train_on(gallery, "category", "cat", at_most=2, seed=1)
+    assert again.fingerprint != chosen.fingerprint
+    whole = only_train_on(gallery, "category", "cat", at_most=1000)
+    plain = only_train_on(gallery, "category", "cat")
+    assert whole.items["split"].tolist() == plain.items["split"].tolist()
 
 
 @pytest.mark.parametrize("family", ["siglip", "dual"])

@@ -27,7 +27,13 @@ ENSEMBLE = PROMPTS["ensemble"]
 
 
 def only_train_on(
-    gallery: Gallery, column: str, values: str | Sequence[str], splits: Sequence[str] = ("train",)
+    gallery: Gallery,
+    column: str,
+    values: str | Sequence[str],
+    splits: Sequence[str] = ("train",),
+    *,
+    at_most: int | None = None,
+    seed: int = 0,
 ) -> Gallery:
     """Return the gallery with only these items left to learn from; all of it is still searched.
 
@@ -37,6 +43,9 @@ def only_train_on(
         values: one or several values of it.
         splits: of which splits the other items are taken out; add "val" so that the best epoch is
             chosen on this kind too. The test split stays as it is.
+        at_most: of each split; where there are more, so many are drawn, so that two kinds may be
+            compared that are not equally frequent. None means all.
+        seed: of that draw.
 
     Raises:
         ValueError: the gallery has no such column, or no such items to learn from.
@@ -45,13 +54,18 @@ def only_train_on(
     if column not in items:
         raise ValueError(f"{gallery.name} has no column {column!r}; it has {', '.join(items)}")
     other = items["split"].isin(list(splits)) & ~items[column].isin(wanted)
+    rng = np.random.default_rng(seed)
     for split in splits:
-        if not ((items["split"] == split) & ~other).any():
+        own = items.index[(items["split"] == split) & ~other]
+        if own.empty:
             raise ValueError(
                 f"{gallery.name} has no item in split {split!r} with {column} in {wanted}; "
                 f"choose from {sorted(set(items[column]))}"
             )
+        if at_most is not None:
+            other[rng.permutation(own)[at_most:]] = True
     part = f"{gallery.part}{column}={'+'.join(wanted)} in {'+'.join(splits)}"
+    part += "" if at_most is None else f", at most {at_most} by {seed}"
     return replace(gallery, items=items.assign(split=items["split"].mask(other, "")), part=part)
 
 
@@ -180,8 +194,10 @@ def gains_and_losses(
         before: embeddings and encoder of the model before.
         after: the same of the model after.
         split: whose captions and pictures are the queries; the whole gallery is searched.
-        by: a column of the items, such as ``kind`` or ``source``; "" leaves that out.
-        measure: of retrieval; zero-shot is the share classified rightly.
+        by: a column of the items, such as ``kind`` or ``source``; "", or one that is not there,
+            leaves that out.
+        measure: of retrieval; zero-shot is the share classified rightly, and is left out where
+            there are no two categories.
         seed: of bootstrap and test.
 
     Returns:
@@ -189,14 +205,15 @@ def gains_and_losses(
     """
     results = [evaluate(gallery, one, split, [measure]) for one, _ in (before, after)]
     tables = [_overall(*results, measure, seed)]
-    if by:
+    if by and by in gallery.items:
         labels = gallery.items.set_index("id")[by]
         found = gains_by(*results, labels, measure=measure, seed=seed).sort_values("label")
         found["test"] = f"{DIRECTIONS[0]}, {by} " + found["label"]
         tables.append(found.drop(columns=["label", "p_holm"]))
-    classified = [zero_shot(gallery, *one, split=split) for one in (before, after)]
-    hits = _row(classified[0]["hit"], classified[1]["hit"], classified[0]["id"], seed)
-    tables.append(pd.DataFrame([{"test": ZERO_SHOT, **hits}]))
+    if gallery.items["category"].replace("", np.nan).nunique() > 1:
+        classified = [zero_shot(gallery, *one, split=split) for one in (before, after)]
+        hits = _row(classified[0]["hit"], classified[1]["hit"], classified[0]["id"], seed)
+        tables.append(pd.DataFrame([{"test": ZERO_SHOT, **hits}]))
     columns = ["test", "before", "after", "difference", "low", "high", "p", "queries", "pictures"]
     return pd.concat(tables, ignore_index=True)[columns]
 

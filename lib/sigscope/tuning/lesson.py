@@ -1,4 +1,4 @@
-"""What a lesson needs to compare recipes in minutes: fewer pictures, a start from less, many runs."""
+"""Recipes compared in minutes: fewer pictures, a start from less, and many runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from sigscope import checkpoints
-from sigscope.files import sha256, whole
+from sigscope.files import whole
 from sigscope.finetune import fine_tune
 from sigscope.gallery import Gallery
 from sigscope.towers import PARTS
@@ -74,7 +74,8 @@ def with_new_heads(model: str | Path | None, into: str | Path, *, seed: int = 0)
         for head in filter(None, map(towers.head, SIDES)):
             head.reset_parameters()
     shutil.rmtree(into, ignore_errors=True)
-    towers.network.save_pretrained(into)
+    with records._without_bars():
+        towers.network.save_pretrained(into)
     for name in records.PREPARES:
         if (source / name).is_file():
             shutil.copyfile(source / name, into / name)
