@@ -107,7 +107,15 @@ def test_a_notebook_whose_event_loop_runs_may_download_too(server, tmp_path):
     assert asyncio.run(notebook())["count"].tolist() == [1, 1]
 
 
-def test_an_interrupt_in_a_notebook_ends_the_download(tmp_path):
+@pytest.fixture
+def heeds_interrupts():
+    """What runs in the background of a shell ignores Ctrl-C from its start; a notebook does not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_in_a_notebook_ends_the_download(tmp_path, heeds_interrupts):
     def interrupt():
         while not server.asked["/hang/interrupted"]:
             time.sleep(0.01)

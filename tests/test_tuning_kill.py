@@ -8,15 +8,12 @@ from pathlib import Path
 
 import pytest
 from toy import write_gallery
-from tune_and_die import RECIPE, rising
 
 from sigscope.files import sha256
-from sigscope.finetune import fine_tune
-from sigscope.gallery import load_gallery
-from sigscope.tuning import features
-from sigscope.tuning.validation import Validation
+from sigscope.finetune import Tuned
 
 SCRIPT = Path(__file__).with_name("tune_and_die.py")
+NEVER = 10**9  # steps
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +24,8 @@ def folder(tmp_path_factory):
     return folder
 
 
-def tune(checkpoint, folder, into, monkeypatch):
-    monkeypatch.setattr(features, "FOLDER", folder / "cache")
-    monkeypatch.setattr(Validation, "__call__", rising)
-    gallery = load_gallery(folder / "gallery")
-    return fine_tune(checkpoint("dual"), gallery, RECIPE, folder / into, save_every_s=0)
-
-
-def kill(checkpoint, folder, into, after, save_every_s):
+def tune(checkpoint, folder, into, after=NEVER, save_every_s=0.0) -> int:
+    """Tune in a process of its own, on one thread, killed after so many steps; its exit status."""
     places = [checkpoint("dual"), folder / "gallery", folder / into, folder / "cache"]
     command = [sys.executable, SCRIPT, *places, after, save_every_s]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -43,15 +34,14 @@ def kill(checkpoint, folder, into, after, save_every_s):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="nobody is killed so here")
 @pytest.mark.parametrize(("after", "save_every_s"), [(1, 0), (3, 1e9)])
-def test_killed_within_an_epoch_it_ends_with_the_same_bits(
-    after, save_every_s, checkpoint, folder, monkeypatch
-):
-    undisturbed = tune(checkpoint, folder, "undisturbed", monkeypatch)
+def test_killed_within_an_epoch_it_ends_with_the_same_bits(after, save_every_s, checkpoint, folder):
+    assert tune(checkpoint, folder, "undisturbed") == 0
     into = f"killed-{after}"
-    assert kill(checkpoint, folder, into, after, save_every_s) == -signal.SIGKILL
+    assert tune(checkpoint, folder, into, after, save_every_s) == -signal.SIGKILL
     assert (folder / into / "run" / "state.safetensors").exists()
     assert not (folder / into / "record.json").exists()
-    resumed = tune(checkpoint, folder, into, monkeypatch)
+    assert tune(checkpoint, folder, into) == 0
+    resumed, undisturbed = (Tuned.load(folder / name) for name in (into, "undisturbed"))
     losses = [list(one.curve["loss"][1:]) for one in (resumed, undisturbed)]
     assert losses[0] == losses[1]
     weights = [sha256(one.folder / "model.safetensors") for one in (resumed, undisturbed)]
