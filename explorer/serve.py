@@ -1,5 +1,6 @@
 """The explorer as a server: the model is loaded while the first visitor is still on the way."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from threading import Thread
@@ -16,7 +17,10 @@ PagesManager.uses_pages_directory = False  # app.py names the pages, whichever i
 
 def warm() -> None:
     with suppress(Exception):  # a visitor is told in a sentence
-        resources.searcher(key=resources.MAIN)
+        searcher = resources.searcher(key=resources.MAIN)
+        searcher.match(searcher.by_text("warm-up"))  # what it learns from the gallery, once
+    gc.collect()
+    gc.freeze()  # what is loaded stays, so no later collection looks through it again
 
 
 @asynccontextmanager

@@ -30,6 +30,7 @@ QUIET = [
     "--enable-unsafe-swiftshader",
 ]
 PATIENCE_S = 120  # on a busy machine; a quiet one needs a few
+MAP_S = 600  # the first map on a machine: UMAP is compiled for it
 LOG = "performance"  # in which Chromium lists its requests
 NO_BROWSER = pytest.mark.skipif(
     not (BROWSER and DRIVER),
@@ -54,9 +55,9 @@ def browser(*arguments: str, size: tuple[int, int] = (1280, 1400)) -> Iterator:
             driver.quit()
 
 
-def wait_for(driver, condition):
+def wait_for(driver, condition, seconds: float = PATIENCE_S):
     changing = [StaleElementReferenceException]  # the page is drawn anew meanwhile
-    return WebDriverWait(driver, PATIENCE_S, 0.1, changing).until(lambda _: condition())
+    return WebDriverWait(driver, seconds, 0.1, changing).until(lambda _: condition())
 
 
 def is_still(driver) -> bool:

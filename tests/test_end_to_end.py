@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from browsing import (
     LOG,
+    MAP_S,
     NO_BROWSER,
     PATIENCE_S,
     ask,
@@ -191,7 +192,7 @@ def test_words_come_along_to_other_pages_and_back(page, searcher):
 
 def test_lasso_on_the_map_shows_the_pictures_inside(page):
     go_to(page, "Map")
-    wait_for(page, lambda: "Trustworthiness" in text_of(page))
+    wait_for(page, lambda: "Trustworthiness" in text_of(page), MAP_S)
     plane = element(page, ".plotly .nsewdrag")
     size = plane.size
     act = ActionChains(page, duration=100).move_to_element(plane).click_and_hold()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browsing import NO_BROWSER, PATIENCE_S, browser, is_still, text_of, wait_for
+from browsing import MAP_S, NO_BROWSER, PATIENCE_S, browser, is_still, text_of, wait_for
 from PIL import Image
 
 from sigscope import launch, paths
@@ -53,7 +53,7 @@ def test_page_is_drawn_without_an_error(look, page, port):
     name, driver = look
     address, ready = PAGES[page]
     driver.get(launch.url(port) + address)
-    wait_for(driver, lambda: is_still(driver) and ready in text_of(driver))
+    wait_for(driver, lambda: is_still(driver) and ready in text_of(driver), MAP_S)
     wait_for(driver, lambda: all(driver.execute_script(DRAWN)))
     shot = driver.get_screenshot_as_png()
     for folder in filter(
