@@ -20,6 +20,17 @@ def _inventories_elsewhere(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _agreement_elsewhere(tmp_path_factory):
+    """Nor do checkpoints that tests make."""
+    from sigscope import agreement
+
+    folder = tmp_path_factory.mktemp("agreement")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(agreement, "home", lambda: folder)
+        yield
+
+
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory):
     """A function from a name in checkpoints.MAKERS to a folder, which no test may change.
@@ -38,3 +49,10 @@ def checkpoint(tmp_path_factory):
         return made[name]
 
     return make
+
+
+@pytest.fixture(params=["float32", "bfloat16"])
+def dtype(request, monkeypatch):
+    """What a machine chooses: a test that asks for it runs in both, on any machine."""
+    monkeypatch.setenv("SIGSCOPE_DTYPE", request.param)
+    return request.param

@@ -1,6 +1,11 @@
-"""The encoder on small random checkpoints, made of just the files that a model on the hub has."""
+"""The encoder on small random checkpoints, made of just the files that a model on the hub has.
+
+What is loaded without a number format is in each of two that a machine may choose; what is compared
+with vectors worked out in another way is loaded in float32.
+"""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from siglip_by_hand import SiglipByHand
 
 from sigscope import agreement, checkpoints, paths, shortcuts, towers
+from sigscope import encoder as encoder_module
 from sigscope.encoder import Encoder, ModelError
 from sigscope.families import FAMILIES
 
@@ -33,14 +39,31 @@ NETWORKS = sorted(MAKERS)
 
 
 @pytest.fixture(scope="module")
-def loaded(checkpoint):
-    """A function from a checkpoint's name to its encoder, loaded once."""
-    encoders = {}
+def encoders():
+    """Encoders by checkpoint and number format, loaded once."""
+    return {}
+
+
+@pytest.fixture
+def loaded(checkpoint, encoders, dtype):
+    """A function from a checkpoint's name to its encoder, in what the machine chooses."""
 
     def load(name):
-        if name not in encoders:
-            encoders[name] = Encoder.load(checkpoint(name), dtype="float32")
-        return encoders[name]
+        if (name, dtype) not in encoders:
+            encoders[name, dtype] = Encoder.load(checkpoint(name))
+        return encoders[name, dtype]
+
+    return load
+
+
+@pytest.fixture
+def exact(checkpoint, encoders):
+    """A function from a checkpoint's name to its encoder in float32."""
+
+    def load(name):
+        if (name, "float32") not in encoders:
+            encoders[name, "float32"] = Encoder.load(checkpoint(name), dtype="float32")
+        return encoders[name, "float32"]
 
     return load
 
@@ -59,6 +82,14 @@ def cosines(ours, others):
     return (np.asarray(ours) * np.asarray(others)).sum(axis=1)
 
 
+def assert_same(encoder, ours, others, atol=1e-5):
+    """In a short number format, how many are encoded at once changes how they are rounded."""
+    if encoder.dtype == "float32":
+        np.testing.assert_allclose(ours, others, atol=atol)
+    else:
+        assert cosines(np.atleast_2d(ours), np.atleast_2d(others)).min() >= agreement.LEAST
+
+
 def rewrite(path, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
@@ -66,28 +97,28 @@ def rewrite(path, **changes):
 # --- the vectors are right ---------------------------------------------------------------------
 
 
-def test_siglip_texts_agree_with_a_forward_pass_by_hand(checkpoint, loaded):
+def test_siglip_texts_agree_with_a_forward_pass_by_hand(checkpoint, exact):
     by_hand = SiglipByHand(checkpoint("siglip"))
-    vectors = loaded("siglip").encode_texts(TEXTS, batch_size=1)
+    vectors = exact("siglip").encode_texts(TEXTS, batch_size=1)
     assert cosines(vectors, [by_hand.text(text) for text in TEXTS]).min() >= 0.99999
 
 
-def test_siglip_pictures_agree_with_a_forward_pass_by_hand(checkpoint, loaded):
+def test_siglip_pictures_agree_with_a_forward_pass_by_hand(checkpoint, exact):
     by_hand = SiglipByHand(checkpoint("siglip"))
-    vectors = loaded("siglip").encode_pictures(pictures())
+    vectors = exact("siglip").encode_pictures(pictures())
     assert cosines(vectors, [by_hand.picture(picture) for picture in pictures()]).min() >= 0.99999
 
 
 @pytest.mark.parametrize("length", [16, 63])
-def test_another_padding_would_give_another_siglip_vector(checkpoint, loaded, length):
+def test_another_padding_would_give_another_siglip_vector(checkpoint, exact, length):
     other = SiglipByHand(checkpoint("siglip")).text("two dogs", length)
-    assert cosines(loaded("siglip").encode_texts(["two dogs"]), [other])[0] < 0.999
+    assert cosines(exact("siglip").encode_texts(["two dogs"]), [other])[0] < 0.999
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_vectors_agree_with_the_library_s_own_forward(checkpoint, loaded, name):
+def test_vectors_agree_with_the_library_s_own_forward(checkpoint, exact, name):
     """forward() normalises and projects by itself: a second road to the same vectors."""
-    folder, rules = checkpoint(name), loaded(name).rules
+    folder, rules = checkpoint(name), exact(name).rules
     model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     processor = transformers.AutoImageProcessor.from_pretrained(folder, backend="pil")
@@ -95,11 +126,11 @@ def test_vectors_agree_with_the_library_s_own_forward(checkpoint, loaded, name):
     tokens = tokenizer(
         texts, padding=rules["padding"], max_length=64, truncation=True, return_tensors="pt"
     )
-    inputs = {key: tokens[key] for key in FAMILIES[loaded(name).family].inputs}
+    inputs = {key: tokens[key] for key in FAMILIES[exact(name).family].inputs}
     with torch.inference_mode():
         out = model(**inputs, **processor(pictures(), return_tensors="pt"))
-    assert cosines(loaded(name).encode_texts(TEXTS), out.text_embeds).min() >= 0.99999
-    assert cosines(loaded(name).encode_pictures(pictures()), out.image_embeds).min() >= 0.99999
+    assert cosines(exact(name).encode_texts(TEXTS), out.text_embeds).min() >= 0.99999
+    assert cosines(exact(name).encode_pictures(pictures()), out.image_embeds).min() >= 0.99999
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -116,10 +147,8 @@ def test_batch_size_changes_neither_vectors_nor_order(loaded, name):
     encoder = loaded(name)
     texts, shown = encoder.encode_texts(TEXTS), encoder.encode_pictures(pictures())
     for batch_size in (1, 3):
-        np.testing.assert_allclose(encoder.encode_texts(TEXTS, batch_size), texts, atol=1e-5)
-        np.testing.assert_allclose(
-            encoder.encode_pictures(pictures(), batch_size), shown, atol=1e-5
-        )
+        assert_same(encoder, encoder.encode_texts(TEXTS, batch_size), texts)
+        assert_same(encoder, encoder.encode_pictures(pictures(), batch_size), shown)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -132,7 +161,7 @@ def test_vectors_tell_texts_and_pictures_apart(loaded, name):
 @pytest.mark.parametrize("name", ["siglip", "siglip2-fixed", "siglip2", "clip", "dual"])
 def test_capitals_do_not_matter(loaded, name):
     upper, lower = loaded(name).encode_texts(["A RED SOFA", "a red sofa"])
-    np.testing.assert_allclose(upper, lower, atol=1e-6)
+    assert_same(loaded(name), upper, lower, atol=1e-6)
 
 
 def test_the_tokenizer_of_fixed_siglip2_keeps_capitals_so_we_must_not(loaded):
@@ -192,7 +221,7 @@ def test_a_text_of_5000_words_is_cut_where_the_model_stops_reading(loaded, name)
     words = " ".join(SENTENCES).split()
     long = [words[i % len(words)] for i in range(5000)]
     whole, start = encoder.encode_texts([" ".join(long), " ".join(long[:200])])
-    np.testing.assert_allclose(whole, start, atol=1e-5)
+    assert_same(encoder, whole, start)
 
 
 @pytest.mark.parametrize("blank", ["", " \n\t", None, float("nan")])
@@ -225,7 +254,7 @@ def test_odd_shapes_of_pictures_have_a_vector(loaded, name, size):
 def test_a_picture_of_another_mode_is_converted(loaded, mode):
     picture = pictures()[0].convert(mode)
     vectors = loaded("siglip").encode_pictures([picture, picture.convert("RGB")])
-    np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
+    assert_same(loaded("siglip"), vectors[0], vectors[1], atol=1e-6)
 
 
 def test_what_is_no_picture_is_refused_by_its_position(loaded):
@@ -238,6 +267,7 @@ def test_nothing_gives_no_rows(loaded):
     assert loaded("dual").encode_pictures([]).shape == (0, 24)
 
 
+@pytest.mark.usefixtures("dtype")
 def test_a_vector_of_zeros_is_refused_not_divided_by(copied):
     folder = copied("dual")
     weights = load_file(folder / "model.safetensors")
@@ -252,8 +282,9 @@ def test_a_vector_of_zeros_is_refused_not_divided_by(copied):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_one_tower_alone_gives_the_same_vectors(checkpoint, loaded, name):
-    texts = Encoder.load(checkpoint(name), towers=("text",)).encode_texts(TEXTS)
-    shown = Encoder.load(checkpoint(name), towers=("image",)).encode_pictures(pictures())
+    text, image = (Encoder.load(checkpoint(name), towers=t) for t in (("text",), ("image",)))
+    assert text.dtype == image.dtype == loaded(name).dtype
+    texts, shown = text.encode_texts(TEXTS), image.encode_pictures(pictures())
     np.testing.assert_allclose(texts, loaded(name).encode_texts(TEXTS), atol=1e-6)
     np.testing.assert_allclose(shown, loaded(name).encode_pictures(pictures()), atol=1e-6)
 
@@ -272,6 +303,7 @@ def count(encoder):
     return sum(weight.numel() for weight in encoder._network.parameters())
 
 
+@pytest.mark.usefixtures("dtype")
 def test_asking_the_missing_tower_says_how_to_load_it(checkpoint):
     text, image = (Encoder.load(checkpoint("dual"), towers=t) for t in (("text",), ("image",)))
     with pytest.raises(ModelError, match=r'without its image tower; load it with towers=\("image"'):
@@ -291,60 +323,130 @@ def test_an_unknown_tower_is_refused(checkpoint):
 # --- device, number format, description --------------------------------------------------------
 
 
-def test_describe_is_one_line(loaded):
+def test_describe_is_one_line(exact):
     n = torch.get_num_threads()
     threads = "1 thread" if n == 1 else f"{n} threads"
     line = f"dual (dual encoder, 24-d) on CPU in float32, {threads}"
-    assert loaded("dual").describe() == line
-    assert line in repr(loaded("dual"))
+    assert exact("dual").describe() == line
+    assert line in repr(exact("dual"))
 
 
-@pytest.mark.parametrize("able, dtype", [({}, "float32"), ({"avx512_bf16": True}, "bfloat16")])
-def test_bfloat16_is_chosen_where_the_processor_has_it(monkeypatch, able, dtype):
+@pytest.mark.parametrize("able, chosen", [({}, "float32"), ({"avx512_bf16": True}, "bfloat16")])
+def test_bfloat16_is_chosen_where_the_processor_has_it(monkeypatch, able, chosen):
+    monkeypatch.delenv("SIGSCOPE_DTYPE", raising=False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
-    assert towers.choose_dtype("auto", "cpu") == dtype
+    assert towers.choose_dtype("auto", "cpu") == chosen
+
+
+@pytest.mark.parametrize("named", ["float32", "bfloat16", "float16"])
+def test_the_environment_says_what_auto_means(monkeypatch, named):
+    monkeypatch.setenv("SIGSCOPE_DTYPE", named)
+    assert towers.choose_dtype("auto", "cpu") == named
+    assert towers.choose_dtype("bfloat16", "cpu") == "bfloat16"
 
 
 @pytest.mark.parametrize("name", ["siglip", "siglip2", "clip", "dual"])
-def test_bfloat16_is_kept_when_it_agrees_with_float32(checkpoint, loaded, name):
+def test_bfloat16_is_kept_when_it_agrees_with_float32(checkpoint, exact, name):
     encoder = Encoder.load(checkpoint(name), dtype="bfloat16")
     assert encoder.dtype == "bfloat16" and "in bfloat16" in encoder.describe()
     assert {weight.dtype for weight in encoder._network.parameters()} == {torch.bfloat16}
     found = encoder.agreement(pictures(), TEXTS)
     assert set(found) == {"text", "image"} and 0.999 <= min(found.values()) < 0.9999999
-    assert cosines(encoder.encode_texts(TEXTS), loaded(name).encode_texts(TEXTS)).min() >= 0.999
+    assert cosines(encoder.encode_texts(TEXTS), exact(name).encode_texts(TEXTS)).min() >= 0.999
 
 
-def test_bfloat16_is_given_up_when_it_strays(checkpoint, loaded, monkeypatch):
+def test_bfloat16_is_given_up_when_it_strays(checkpoint, exact, monkeypatch):
     monkeypatch.setattr(agreement, "LEAST", 0.9999999)
     encoder = Encoder.load(checkpoint("dual"), dtype="bfloat16")
     assert encoder.dtype == "float32" and encoder.model == "dual"
     assert "bfloat16 was given up, as its cosine to float32 is only 0.99" in encoder.describe()
-    np.testing.assert_array_equal(encoder.encode_texts(TEXTS), loaded("dual").encode_texts(TEXTS))
+    np.testing.assert_array_equal(encoder.encode_texts(TEXTS), exact("dual").encode_texts(TEXTS))
 
 
-def test_float32_agrees_with_itself(loaded):
-    assert min(loaded("siglip").agreement(pictures(), TEXTS).values()) == pytest.approx(1, abs=1e-6)
+@pytest.fixture
+def forgetful(monkeypatch, tmp_path):
+    """A cache of agreements that holds nothing yet; returns where it is."""
+    monkeypatch.setattr(agreement, "home", lambda: tmp_path / "agreement")
+    return tmp_path / "agreement"
 
 
-def test_a_device_or_dtype_that_is_not_here_is_refused(checkpoint):
+@pytest.fixture
+def measured(monkeypatch):
+    """The cosines that were measured in this test, in order."""
+    found, measure = [], encoder_module._least_cosine
+
+    def noted(*what):
+        found.append(measure(*what))
+        return found[-1]
+
+    monkeypatch.setattr(encoder_module, "_least_cosine", noted)
+    return found
+
+
+@pytest.mark.parametrize("first", ["text", "image"])
+def test_one_tower_that_strays_gives_bfloat16_up_for_both(
+    checkpoint, exact, monkeypatch, forgetful, first
+):
+    short = Encoder.load(checkpoint("dual"), dtype="bfloat16")
+    cosine = short.agreement(agreement.pictures(), agreement.TEXTS)
+    assert cosine["text"] != cosine["image"]
+    monkeypatch.setattr(agreement, "LEAST", np.mean([*cosine.values()]))
+    for half in (first, ("text", "image"), "text", "image"):
+        encoder = Encoder.load(checkpoint("dual"), towers=half, dtype="bfloat16")
+        assert encoder.dtype == "float32"
+        assert f"its cosine to float32 is only {min(cosine.values()):.4f}" in encoder.describe()
+
+
+def test_a_checkpoint_is_measured_once(checkpoint, forgetful, measured):
+    for half in ("text", "image", ("text", "image")):
+        assert Encoder.load(checkpoint("dual"), towers=half, dtype="bfloat16").dtype == "bfloat16"
+    assert len(measured) == 1 and len(list(forgetful.iterdir())) == 1
+    Encoder.load(checkpoint("clip"), dtype="bfloat16")
+    assert len(measured) == 2
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"cosine": 1}', '{"cosine": "1", "of": {}}'])
+def test_a_broken_file_of_what_was_measured_is_written_again(checkpoint, forgetful, measured, text):
+    Encoder.load(checkpoint("dual"), dtype="bfloat16")
+    (file,) = forgetful.iterdir()
+    whole = file.read_bytes()
+    file.write_text(text)
+    assert Encoder.load(checkpoint("dual"), dtype="bfloat16").dtype == "bfloat16"
+    assert len(measured) == 2 and file.read_bytes() == whole
+
+
+def test_where_nothing_can_be_kept_a_checkpoint_is_measured_again(checkpoint, forgetful, measured):
+    forgetful.write_text("a file where the folder would be")
+    for _ in range(2):
+        assert Encoder.load(checkpoint("dual"), dtype="bfloat16").dtype == "bfloat16"
+    assert len(measured) == 2
+
+
+def test_float32_agrees_with_itself(exact):
+    assert min(exact("siglip").agreement(pictures(), TEXTS).values()) == pytest.approx(1, abs=1e-6)
+
+
+def test_a_device_or_dtype_that_is_not_here_is_refused(checkpoint, monkeypatch):
     with pytest.raises(ModelError, match="device tpu is not usable on this machine; choose auto"):
         Encoder.load(checkpoint("dual"), device="tpu")
     with pytest.raises(ModelError, match="dtype int3 is unknown; choose auto, float32"):
         Encoder.load(checkpoint("dual"), dtype="int3")
+    monkeypatch.setenv("SIGSCOPE_DTYPE", "half")
+    with pytest.raises(ModelError, match="SIGSCOPE_DTYPE half is unknown; choose auto, float32"):
+        Encoder.load(checkpoint("dual"))
 
 
 # --- shortcuts ---------------------------------------------------------------------------------
 
 
-def test_a_convolutional_tower_is_folded_and_agrees_with_the_original(checkpoint, loaded):
-    encoder = loaded("convolutional")
+def test_a_convolutional_tower_is_folded_and_agrees_with_the_original(checkpoint, exact):
+    encoder = exact("convolutional")
     original = transformers.AutoModel.from_pretrained(checkpoint("convolutional")).eval()
     assert kinds(original) - kinds(encoder._network) == {"BatchNorm2d"}
     with torch.inference_mode():
-        exact = towers.pooled(original.get_image_features(**encoder.preprocess(pictures())))
-    exact /= np.linalg.norm(exact, axis=1, keepdims=True)
-    assert cosines(encoder.encode_pictures(pictures()), exact).min() >= 0.99999
+        slow = towers.pooled(original.get_image_features(**encoder.preprocess(pictures())))
+    slow /= np.linalg.norm(slow, axis=1, keepdims=True)
+    assert cosines(encoder.encode_pictures(pictures()), slow).min() >= 0.99999
 
 
 def kinds(network):
@@ -393,7 +495,7 @@ def test_threads_abreast_use_one_core_each_and_leave_the_others_theirs():
 def test_many_pictures_get_the_vectors_that_each_gets_alone(loaded):
     encoder, many = loaded("convolutional"), pictures() * 4
     alone = np.concatenate([encoder.encode_pictures([picture]) for picture in many])
-    np.testing.assert_allclose(encoder.encode_pictures(many), alone, atol=1e-5)
+    assert_same(encoder, encoder.encode_pictures(many), alone)
 
 
 @pytest.mark.parametrize("twice", [True, False])
@@ -421,11 +523,12 @@ def test_eight_threads_get_the_vectors_that_one_gets(loaded, name):
     def visit(n):
         start.wait()
         part = slice(6 * n, 6 * n + 6)
-        difference = np.abs(encoder.encode_texts(texts[part], 1 + n % 4) - alone[part]).max()
-        return max(difference, np.abs(encoder.encode_pictures(pictures()) - shown).max())
+        assert_same(encoder, encoder.encode_texts(texts[part], 1 + n % 4), alone[part])
+        assert_same(encoder, encoder.encode_pictures(pictures()), shown)
+        return n
 
     with ThreadPoolExecutor(8) as pool:
-        assert max(pool.map(visit, range(8))) < 1e-5
+        assert list(pool.map(visit, range(8))) == list(range(8))
 
 
 def test_one_thread_at_a_time_is_at_the_tokenizer(loaded):
@@ -450,8 +553,11 @@ def test_importing_the_encoder_imports_neither_torch_nor_transformers():
     assert done.stdout.strip() == "set()"
 
 
-def test_loading_and_encoding_print_nothing(checkpoint):
-    """In a process of its own, since transformers says some things only once in each."""
+def test_loading_and_encoding_print_nothing(checkpoint, tmp_path):
+    """In a process of its own, since transformers says some things only once in each.
+
+    A short number format is measured against float32, so both are loaded.
+    """
     code = (
         "import sys; from sigscope import agreement; from sigscope.encoder import Encoder\n"
         "for folder in sys.argv[1:]:\n"
@@ -459,10 +565,14 @@ def test_loading_and_encoding_print_nothing(checkpoint):
         "    encoder._answers(agreement.pictures(), agreement.TEXTS)\n"
     )
     command = [sys.executable, "-W", "default", "-c", code, *map(str, map(checkpoint, NETWORKS))]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    settings = {"SIGSCOPE_DTYPE": "bfloat16", "SIGSCOPE_CACHE": str(tmp_path)}
+    done = subprocess.run(
+        command, env={**os.environ, **settings}, capture_output=True, text=True, check=True
+    )
     assert (done.stdout, done.stderr) == ("", "")
 
 
+@pytest.mark.usefixtures("dtype")
 def test_loading_leaves_the_logging_of_transformers_as_it_was(checkpoint):
     before = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_info()
@@ -506,6 +616,7 @@ def test_without_a_name_the_environment_or_the_shipped_model_is_taken(checkpoint
     assert Encoder.load("dual", towers="text").folder == checkpoint("dual")
 
 
+@pytest.mark.usefixtures("dtype")
 def test_fewer_positions_than_the_family_has_shorten_the_texts(tmp_path):
     folder = MAKERS["siglip"](tmp_path / "short")
     config = transformers.SiglipConfig.from_pretrained(folder)

@@ -14,6 +14,7 @@ from sigscope import paths
 
 DAY_S = 86_400
 USED = {  # where things lie in the cache, and which file of each is marked
+    "agreement": "",
     "embeddings": "manifest.json",
     "inventories": "",
     "maps": "map.json",

@@ -21,6 +21,7 @@ from sigscope.towers import (
     PARTS,
     choose_device,
     choose_dtype,
+    converted,
     has_convolutions,
     known,
     load_config,
@@ -69,8 +70,10 @@ class Encoder:
                 SIGSCOPE_MODEL says, or else the shipped siglit-mini.
             towers: The halves to load: ("text",) needs a fraction of the memory and answers texts.
             device: "auto", "cuda", "mps" or "cpu".
-            dtype: "auto", "float32", "bfloat16" or "float16". A short format that strays from
-                float32 by more than a cosine of 0.999 is given up; ``describe`` says so.
+            dtype: "float32", "bfloat16", "float16", or "auto": what the environment variable
+                SIGSCOPE_DTYPE says, or else bfloat16 where the processor is fast in it. A short
+                format in which a tower, loaded or not, strays from float32 by more than a cosine
+                of 0.999 is given up; ``describe`` says so.
 
         Raises:
             ModelError: The model cannot be had or is broken; the sentence says what to do.
@@ -81,6 +84,7 @@ class Encoder:
         family = checkpoints.check(folder, towers)
         device = choose_device(device)
         dtype = choose_dtype(dtype, device)
+        dtype, note = agreement.settled(folder, towers, device, dtype, measure=_least_cosine)
         config = load_config(folder)
         network = load_network(folder, FAMILIES[family], config, towers)
         prepare = (
@@ -88,21 +92,20 @@ class Encoder:
         )
         if prepare and device == "cpu" and has_convolutions(network):
             network = shortcuts.folded(network, prepare(agreement.pictures()))
-        exact = cls(
+        return cls(
             model=folder.name if Path(given).expanduser().is_dir() else str(given),
             family=family,
             dimension=_dimension(config),
             device=device,
-            dtype="float32",
+            dtype=dtype,
             towers=towers,
             folder=folder,
             rules=text_rules(FAMILIES[family], config.text_config.max_position_embeddings),
-            note="",
-            _network=network.to(device),
+            note=note,
+            _network=converted(network, device, dtype),
             _tokenizer=load_tokenizer(folder, config) if "text" in towers else None,
             _prepare=prepare,
         )
-        return exact if dtype == "float32" else exact._shortened(dtype)
 
     @cached_property
     def identity(self) -> dict:
@@ -237,22 +240,17 @@ class Encoder:
             answers["image"] = self.encode_pictures(pictures)
         return answers
 
-    def _shortened(self, dtype: str) -> "Encoder":
-        """Return this encoder in a shorter number format, or in float32 again if that strays."""
-        import torch
 
-        exact = self._answers(agreement.pictures(), agreement.TEXTS)
-        short = replace(self, dtype=dtype, _network=self._network.to(getattr(torch, dtype)))
-        try:
-            answers = short._answers(agreement.pictures(), agreement.TEXTS)
-            cosine = min(_agreement(answers, exact).values())
-        except ModelError:
-            cosine = 0.0
-        if cosine >= agreement.LEAST:
-            return short
-        note = f"; {dtype} was given up, as its cosine to float32 is only {cosine:.4f}"
-        again = Encoder.load(self.folder, towers=self.towers, device=self.device, dtype="float32")
-        return replace(again, model=self.model, note=note)
+def _least_cosine(folder: Path, towers: tuple[str, ...], device: str, dtype: str) -> float:
+    """Return the smallest cosine of a checkpoint in a short number format to itself in float32."""
+    encoder = Encoder.load(folder, towers=towers, device=device, dtype="float32")
+    exact = encoder._answers(agreement.pictures(), agreement.TEXTS)
+    short = replace(encoder, dtype=dtype, _network=converted(encoder._network, device, dtype))
+    try:
+        answers = short._answers(agreement.pictures(), agreement.TEXTS)
+    except ModelError:
+        return 0.0
+    return min(_agreement(answers, exact).values())
 
 
 def _dimension(config: Any) -> int:

@@ -4,6 +4,7 @@ A network here is in float32 when loaded and in evaluation mode; a half that was
 never given memory.
 """
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from sigscope.hub import ModelError
 PARTS = {"text": ("text_model", "text_projection"), "image": ("vision_model", "visual_projection")}
 DEVICES = ("cuda", "mps", "cpu")
 DTYPES = ("float32", "bfloat16", "float16")
+SHORT_UNITS = ("avx512_bf16", "amx_bf16")  # what makes bfloat16 fast on a CPU
 _loading = threading.Lock()
 
 
@@ -48,12 +50,40 @@ def choose_device(asked: str) -> str:
 
 
 def choose_dtype(asked: str, device: str) -> str:
-    """Return the number format: the one asked for, or for "auto" bfloat16 where it is fast."""
+    """Return the number format: the one asked for, or for "auto" bfloat16 where it is fast.
+
+    Raises:
+        ModelError: There is no such format.
+    """
+    asked = named_dtype(asked)
     if asked == "auto":
         return "bfloat16" if _fast_bfloat16(device) else "float32"
-    if asked not in DTYPES:
-        raise ModelError(f"dtype {asked} is unknown; choose auto, {', '.join(DTYPES)}")
     return asked
+
+
+def named_dtype(asked: str) -> str:
+    """Return asked, or for "auto" what the environment variable SIGSCOPE_DTYPE says, if anything.
+
+    Raises:
+        ModelError: There is no such format.
+    """
+    what, named = "dtype", asked
+    if asked == "auto":
+        what, named = "SIGSCOPE_DTYPE", os.environ.get("SIGSCOPE_DTYPE") or "auto"
+    if named not in ("auto", *DTYPES):
+        raise ModelError(f"{what} {named} is unknown; choose auto, {', '.join(DTYPES)}")
+    return named
+
+
+def processor(device: str) -> str:
+    """Return in words what rounds on a device: its name, or the instructions a CPU is used with."""
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    able = torch.cpu.get_capabilities()
+    short = [name for name in SHORT_UNITS if able.get(name)]
+    return " ".join([torch.backends.cpu.get_cpu_capability(), *short])
 
 
 def load_config(folder: Path) -> Any:
@@ -114,6 +144,13 @@ def has_convolutions(network: Any) -> bool:
     import torch
 
     return sum(isinstance(part, torch.nn.Conv2d) for part in network.modules()) > 1
+
+
+def converted(network: Any, device: str, dtype: str) -> Any:
+    """Return network itself, moved to a device and into a number format."""
+    import torch
+
+    return network.to(device, getattr(torch, dtype))
 
 
 def pooled(output: Any) -> np.ndarray:
@@ -186,4 +223,4 @@ def _fast_bfloat16(device: str) -> bool:
     if device.startswith("cuda"):
         return torch.cuda.is_bf16_supported(including_emulation=False)
     able = torch.cpu.get_capabilities()
-    return device == "cpu" and bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    return device == "cpu" and any(able.get(name) for name in SHORT_UNITS)

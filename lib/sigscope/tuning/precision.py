@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from sigscope.hub import ModelError
-from sigscope.towers import choose_dtype
+from sigscope.towers import choose_dtype, named_dtype
 
 
 class Precision:
@@ -21,6 +21,7 @@ class Precision:
             ModelError: float16 was asked for where it cannot be trained in.
         """
         kind = device.partition(":")[0]
+        asked = named_dtype(asked)
         if asked == "auto":
             asked = choose_dtype("auto", device)
             asked = "float16" if asked == "float32" and kind == "cuda" else asked
