@@ -34,7 +34,7 @@ report: install ## write all notebooks as one site of static pages
 
 screenshots: EXTRAS := test
 screenshots: install ## renew explorer/screenshots, light, dark and phone
-	SIGSCOPE_SCREENSHOTS=explorer/screenshots $(PY) -m pytest tests/test_screenshots.py
+	SIGSCOPE_SCREENSHOTS=explorer/screenshots $(PY) -m pytest tests/explorer/test_screenshots.py
 
 test: EXTRAS := test
 test: install ## what CI runs: style, tests, notebooks
@@ -63,8 +63,8 @@ model: install ## train data/models/siglit-mini again
 	$(PY) data/write_model_card.py
 
 autofaiss: install ## build .venv-autofaiss, where AutoFaiss runs (once; about 430 MB)
-	@$(PY) -m sigscope.autofaiss_env
+	@$(PY) -m sigscope.ann.autofaiss
 
 install:
 	@command -v $(PYTHON) >/dev/null || { echo "sigscope needs Python 3.11 or newer, and there is no $(PYTHON) on the PATH: install one, or name it with 'make run PYTHON=/path/to/python3.11'." >&2; exit 1; }
-	@$(PYTHON) -I lib/sigscope/install.py $(EXTRAS)
+	@$(PYTHON) -I lib/sigscope/cli/install.py $(EXTRAS)

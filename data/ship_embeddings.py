@@ -2,9 +2,9 @@
 
 import shutil
 
-from sigscope.embeddings import embed_gallery
-from sigscope.encoder import Encoder
-from sigscope.gallery import load_gallery
+from sigscope.datasets.load import load_gallery
+from sigscope.embeddings.embed import embed_gallery
+from sigscope.models.encoder import Encoder
 from sigscope.paths import MINI, SHIPPED
 
 

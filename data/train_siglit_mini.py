@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from distilling import Recipe, Run, Writer, project, train
 from pooler import teach_pooler
 from safetensors.torch import load_file, save_file
 from teachers import class_names, classifier, untrained
@@ -31,12 +32,12 @@ from training_pairs import (
 )
 from transformers import VisionTextDualEncoderModel, VisionTextDualEncoderProcessor
 
-from sigscope.evaluate import right_pictures, twins
+from sigscope.datasets.load import load_gallery
+from sigscope.evaluation.evaluate import right_pictures, twins
+from sigscope.evaluation.metrics import first_right_ranks, hit_rate_at_k
 from sigscope.files import whole, write_json
-from sigscope.gallery import Gallery, load_gallery
-from sigscope.metrics import first_right_ranks, hit_rate_at_k
+from sigscope.gallery.gallery import Gallery
 from sigscope.paths import CACHE, MINI
-from sigscope.tuning.distilling import Recipe, Run, Writer, project, train
 
 WORK = CACHE / "training"
 HEADS = Recipe(

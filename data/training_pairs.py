@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pairs import Pairs, Teacher
 from picture_views import view
 from PIL import Image
 from tqdm import tqdm
 from transformers import VisionTextDualEncoderModel, VisionTextDualEncoderProcessor
 
-from sigscope import agreement
 from sigscope.files import sha256, whole
-from sigscope.gallery import Gallery
-from sigscope.pairs import Pairs, Teacher
-from sigscope.shortcuts import folded, prepare_with
+from sigscope.gallery.gallery import Gallery
+from sigscope.models import agreement
+from sigscope.models.shortcuts import folded, prepare_with
 
 VIEWS = 3  # random ones of each picture that is learnt from
 WIDTH = 1280

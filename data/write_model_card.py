@@ -12,17 +12,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from distilling import Recipe, Writer
 from teachers import class_names, classifier, untrained
 from train_siglit_mini import WORK
 from training_pairs import LockedTower, plain_features
 
-from sigscope.embeddings import Embeddings, open_embeddings
-from sigscope.encoder import Encoder
-from sigscope.evaluate import hit_rates, ranked_captions
+from sigscope.datasets.load import load_gallery
+from sigscope.embeddings.embed import Embeddings, open_embeddings
+from sigscope.evaluation.evaluate import hit_rates, ranked_captions
 from sigscope.files import read_json, whole
-from sigscope.gallery import Gallery, load_gallery
+from sigscope.gallery.gallery import Gallery
+from sigscope.models.encoder import Encoder
 from sigscope.paths import MINI
-from sigscope.tuning.distilling import Recipe, Writer
 
 SENTENCE = "A (drawing|photograph) of .*: "  # how the gallery's second captions begin
 

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import adding
-import ask
 import query
 import streamlit as st
+from parts import adding, ask
 
 from sigscope.embeddings import StaleEmbeddings, StoreError
-from sigscope.encoder import ModelError
 from sigscope.gallery import GalleryError
+from sigscope.models import ModelError
 
 ICON = Path(__file__).with_name("icon.png")  # a file: Streamlit's own icons come from elsewhere
 

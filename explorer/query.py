@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import pandas as pd
 import resources
 import streamlit as st
-from settings import Settings
+from parts.settings import Settings
 
-from sigscope.compose import Part
+from sigscope import Part
 
 EXAMPLES = ("a cat", "red apple", "sailing ship", "music", "airplane", "stop sign")
 LIKE, UNLIKE = "like", "unlike"  # in the address

@@ -10,10 +10,9 @@ import pandas as pd
 import streamlit as st
 from PIL import Image
 
-from sigscope.captioners import BlipCaptions, Captioner, NearestCaptions
-from sigscope.gallery import Gallery, load_gallery
-from sigscope.merging import Endpoint, Merger, by_template
-from sigscope.search import Searcher
+from sigscope import Gallery, Searcher, load_gallery
+from sigscope.models import BlipCaptions, Captioner, NearestCaptions
+from sigscope.search import Endpoint, Merger, by_template
 
 MAIN = "main"  # the gallery that SIGSCOPE_GALLERY names, or the shipped one
 _one_at_a_time = Lock()  # a gallery is embedded once, whoever asks first

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).with_name("support")))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _inventories_elsewhere(tmp_path_factory):
     """Folders that tests make leave nothing in the cache."""
-    from sigscope import inventory, paths
+    from sigscope import paths
+    from sigscope.gallery import inventory
 
     cache, folder = paths.CACHE, tmp_path_factory.mktemp("inventories")
     with pytest.MonkeyPatch.context() as patch:
@@ -23,7 +24,7 @@ def _inventories_elsewhere(tmp_path_factory):
 @pytest.fixture(scope="session", autouse=True)
 def _agreement_elsewhere(tmp_path_factory):
     """Nor do checkpoints that tests make."""
-    from sigscope import agreement
+    from sigscope.models import agreement
 
     folder = tmp_path_factory.mktemp("agreement")
     with pytest.MonkeyPatch.context() as patch:

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from sigscope import paths
+from sigscope.figures.stills import PLOTLY, SCALE, WIDTH
 from sigscope.paths import NOTEBOOKS, ROOT
-from sigscope.stills import PLOTLY, SCALE, WIDTH
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 BOOKS = {path.name: nbformat.read(path, as_version=4) for path in PATHS}
@@ -206,7 +206,7 @@ def test_every_figure_has_a_still_and_stays_at_home(bundles):
     assert figures
     for data in figures:
         still = Image.open(BytesIO(base64.b64decode(data["image/png"])))
-        assert still.width == SCALE * WIDTH, "made without a browser; see sigscope.stills"
+        assert still.width == SCALE * WIDTH, "made without a browser; see sigscope.figures.stills"
         assert data[PLOTLY]["config"]["showSendToCloud"] is False
 
 

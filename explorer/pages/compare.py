@@ -1,14 +1,12 @@
 """Compare: one query, two to four indexes or models beside each other."""
 
-import ask
-import compared
-import grid
 import query
 import resources
 import streamlit as st
+from parts import ask, compared, grid
 
-from sigscope import index_figures
-from sigscope.side_by_side import facts, missed, shared_results
+from sigscope.figures import recall_against_time
+from sigscope.search import facts, missed, shared_results
 
 MOST = 4
 START = ("flat", "ivf", "hnsw", "ivfpq")
@@ -60,7 +58,7 @@ if compared.is_measured() or st.button(
 ):  # fmt: skip
     table = compared.measured()
     st.plotly_chart(
-        index_figures.recall_against_time(table), key="pareto", theme=None,
+        recall_against_time(table), key="pareto", theme=None,
         alt="Recall against the time of a query for every index, for text and image queries",
     )  # fmt: skip
     st.caption(

@@ -1,11 +1,8 @@
 """Data: what is loaded, what was left out and why, and how to add a folder of one's own."""
 
-import adding
-import ask
-import cards
-import grid
 import resources
 import streamlit as st
+from parts import adding, ask, cards, grid
 
 from sigscope.gallery import GalleryError
 

@@ -1,14 +1,10 @@
 """Map: the gallery laid out by likeness, with the query of the moment on it."""
 
-import ask
-import export
-import grid
-import mapped
-import settings
 import streamlit as st
+from parts import ask, export, grid, mapped, settings
 
-from sigscope.map_figures import selected_ids
-from sigscope.map_making import FAILED, MAKING
+from sigscope.figures import selected_ids
+from sigscope.maps import FAILED, MAKING
 
 MOST = 60  # selected pictures shown
 DISTANCES = (

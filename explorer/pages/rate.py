@@ -1,10 +1,8 @@
 """Rate results: a volunteer says of one picture after the other whether it shows what was asked."""
 
-import ask
-import rating
-import rating_form
 import resources
 import streamlit as st
+from parts import ask, rating, rating_form
 
 from sigscope.ratings import RatingsError, RatingStore
 

@@ -1,22 +1,22 @@
 """Report: the tables and figures of the notebooks, to read and to take along."""
 
-import grid
 import streamlit as st
+from parts import grid
 from thumbnails import uri
 
-from sigscope import results
-from sigscope.takeaway import as_csv
+from sigscope.cli import Notebook, executed, read_notebook
+from sigscope.search import as_csv
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
-def book_of(path: str, changed: float) -> results.Notebook:
+def book_of(path: str, changed: float) -> Notebook:
     """Return an executed notebook; changed tells one version of its file from the next."""
-    return results.read_notebook(next(p for p in results.executed() if str(p) == path))
+    return read_notebook(next(p for p in executed() if str(p) == path))
 
 
 grid.style()
 st.title("Report", anchor=False)
-paths = {path.stem: path for path in results.executed()}
+paths = {path.stem: path for path in executed()}
 if not paths:
     st.info("There are no notebooks here; `make notebooks` executes those of the repository.")
     st.stop()

@@ -1,15 +1,12 @@
 """Search the gallery by words, by pictures, by what it should not be like, or by all of them."""
 
-import ask
-import export
-import grid
 import query
 import resources
-import settings
 import streamlit as st
+from parts import ask, export, grid, settings
 
-from sigscope.encoder import ModelError
-from sigscope.merging import MergeError
+from sigscope.models import ModelError
+from sigscope.search import MergeError
 
 N_SAMPLE = 10
 SCORE = (

@@ -19,12 +19,14 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from sigscope import checkpoints, paths
-from sigscope.embeddings import embed_gallery
-from sigscope.encoder import Encoder
-from sigscope.gallery import Gallery, load_gallery
-from sigscope.indexes import VectorIndex
-from sigscope.search import Searcher
+from sigscope import paths
+from sigscope.datasets.load import load_gallery
+from sigscope.embeddings.embed import embed_gallery
+from sigscope.gallery.gallery import Gallery
+from sigscope.indexes.index import VectorIndex
+from sigscope.models import checkpoints
+from sigscope.models.encoder import Encoder
+from sigscope.search.searcher import Searcher
 
 PICTURES, ONE_BY_ONE, ROUNDS = 256, 48, 5
 QUERIES = 60

@@ -15,13 +15,13 @@ from time import perf_counter
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from bench_core import Mark
 from browsing import BROWSER, DRIVER, Keys, ask, browser, cards, element, is_ready, wait_for
 from visitors import visit
 
-from sigscope import launch
-from sigscope.search import Searcher
+from sigscope.cli import launch
+from sigscope.search.searcher import Searcher
 
 THINGS = (
     *("cat", "dog", "boat", "tree", "apple", "house", "car", "clock", "flower", "bird", "horse"),

@@ -19,10 +19,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from sigscope import inventory, paths
-from sigscope.embeddings import load_embeddings, open_embeddings
-from sigscope.gallery import load_gallery
-from sigscope.listing import list_folder
+from sigscope import paths
+from sigscope.datasets.load import load_gallery
+from sigscope.embeddings.embed import load_embeddings, open_embeddings
+from sigscope.gallery import inventory
+from sigscope.gallery.folder import list_folder
 
 FILES, ROUNDS = 50_000, 3
 FEW, MANY = 2_000, 20_000  # items between which memory must not grow

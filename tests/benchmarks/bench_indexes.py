@@ -1,6 +1,6 @@
 """What indexes give up at the size where they differ; ``make bench``, or run this file by itself.
 
-Vectors are made by a world fitted to the shipped gallery's embeddings (`sigscope.fitted`), and the
+Vectors are made by a world fitted to the shipped gallery's embeddings (`synthetic_fit`), and the
 two kinds of query come from the same world. Everything runs on one thread, the exact search
 included, and times are wall times of single queries, medians after a warm-up. SIGSCOPE_BENCH_N and
 SIGSCOPE_BENCH_D make it smaller (1,000,000 and 768 otherwise).
@@ -18,13 +18,13 @@ import pandas as pd
 from bench_core import Mark, in_turns
 from bench_core import as_table as marks_table
 
-from sigscope.autofaiss_env import AutoFaiss, AutofaissMissing
-from sigscope.exact import exact_neighbours
-from sigscope.fitted import Fitted, fit, from_folder
-from sigscope.indexes import INDEXES, VectorIndex
-from sigscope.measure import Run, as_table, measure, sweep, threads_set
+from sigscope.ann.autofaiss import AutoFaiss, AutofaissMissing
+from sigscope.ann.measure import Run, as_table, measure, sweep, threads_set
+from sigscope.ann.recommend import recommend
+from sigscope.ann.synthetic_fit import Fitted, fit, from_folder
+from sigscope.indexes.exact import exact_neighbours
+from sigscope.indexes.index import INDEXES, VectorIndex
 from sigscope.paths import SHIPPED
-from sigscope.recommend import recommend
 
 SEED, K, QUERIES, SINGLES, FLAT_SINGLES = 0, 10, 400, 100, 15
 N = int(os.environ.get("SIGSCOPE_BENCH_N", 1_000_000))

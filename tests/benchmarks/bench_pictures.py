@@ -18,9 +18,12 @@ import numpy as np
 from bench_core import Mark, as_table
 from PIL import Image
 
-from sigscope import embedded_captions, paths, shortcuts, towers
-from sigscope.decoding import Item, ahead, decode
-from sigscope.gallery import load_gallery
+from sigscope import paths
+from sigscope.datasets.load import load_gallery
+from sigscope.embeddings.decode import Item, decode
+from sigscope.images.captions import embedded_captions
+from sigscope.images.prefetch import ahead
+from sigscope.models import shortcuts, towers
 
 BATCH, ROUNDS = 8, 3
 SIZES = ((1632, 1224), (2048, 1536), (2592, 1944), (3264, 2448), (4000, 3000))  # 2 to 12 Mpx
@@ -132,7 +135,7 @@ def captions_inside(folder: Path) -> Mark:
     for _ in range(ROUNDS):
         start = perf_counter()
         for file in files:
-            embedded_captions.read(file)
+            embedded_captions(file)
         taken.append(1000 * (perf_counter() - start) / len(files))
     return Mark("captions inside a picture", min(taken), "ms a file", 0.3)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sigscope.datasets.captions import tidy
+from sigscope.datasets.files import Entry, Tree
 from sigscope.datasets.karpathy import karpathy_entries
-from sigscope.datasets.tree import Entry, Tree
-from sigscope.gallery import Gallery
-from sigscope.listing import GalleryError
+from sigscope.gallery.folder import GalleryError
+from sigscope.gallery.gallery import Gallery
 
 SPLITS = ("train", "val")
 KARPATHY = "dataset_coco.json"

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sigscope.datasets.captions import lines_of
+from sigscope.datasets.files import Entry, Tree
 from sigscope.datasets.synsets import WNID, categories, read_names, read_numbers, sorted_wnids
-from sigscope.datasets.tree import Entry, Tree
-from sigscope.gallery import Gallery
-from sigscope.images import SUFFIXES
+from sigscope.gallery.gallery import Gallery
+from sigscope.images.read import SUFFIXES
 
 FLAT = re.compile(r"ILSVRC2012_val_(\d{8})\.jpe?g", re.IGNORECASE)
 ELSEWHERE = ("train", "test", "Annotations")  # of the whole of ImageNet, which is not wanted here
@@ -41,7 +41,7 @@ def load_ilsvrc2012(path: str | Path) -> Gallery:
 def class_names(gallery: Gallery) -> dict[str, str]:
     """Return what to call each category in a prompt: the first name of its synset.
 
-    For `sigscope.class_protocol.class_map`, whose ``names`` it is: "crane", where the category is
+    For `protocols.classes.class_map`, whose ``names`` it is: "crane", where the category is
     "crane (n02012849)".
     """
     pairs = gallery.items[["category", "synset"]].drop_duplicates().itertuples(index=False)

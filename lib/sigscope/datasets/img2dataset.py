@@ -16,8 +16,10 @@ from tqdm import tqdm
 
 from sigscope import paths
 from sigscope.files import read_json, write_json
-from sigscope.gallery import COLUMNS, Gallery
-from sigscope.listing import GalleryError, Listing, distinct, plain
+from sigscope.gallery.folder import GalleryError, Listing
+from sigscope.gallery.gallery import COLUMNS, Gallery
+from sigscope.images.captions import distinct
+from sigscope.images.read import plain
 from sigscope.locks import hold
 
 SOURCE = "https://github.com/rom1504/img2dataset"

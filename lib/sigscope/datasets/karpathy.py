@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sigscope.datasets.captions import tidy
-from sigscope.datasets.tree import Entry, Tree
-from sigscope.metadata import SPLITS
+from sigscope.datasets.files import Entry, Tree
+from sigscope.gallery.metadata import SPLITS
 
 
 def karpathy_entries(tree: Tree, path: Path) -> Iterator[Entry]:

@@ -11,10 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from sigscope.datasets.img2dataset import find_shards, load_img2dataset
-from sigscope.downloads.command import default_folder
-from sigscope.downloads.lists import UrlList, tidy
-from sigscope.gallery import Gallery
-from sigscope.listing import GalleryError
+from sigscope.downloads.lists import UrlList, default_folder, tidy
+from sigscope.gallery.folder import GalleryError
+from sigscope.gallery.gallery import Gallery
 
 URLS = "SBU_captioned_photo_dataset_urls.txt"
 CAPTIONS = "SBU_captioned_photo_dataset_captions.txt"

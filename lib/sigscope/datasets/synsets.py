@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from sigscope.datasets.captions import lines_of, tidy
-from sigscope.datasets.tree import Tree
+from sigscope.datasets.files import Tree
 
 WNID = re.compile(r"n\d{8}")
 NAMES = ("synset_words.txt", "LOC_synset_mapping.txt")

@@ -9,10 +9,10 @@ One line of the problems says how many there are.
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from sigscope.datasets.tree import Tree
+from sigscope.datasets.files import Tree
 from sigscope.datasets.written_vectors import SUFFIXES, VectorRow, read_rows
-from sigscope.gallery import Gallery
-from sigscope.listing import GalleryError, Listing
+from sigscope.gallery.folder import GalleryError, Listing
+from sigscope.gallery.gallery import Gallery
 
 
 def load_vectors(path: str | Path) -> Gallery:

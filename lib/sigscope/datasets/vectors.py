@@ -18,14 +18,14 @@ from tqdm import tqdm
 from sigscope import paths
 from sigscope.datasets.vector_tables import find_table, load_vectors, usable_rows
 from sigscope.datasets.written_vectors import VectorRow, parse_vector
-from sigscope.embeddings import Embeddings, load_embeddings
-from sigscope.files import sha256
-from sigscope.gallery import Gallery
-from sigscope.listing import GalleryError
+from sigscope.embeddings.embed import Embeddings, load_embeddings
+from sigscope.embeddings.shards import Shard, StaleEmbeddings
+from sigscope.embeddings.store import read_manifest, settle, writing
+from sigscope.embeddings.writer import Writer
+from sigscope.files import digest, same, sha256
+from sigscope.gallery.folder import GalleryError
+from sigscope.gallery.gallery import Gallery
 from sigscope.locks import hold
-from sigscope.shards import Shard, StaleEmbeddings
-from sigscope.store import digest, read_manifest, same, settle, writing
-from sigscope.writer import Writer
 
 LOOKED_AT = 256  # rows that tell how many dimensions the vectors have
 COMPARED = 16  # descriptions encoded again to see whether the model is the one that is named

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sigscope.datasets.captions import tidy
-from sigscope.listing import GalleryError
+from sigscope.gallery.folder import GalleryError
 
 FIELDS = {  # what a column may be called, in lower case and with blanks for _
     "image": ("image embedding", "image embeddings", "image vector"),

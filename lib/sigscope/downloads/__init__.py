@@ -1,5 +1,10 @@
-"""Pictures behind URLs: one (fetch.fetch_picture), or a list of a million (run.download).
+"""A list of URLs becomes a folder of pictures: polite, bounded, resumable."""
 
-Only http and https, only addresses of the public internet, never more bytes, pixels, redirects or
-seconds than Limits says; a picture is what decodes as one, whatever its server calls it.
-"""
+from sigscope.downloads.fetch import fetch_picture
+from sigscope.downloads.limits import Limits
+from sigscope.downloads.lists import UrlList
+from sigscope.downloads.reasons import REASONS
+from sigscope.downloads.report import rows, summary
+from sigscope.downloads.run import download
+
+__all__ = ["Limits", "REASONS", "UrlList", "download", "fetch_picture", "rows", "summary"]

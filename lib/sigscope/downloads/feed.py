@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sigscope.downloads.lists import UrlList
 from sigscope.downloads.shard import Shard
-from sigscope.listing import plain
+from sigscope.images.read import plain
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_network
 
-from sigscope.images import MAX_PIXELS
+from sigscope.images.read import MAX_PIXELS
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,13 @@
 """Lists of URLs with captions, read row by row, so that a million takes no memory."""
 
 import csv
+import hashlib
 import html
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from sigscope import paths
 
 Row = tuple[str, str]  # URL, caption
 
@@ -30,31 +33,6 @@ class UrlList:
     name: str
     rows: Callable[[], Iterator[Row]]
     total: int | None = None
-
-
-def open_list(source: str) -> UrlList:
-    """Return the list that source names.
-
-    Args:
-        source: "sbu:/path" for the files of SBU Captions; else the path of a .csv, .tsv or .parquet
-            with a column of URLs (url, image_url) and perhaps one of captions (caption, text), or
-            of a .txt with one URL a line.
-
-    Raises:
-        ListError: There is no such list.
-    """
-    name, colon, path = source.partition(":")
-    if colon and name == "sbu":
-        from sigscope.datasets import sbu
-
-        return sbu.url_list(Path(path).expanduser())
-    file = Path(source).expanduser()
-    reader = READERS.get(file.suffix.lower())
-    if not file.is_file() or reader is None:
-        kinds = ", ".join(READERS)
-        raise ListError(f"{source} is no list of URLs; give sbu:/folder, or a file in {kinds}.")
-    next(reader(file), None)  # what is wrong with its heading is said now
-    return UrlList(file.stem, lambda: reader(file), sum(1 for _ in reader(file)))
 
 
 def tidy(caption: str) -> str:
@@ -117,3 +95,12 @@ READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
     ".tsv": _read_tsv,
     ".parquet": _read_parquet,
 }
+
+
+def default_folder(source: str) -> Path:
+    """Return where the pictures of a list go when nobody says: below the cache, by its path."""
+    name, colon, path = source.partition(":")
+    if not (colon and name.isidentifier() and len(name) > 1):
+        name, path = Path(source).stem, source
+    place = str(Path(path).expanduser().resolve())
+    return paths.CACHE / "downloads" / f"{name}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"

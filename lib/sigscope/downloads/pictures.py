@@ -8,7 +8,7 @@ from io import BytesIO
 from PIL import ExifTags, Image
 
 from sigscope.downloads.reasons import FetchError
-from sigscope.images import FORMATS, PictureError, open_picture
+from sigscope.images.read import FORMATS, PictureError, open_picture
 
 SAVED_AS = {"jpg": "JPEG", "webp": "WEBP"}
 EXIF_LENGTH = 200  # characters of one value that are kept

@@ -1,6 +1,6 @@
 """Why a picture was not had: a short reason to count by, and a sentence for a person."""
 
-from sigscope.images import PictureError
+from sigscope.images.read import PictureError
 
 # The short reason, and what became of pictures that have it.
 REASONS = {

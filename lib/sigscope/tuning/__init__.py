@@ -1,1 +1,24 @@
-"""Fine-tuning in parts; `sigscope.finetune` is the door."""
+"""Both losses; tuning any checkpoint."""
+
+from sigscope.tuning.embedded import embed_tuned
+from sigscope.tuning.finetune import fine_tune
+from sigscope.tuning.lesson import some_of, tune_each, with_new_heads
+from sigscope.tuning.losses import contrastive_loss, sigmoid_loss, softmax_loss
+from sigscope.tuning.recipes import ADAPTERS, HEADS, PRESETS, R3, R4, Recipe
+
+__all__ = [
+    "ADAPTERS",
+    "HEADS",
+    "PRESETS",
+    "R3",
+    "R4",
+    "Recipe",
+    "contrastive_loss",
+    "embed_tuned",
+    "fine_tune",
+    "sigmoid_loss",
+    "softmax_loss",
+    "some_of",
+    "tune_each",
+    "with_new_heads",
+]

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from sigscope.hub import ModelError
+from sigscope.models.hub import ModelError
 from sigscope.tuning.recipes import Recipe
 
 

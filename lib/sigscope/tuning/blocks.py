@@ -2,7 +2,7 @@
 
 The table of n x n scores is never whole: a block of it is made, adds to the loss and to the
 gradients, and is forgotten. As the loss is one number, its gradients are known once it is, and
-backward only multiplies them. Values and gradients are those of `sigscope.losses` to rounding.
+backward only multiplies them. Values and gradients are those of `tuning.losses` to rounding.
 Second derivatives are not offered.
 """
 

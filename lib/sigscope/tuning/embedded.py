@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from sigscope import checkpoints
-from sigscope.embeddings import Embeddings
-from sigscope.gallery import Gallery
+from sigscope.embeddings.embed import Embeddings
+from sigscope.gallery.gallery import Gallery
+from sigscope.models import checkpoints
 from sigscope.tuning.features import image_features, text_features
 from sigscope.tuning.network import Towers
 

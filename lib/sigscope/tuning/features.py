@@ -19,10 +19,10 @@ from PIL import Image
 from tqdm import tqdm
 
 from sigscope import paths
-from sigscope.decoding import ahead
 from sigscope.files import sha256, whole
-from sigscope.gallery import Gallery
-from sigscope.images import PictureError
+from sigscope.gallery.gallery import Gallery
+from sigscope.images.prefetch import ahead
+from sigscope.images.read import PictureError
 from sigscope.tuning.augment import picture_view
 from sigscope.tuning.recipes import Recipe
 

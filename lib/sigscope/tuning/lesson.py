@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sigscope import checkpoints
 from sigscope.files import whole
-from sigscope.finetune import fine_tune
-from sigscope.gallery import Gallery
-from sigscope.towers import PARTS
+from sigscope.gallery.gallery import Gallery
+from sigscope.models import checkpoints
+from sigscope.models.towers import PARTS
 from sigscope.tuning import records
+from sigscope.tuning.finetune import fine_tune
 from sigscope.tuning.network import SIDES, Towers
 from sigscope.tuning.recipes import Recipe
 from sigscope.tuning.records import Tuned

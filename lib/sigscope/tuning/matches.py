@@ -1,4 +1,4 @@
-"""Which pictures and texts of a batch belong together: the rule of `sigscope.evaluate`, in a batch.
+"""Which pictures and texts of a batch belong together: the rule of `evaluate`, in a batch.
 
 Right for a caption are its own picture, every picture with an equal caption (ignoring case, any of
 its captions), and marked duplicates of these. None of them may be taught as wrong.

@@ -20,10 +20,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sigscope import agreement, checkpoints, shortcuts
-from sigscope.families import FAMILIES, text_rules
-from sigscope.images import open_picture
-from sigscope.towers import (
+from sigscope.images.read import open_picture
+from sigscope.models import agreement, checkpoints, shortcuts
+from sigscope.models.families import FAMILIES, text_rules
+from sigscope.models.towers import (
     PARTS,
     choose_device,
     has_convolutions,
@@ -54,7 +54,7 @@ class Towers:
 
     @classmethod
     def load(cls, model: str | Path | None, device: str = "auto") -> Towers:
-        """Return the towers of what `sigscope.encoder.Encoder.load` would load.
+        """Return the towers of what `sigscope.models.encoder.Encoder.load` would load.
 
         Raises:
             ModelError: The model cannot be had or is broken; the sentence says what to do.

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from sigscope.hub import ModelError
-from sigscope.towers import choose_dtype, named_dtype
+from sigscope.models.hub import ModelError
+from sigscope.models.towers import choose_dtype, named_dtype
 
 
 class Precision:

@@ -14,9 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from sigscope import checkpoints
 from sigscope.files import read_json, write_json
-from sigscope.gallery import Gallery
+from sigscope.gallery.gallery import Gallery
+from sigscope.models import checkpoints
 from sigscope.tuning.recipes import Recipe
 
 RECORD = "record.json"

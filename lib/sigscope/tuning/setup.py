@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from sigscope.decoding import ahead
-from sigscope.gallery import Gallery
-from sigscope.images import PictureError, open_picture
+from sigscope.gallery.gallery import Gallery
+from sigscope.images.prefetch import ahead
+from sigscope.images.read import PictureError, open_picture
+from sigscope.tuning.data import TrainingSet
 from sigscope.tuning.features import image_features, text_features
 from sigscope.tuning.network import Towers
 from sigscope.tuning.precision import Precision
 from sigscope.tuning.recipes import Recipe
 from sigscope.tuning.sides import LivePictures, LiveTexts, LockedSide, LockedTexts, Side
 from sigscope.tuning.temperature import Temperature
-from sigscope.tuning.training_set import TrainingSet
 from sigscope.tuning.validation import Validation
 
 

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import dropout
 
-from sigscope.gallery import Gallery
+from sigscope.gallery.gallery import Gallery
 from sigscope.tuning.augment import picture_view, with_words_left_out
+from sigscope.tuning.data import Batch, TrainingSet
 from sigscope.tuning.network import Towers
 from sigscope.tuning.recipes import Recipe
-from sigscope.tuning.training_set import Batch, TrainingSet
 
 HELD_BYTES = 2**29  # prepared pictures of a batch that are kept for their second pass
 WORKERS = 4  # threads that decode

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sigscope.tuning.data import Batch
 from sigscope.tuning.sides import Side
-from sigscope.tuning.training_set import Batch
 
 
 def backward(

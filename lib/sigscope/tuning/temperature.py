@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sigscope.losses import MOST_SCALE, START
+from sigscope.tuning.losses import MOST_SCALE, START
 from sigscope.tuning.recipes import Recipe
 
 

@@ -1,4 +1,4 @@
-"""Validation: hit rate@10 of the val split's captions, by the rules of `sigscope.evaluate`."""
+"""Validation: hit rate@10 of the val split's captions, by the rules of `evaluation.evaluate`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from contextlib import nullcontext
 import numpy as np
 import torch
 
-from sigscope.gallery import Gallery
-from sigscope.metrics import first_right_ranks, hit_rate_at_k
-from sigscope.tasks import items_of, right_pictures, twins
+from sigscope.evaluation.metrics import first_right_ranks, hit_rate_at_k
+from sigscope.evaluation.tasks import items_of
+from sigscope.gallery.gallery import Gallery
+from sigscope.gallery.twins import right_pictures, twins
 from sigscope.tuning.network import Towers
 
 K = 10

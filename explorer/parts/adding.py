@@ -1,0 +1,104 @@
+"""Folders added while the explorer runs: embedded by a process of their own, then searchable."""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from threading import Thread
+
+import resources
+import streamlit as st
+
+from sigscope import load_gallery, paths
+from sigscope.files import read_json, write_json
+
+KEPT = "explorer-galleries.json"  # in the cache: key and source of each gallery added
+PERCENT = re.compile(r"(\d+)%\|")
+
+
+@dataclass
+class Job:
+    """A folder that is being embedded."""
+
+    source: str
+    process: subprocess.Popen
+    share: float = 0.0
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        return self.process.poll() is not None
+
+    @property
+    def failed(self) -> str:
+        """Why it came to nothing, or ""."""
+        return (self.said or ["it stopped without a word"])[-1] if self.process.returncode else ""
+
+    def listen(self) -> None:
+        """Follow the bar that the process draws."""
+        for line in iter(lambda: self.process.stderr.readline(), ""):
+            if found := PERCENT.search(line):
+                self.share = int(found[1]) / 100
+            elif line.strip():
+                self.said.append(line.strip())
+
+
+@st.cache_resource(show_spinner=False)
+def jobs() -> dict[str, Job]:
+    """What is being embedded, by the key of its gallery."""
+    return {}
+
+
+def begin(source: str) -> str:
+    """Begin to embed a folder and return its key; GalleryError when it is no gallery."""
+    load_gallery(source)
+    key = key_of(source)
+    if key in resources.sources():
+        return key
+    if key not in jobs() or jobs()[key].is_over:
+        jobs()[key] = _started(source)
+    return key
+
+
+def settle(key: str) -> None:
+    """Make a gallery whose job has ended well one of those to choose from."""
+    resources.sources()[key] = jobs().pop(key).source
+    write_json(paths.CACHE / KEPT, {k: s for k, s in resources.sources().items() if k != "main"})
+
+
+def galleries() -> dict[str, str]:
+    """Return what each gallery that can be chosen is called, by its key."""
+    _recall()
+    named = resources.sources().items()
+    return {key: resources.gallery(key).name if key == resources.MAIN else key for key, _ in named}
+
+
+@st.cache_resource(show_spinner=False)
+def _recall() -> None:
+    """Add the galleries of earlier runs that are still there to those to choose from, once."""
+    try:
+        kept = read_json(paths.CACHE / KEPT)
+    except (OSError, ValueError):
+        return
+    resources.sources().update({k: s for k, s in kept.items() if Path(s).expanduser().exists()})
+
+
+def key_of(source: str) -> str:
+    """Return a gallery's key: its name, and a few digits that tell it from another of that name."""
+    name = re.sub(r"[^\w-]+", "-", Path(source).name or "gallery").strip("-").lower()
+    return f"{name}-{sha256(source.encode()).hexdigest()[:6]}"
+
+
+def _started(source: str) -> Job:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sigscope", "embed"],
+        env={**os.environ, "SIGSCOPE_GALLERY": source},
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        text=True, errors="replace", bufsize=1,
+    )  # fmt: skip
+    job = Job(source, process)
+    Thread(target=job.listen, daemon=True).start()
+    return job

@@ -1,0 +1,18 @@
+"""What a visitor takes home: results as a table, or with their pictures."""
+
+import pandas as pd
+import resources
+import streamlit as st
+
+from sigscope.search import as_csv, as_zip
+
+
+def buttons(table: pd.DataFrame, name: str = "results", key: str = "") -> None:
+    """Offer a table with an id column as CSV, and as a zip with its pictures, made when asked."""
+    gallery = resources.gallery()
+    st.download_button("CSV", lambda: as_csv(table), f"{name}.csv", "text/csv",
+                       key=f"csv{key}", on_click="ignore",
+                       help="These rows as a table")  # fmt: skip
+    st.download_button("Zip", lambda: as_zip(table, gallery), f"{name}.zip", "application/zip",
+                       key=f"zip{key}", on_click="ignore",
+                       help="These rows and their pictures")  # fmt: skip

@@ -1,0 +1,187 @@
+"""The parts of the page "Map": what is drawn, how it is coloured, and what is asked of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from html import escape
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import query
+import resources
+import streamlit as st
+
+from parts.settings import Settings
+from sigscope.ann import nearest
+from sigscope.figures import LOOKS, Look, add_labels, add_pairs, add_query, map_figure
+from sigscope.maps import (
+    KINDS,
+    Faithfulness,
+    Making,
+    Map,
+    MapSettings,
+    Placement,
+    place,
+    quick_map,
+    start_map,
+)
+from sigscope.rerank import k_occurrence
+
+COLOURS = {
+    "category": "category",
+    "cluster": "cluster",
+    "split": "split",
+    "score": "score of the query",
+    "hubness": "hubness",
+    "trust": "trust",
+    "kind": "picture or caption",
+}
+MEANS = {
+    "cluster": "Clusters are dense places of the map, named by words that are frequent in their "
+    "captions and rare in others.",
+    "score": "The cosine of the query and each picture.",
+    "hubness": "How often a picture is among the ten nearest of other pictures; 10 on average.",
+    "trust": "How far a point's neighbours on the map are its neighbours among the vectors; 1 is "
+    "all of them.",
+}
+HEIGHT, HUB_K = 680, 10
+NAMES, FEWER_NAMES = 40, 12  # of clusters on the map
+PAGE = {"light": "#FCFBF8", "dark": "#15191C"}  # the grounds of the two themes
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A query on the map: where it was put, what it found, and every picture's score."""
+
+    name: str
+    found: pd.DataFrame
+    placement: Placement
+    scores: pd.Series  # by id
+
+
+def settings_of(both: bool, dims: int) -> MapSettings:
+    """Return what map to show."""
+    return MapSettings(KINDS if both else ("picture",), dims)
+
+
+def making(settings: MapSettings, again: bool = False) -> Making:
+    """Return the map of the visitor's gallery, or how far it is; again tries one that failed."""
+    return start_map(resources.searcher().embeddings, settings, again=again)
+
+
+def quick(settings: MapSettings) -> Map:
+    """Return the layout that is there at once."""
+    return _quick(resources.current(), settings)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _quick(key: str, settings: MapSettings) -> Map:
+    return quick_map(resources.searcher(key=key).embeddings, settings)
+
+
+def asked(map: Map, how: Settings) -> Asked | None:
+    """Return the query of the visitor on the map, or None where nothing is asked."""
+    parts = query.parts()
+    if not parts:
+        return None
+    searcher = how.searcher
+    found = query.results(how)
+    vector = searcher.asked_vector(found)
+    embedded = searcher.embeddings
+    where = place(map, embedded.images, vector)
+    scores = pd.Series(embedded.images @ vector, index=embedded.ids)
+    return Asked(query.title(), found, where, scores)
+
+
+def table_of(map: Map, settings: MapSettings, about: Asked | None) -> pd.DataFrame:
+    """Return the points with all that they can be coloured by."""
+    table = _table(resources.current(), settings, map.settings["method"], map)
+    if about is None:
+        return table
+    scores = table["id"].map(about.scores).where(table["kind"] == "picture")
+    return table.assign(score=scores)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _table(key: str, settings: MapSettings, method: str, _map: Map) -> pd.DataFrame:
+    searcher = resources.searcher(key=key)
+    table = _map.table(searcher.gallery.items)
+    counts = pd.Series(_occurrence(key), index=searcher.embeddings.ids)
+    return table.assign(hubness=table["id"].map(counts).where(table["kind"] == "picture"))
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def _occurrence(key: str) -> np.ndarray:
+    images = resources.searcher(key=key).embeddings.images
+    found = nearest(images, images, min(HUB_K, len(images) - 1), own=np.arange(len(images)))[1]
+    return k_occurrence(found, len(images))
+
+
+def colours(map: Map, about: Asked | None) -> list[str]:
+    """Return what the points can be coloured by just now."""
+    there = ["category", "split", "hubness"]
+    there += ["cluster", "trust"] if map.clusters else []
+    there += ["score"] if about else []
+    return [*(["kind"] if len(set(map.kinds)) > 1 else []), *there]
+
+
+def faithful(map: Map) -> str:
+    """Return how faithful a map is, as a sentence; "" where that has not been worked out."""
+    names = [field.name for field in fields(Faithfulness)]
+    if not all(name in map.scores for name in names):
+        return ""
+    return Faithfulness(**{name: map.scores[name] for name in names}).sentence()
+
+
+def figure(map: Map, table: pd.DataFrame, colour_by: str, about: Asked | None) -> go.Figure:
+    """Return the map as it is to be drawn in the visitor's theme."""
+    look = theme()
+    drawn = map_figure(table, colour_by, look=look, height=HEIGHT)
+    if colour_by == "kind":
+        add_pairs(drawn, table, np.random.default_rng(0), look=look)
+    if map.clusters and map.dims == 2:
+        many = NAMES if colour_by == "cluster" else FEWER_NAMES
+        add_labels(drawn, table, map.clusters, look=look, at_most=many)
+    if about:
+        add_query(
+            drawn, table, about.placement.place, about.found["id"].tolist(), name=about.name,
+            look=look,
+        )  # fmt: skip
+    if map.dims == 2:
+        _point_out(drawn, table, st.session_state.get("on map"), look)
+    drawn.update_layout(dragmode="lasso" if map.dims == 2 else "orbit")
+    return drawn
+
+
+def _point_out(drawn: go.Figure, table: pd.DataFrame, id: str | None, look: Look) -> None:
+    """Point at the item that a visitor came to see, if it is on the map."""
+    here = table[(table["id"] == id) & (table["kind"] == "picture")]
+    for x, y, caption in zip(here["x"], here["y"], here["caption"], strict=True):
+        drawn.add_annotation(
+            x=float(x), y=float(y), text=escape(caption or id)[:60], arrowcolor=look.ink,
+            arrowwidth=2, ax=30, ay=-50, font={"color": look.ink}, bgcolor=look.background,
+            bordercolor=look.ink, borderpad=3,
+        )  # fmt: skip
+
+
+def theme() -> Look:
+    """Return the colours of a map that fit the visitor's theme."""
+    name = st.context.theme.type or "light"
+    return replace(LOOKS[name], background=PAGE[name])
+
+
+def counted(ids: Sequence[str]) -> pd.DataFrame:
+    """Return how many of these items each category has."""
+    items = resources.gallery().items
+    chosen = items.loc[items["id"].isin(set(ids)), "category"].replace("", "(none)")
+    return chosen.value_counts().rename_axis("category").rename("pictures").reset_index()
+
+
+def rows(ids: Sequence[str], about: Asked | None) -> pd.DataFrame:
+    """Return the items of these ids, best first where something is asked."""
+    items = resources.gallery().items.set_index("id", drop=False)
+    chosen = items.loc[list(ids), ["id", "caption", "category"]].reset_index(drop=True)
+    if about is None:
+        return chosen
+    scored = chosen.assign(score=chosen["id"].map(about.scores))
+    return scored.sort_values("score", ascending=False, kind="stable")

@@ -1,0 +1,95 @@
+"""What a visitor rates next, and what becomes of their answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+import resources
+import streamlit as st
+
+from sigscope.ratings import RatingsError, RatingStore, begin_session, rng_of, shuffled
+
+WORDS = {1: ("no", "yes"), 2: ("no", "partly", "yes")}  # by top grade
+
+
+@dataclass(frozen=True)
+class Task:
+    """One session as one rater goes through it."""
+
+    store: RatingStore
+    session: str
+    rater: str
+    top_grade: int
+    words: dict[str, str]  # of each query
+    order: list[tuple[str, str]]  # what to rate: query and id
+
+    def rate(self, place: int, grade: int) -> None:
+        """Keep a grade; a place is fixed to its picture, so a late click never hits the next."""
+        _keep(self.store.rate, self.session, self.rater, *self.order[place], grade)
+
+    def skip(self, place: int) -> None:
+        _keep(self.store.skip, self.session, self.rater, *self.order[place])
+
+    def undo(self) -> None:
+        _keep(self.store.undo, self.session, self.rater)
+
+    def change(self, place: int) -> None:
+        """Take the grade from the small buttons under a picture; none chosen is a skip."""
+        grade = st.session_state[key_of(place)]
+        self.skip(place) if grade is None else self.rate(place, grade)
+
+    def beside(self, place: int) -> list[int]:
+        """Return the places of a place's own query."""
+        return [p for p, pair in enumerate(self.order) if pair[0] == self.order[place][0]]
+
+
+def current(store: RatingStore, sessions: pd.DataFrame) -> Task | None:
+    """Return what this visitor is rating, if they have begun."""
+    session, rater = st.session_state.get("rating", ("", ""))
+    if session not in sessions["session"].tolist():
+        return None
+    top = int(sessions.set_index("session").loc[session, "top_grade"])
+    words, order = _content(str(store.path), session, rater)
+    return Task(store, session, rater, top, words, order)
+
+
+def make(store: RatingStore, top_grade: int) -> str:
+    """Return a session of the gallery with the model at hand, made now if there is none."""
+    return begin_session(store, resources.searcher(), top_grade=top_grade)
+
+
+def begin(store: RatingStore, session: str | None, name: str, top_grade: int) -> None:
+    """Let this visitor rate a session, made now where it is None; RatingsError says why not."""
+    rater = store.known_as(name)
+    session = session or make(store, top_grade)
+    st.session_state["rated before"] = len(store.grades(session, rater))
+    st.session_state["rating"] = (session, rater)
+
+
+def leave() -> None:
+    st.session_state.pop("rating", None)
+
+
+def key_of(place: int) -> str:
+    """Return the key of the small buttons; no id, as an id names what it shows."""
+    return f"grade-of-{place}"
+
+
+def trouble() -> RatingsError | None:
+    """Return why the last answer was not kept, once."""
+    return st.session_state.pop("not kept", None)
+
+
+def _keep(act: Callable, *what: str | int) -> None:
+    try:
+        act(*what)
+    except RatingsError as reason:
+        st.session_state["not kept"] = reason
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _content(path: str, session: str, rater: str) -> tuple[dict, list]:
+    """Return a session's queries and a rater's order, neither of which ever changes."""
+    store = RatingStore(path)
+    words = store.queries(session).set_index("query")["text"].to_dict()
+    return words, shuffled(store.rankings(session), rng_of(session, rater))

@@ -1,0 +1,74 @@
+"""Making pictures searchable: whatever a person points at is embedded, as far as it is not yet."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from sigscope import paths
+from sigscope.datasets.load import load_gallery
+from sigscope.embeddings.embed import stored_failures
+from sigscope.files import whole
+from sigscope.gallery.gallery import Gallery
+from sigscope.models import checkpoints
+
+
+def make_searchable(named: str | None) -> Iterator[str]:
+    """Embed a gallery with visible progress on stderr; yield sentences on what was done.
+
+    The model is loaded only if there is something to embed.
+
+    Args:
+        named: what ``load_gallery`` takes; None or "" is the shipped gallery.
+
+    Raises:
+        GalleryError, ModelError, StoreError: It cannot be done; the sentence says why.
+    """
+    gallery = load_gallery(named or None, progress=True)
+    failed = stored_failures(gallery, _model_name())
+    if failed is not None:
+        n = len(gallery) - len(failed)
+        yield f"{gallery.name}: {n:,} pictures are searchable; nothing has changed."
+    else:
+        from sigscope.search.searcher import Searcher
+
+        yield f"Making {gallery.name} searchable ({len(gallery):,} pictures) ..."
+        searcher = Searcher.open(gallery, progress=True)
+        failed = searcher.embeddings.failed
+        yield f"{len(searcher):,} pictures are searchable with {searcher.encoder.describe()}."
+    if file := write_problems(gallery, failed):
+        count = len(gallery.problems) + len(failed)
+        files = "1 file" if count == 1 else f"{count:,} files"
+        yield f"{files} could not be read; {os.path.relpath(file)} says which and why."
+
+
+def write_problems(gallery: Gallery, failed: pd.DataFrame) -> Path | None:
+    """Write down in the cache what was left out of a gallery, and return where.
+
+    Args:
+        gallery: its ``problems`` are what could not be listed.
+        failed: what was listed and could not be embedded: id, path, reason.
+
+    Returns:
+        A CSV of path and reason, or None where nothing was left out.
+    """
+    table = pd.concat([gallery.problems, failed])[["path", "reason"]]
+    place = hashlib.sha256(os.fsencode(gallery.root.resolve())).hexdigest()[:8]
+    name = re.sub(r"[^\w.-]+", "--", gallery.name)
+    file = paths.CACHE / "problems" / f"{name}-{place}.csv"
+    if table.empty:
+        file.unlink(missing_ok=True)
+        return None
+    with whole(file) as part:
+        table.to_csv(part, index=False)
+    return file
+
+
+def _model_name() -> str:
+    """Return what the encoder will be called, without loading it."""
+    model = checkpoints.named(None)
+    folder = Path(model).expanduser()
+    return folder.resolve().name if folder.is_dir() else str(model)

@@ -1,0 +1,177 @@
+"""Notebooks executed in order, each in a fresh kernel, and only when something has changed.
+
+What a notebook's outcome depends on is one hash: its own cells, the code of the notebooks before
+it (they hand over through files), the package, the gallery, the model and the pinned versions.
+"""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+from sigscope import paths
+from sigscope.files import read_json, sha256, whole, write_json
+from sigscope.models import checkpoints
+
+CELL_S = 600  # how long one cell may take
+TICK_S = 0.2
+NOT_READ_BY_NOTEBOOKS = {"__main__.py", "main.py", "install.py", "launch.py", "notebooks.py"}
+
+Tell = Callable[[str, int, int, float], None]  # name, cells done, cells in all, seconds
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one notebook; error is a sentence, or nothing when all went well."""
+
+    name: str
+    cells: int
+    seconds: float
+    error: str = ""
+    was_done: bool = False
+
+
+def found(folder: Path = paths.NOTEBOOKS) -> list[Path]:
+    """Return the notebooks of a folder in their order."""
+    return sorted(folder.glob("[0-9]*.ipynb"))
+
+
+def keys(notebooks: Iterable[Path]) -> list[str]:
+    """Return for each notebook, given in order, the hash that its outcome depends on."""
+    surroundings, code_before, found_keys = _surroundings(), "", []
+    for path in notebooks:
+        cells = nbformat.read(path, as_version=4).cells
+        text = "\0".join(f"{cell.cell_type}\0{cell.source}" for cell in cells)
+        found_keys.append(_digest(surroundings, code_before, path.name, text))
+        code_before += "\0".join(cell.source for cell in cells if cell.cell_type == "code")
+    return found_keys
+
+
+def run_once(path: Path, into: Path, key: str, tell: Tell) -> Outcome:
+    """Execute a notebook into a folder, unless what lies there was made under the same key."""
+    executed, stamp = into / path.name, into / f"{path.stem}.json"
+    if executed.exists() and _key_in(stamp) == key:
+        return Outcome(path.name, len(_code(nbformat.read(executed, 4))), 0.0, was_done=True)
+    stamp.unlink(missing_ok=True)
+    notebook = nbformat.read(path, as_version=4)
+    outcome = execute(notebook, path, tell)
+    _write(notebook, executed)
+    if not outcome.error:
+        write_json(stamp, {"key": key})
+    return outcome
+
+
+def run_in_place(path: Path, tell: Tell) -> Outcome:
+    """Execute a notebook and keep its output in it; one that fails stays as it was."""
+    notebook = nbformat.read(path, as_version=4)
+    outcome = execute(notebook, path, tell)
+    if not outcome.error:
+        _write(notebook, path)
+    return outcome
+
+
+def execute(notebook: nbformat.NotebookNode, path: Path, tell: Tell) -> Outcome:
+    """Execute notebook, which is changed in place, from the folder of path."""
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_S,
+        kernel_name="python3",
+        record_timing=False,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    total, start, done, problem = len(_code(notebook)), perf_counter(), [0], []
+    client.on_cell_executed = lambda **_: done.__setitem__(0, done[0] + 1)
+    worker = threading.Thread(target=lambda: problem.append(_problem(client)), daemon=True)
+    worker.start()
+    try:
+        while worker.is_alive():
+            tell(path.name, done[0], total, perf_counter() - start)
+            worker.join(TICK_S)
+    except BaseException:
+        _kill(client)
+        worker.join(10)
+        raise
+    error = f"{path.name} stopped {problem[0]}" if problem[0] else ""
+    return Outcome(path.name, total, perf_counter() - start, error)
+
+
+def _problem(client: NotebookClient) -> str:
+    """Execute; return where and why it stopped, or nothing."""
+    try:
+        client.execute(env=_kernel_environment(), stderr=subprocess.DEVNULL)
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        return f"at code cell {_reached(client.nb)}: {_reason(error)}"
+    except Exception as error:
+        return f"before its first cell: {type(error).__name__}: {error}"
+    return ""
+
+
+def _reached(notebook: nbformat.NotebookNode) -> int:
+    """Return the number, from 1, of the code cell that ran last."""
+    ran = [n for n, cell in enumerate(_code(notebook), 1) if cell.execution_count or cell.outputs]
+    return max(ran, default=1)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, CellExecutionError):
+        said = str(error.evalue).strip().splitlines()
+        return f"{error.ename}: {said[0]}" if said else str(error.ename)
+    if isinstance(error, CellTimeoutError):
+        return f"it took longer than {CELL_S} s"
+    return "its kernel died, perhaps for want of memory"
+
+
+def _kernel_environment() -> dict[str, str]:
+    return {**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+
+
+def _kill(client: NotebookClient) -> None:
+    """End the kernel and whatever it has started; its client then ends by itself."""
+    provisioner = getattr(client.km, "provisioner", None)
+    process = getattr(provisioner, "pid", None)
+    with suppress(OSError):
+        if process:
+            os.killpg(process, signal.SIGKILL)
+
+
+def _code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+def _write(notebook: nbformat.NotebookNode, path: Path) -> None:
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    with whole(path) as part:
+        nbformat.write(notebook, part)
+
+
+def _key_in(stamp: Path) -> str:
+    try:
+        return read_json(stamp)["key"]
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _surroundings() -> str:
+    """Return one hash for all that every notebook reads, other than the one before it."""
+    package = sorted(Path(__file__).parents[1].rglob("*.py"))
+    read = [path for path in package if path.name not in NOT_READ_BY_NOTEBOOKS]
+    read += [paths.ROOT / "pyproject.toml", *sorted(paths.GALLERY.glob("metadata.*"))]
+    model = checkpoints.named(None)
+    read += sorted(Path(model).glob("*.*")) if Path(model).is_dir() else []
+    return _digest(sys.version, str(model), *(f"{path.name} {sha256(path)}" for path in read))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

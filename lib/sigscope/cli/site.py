@@ -1,0 +1,142 @@
+"""The report: every notebook as a page of one static site, with a way from each to the next.
+
+Nothing in it is fetched from elsewhere: figures move by the Plotly that lies beside the pages, and
+where scripts are off their stills stand in for them.
+"""
+
+import json
+import re
+import shutil
+import sys
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+
+import nbformat
+from nbconvert import HTMLExporter
+from tqdm import tqdm
+
+from sigscope import paths
+from sigscope.cli.notebook_results import Notebook, executed, read_notebook
+from sigscope.figures.stills import CONFIG, PLOTLY
+from sigscope.files import whole
+
+SITE = paths.CACHE / "report"
+SCRIPT, STYLES = "plotly.min.js", "report.css"
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title} · sigscope</title>
+<link rel="stylesheet" href="{styles}">
+{script}
+</head>
+<body>
+<nav aria-label="Notebooks"><p><a href="index.html">sigscope</a></p><ol>{entries}</ol></nav>
+<main>{body}
+<footer>{ways}</footer></main>
+</body>
+</html>
+"""
+
+
+def write_site(folder: Path = SITE, *, progress: bool = False) -> Path:
+    """Write every notebook, as last executed, into folder; return its first page.
+
+    Args:
+        folder: where to; made if need be, and pages of an earlier report are replaced.
+        progress: show a bar on stderr.
+    """
+    books = [read_notebook(path) for path in executed()]
+    folder.mkdir(parents=True, exist_ok=True)
+    _copy_beside(folder)
+    bar = tqdm(books, disable=not progress, file=sys.stderr, unit="notebook", desc="Report")
+    for number, book in enumerate(bar):
+        _write(folder / page_name(book), book.title, _body(book), books, number)
+    _write(folder / "index.html", "Report", _index(books), books, None)
+    return folder / "index.html"
+
+
+def page_name(book: Notebook) -> str:
+    """Return the file name of a notebook's page."""
+    return f"{book.path.stem}.html"
+
+
+def _write(path: Path, title: str, body: str, books: list[Notebook], number: int | None) -> None:
+    entries = "".join(
+        f'<li><a href="{page_name(book)}"{_current(row == number)}>{escape(book.title)}</a></li>'
+        for row, book in enumerate(books)
+    )
+    script = f'<script src="{SCRIPT}"></script>' if 'class="moving"' in body else ""
+    page = PAGE.format(
+        title=escape(title), styles=STYLES, script=script, entries=entries, body=body,
+        ways=_ways(books, number),
+    )  # fmt: skip
+    with whole(path) as part:
+        part.write_text(page, encoding="utf-8")
+
+
+def _current(is_here: bool) -> str:
+    return ' aria-current="page"' if is_here else ""
+
+
+def _ways(books: list[Notebook], number: int | None) -> str:
+    """Return the links to the notebook before and after."""
+    after = 0 if number is None else number + 1
+    ways = []
+    if number:
+        book = books[number - 1]
+        ways.append(f'<a href="{page_name(book)}" rel="prev">← {escape(book.title)}</a>')
+    if after < len(books):
+        book = books[after]
+        ways.append(f'<a href="{page_name(book)}" rel="next">{escape(book.title)} →</a>')
+    return "".join(ways)
+
+
+def _body(book: Notebook) -> str:
+    """Return a notebook as HTML: its figures moving, its links going to the other pages."""
+    notebook = nbformat.read(book.path, as_version=4)
+    for number, cell in enumerate(notebook.cells):
+        for place, output in enumerate(cell.get("outputs", [])):
+            if PLOTLY in output.get("data", {}):
+                _make_moving(output, f"figure-{number}-{place}")
+    html, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
+    return re.sub(r'href="(\d\d-[\w-]+)\.ipynb(#[^"]*)?"', r'href="\1.html\2"', html)
+
+
+def _make_moving(output: nbformat.NotebookNode, name: str) -> None:
+    """Put a moving figure beside its still, which is for pages without scripts."""
+    drawn = output.data.pop(PLOTLY)
+    alt = escape(output.get("metadata", {}).get("image/png", {}).get("alt", ""), quote=True)
+    still = output.data.pop("image/png", "")
+    height = drawn["layout"].get("height", 380)
+    call = json.dumps([drawn["data"], drawn["layout"], CONFIG]).replace("</", r"<\/")
+    output.data["text/html"] = (
+        f'<div class="moving" id="{name}" role="img" aria-label="{alt}" '
+        f'style="height:{height}px"></div><script>Plotly.newPlot("{name}", ...{call})</script>'
+        f'<noscript><img src="data:image/png;base64,{still}" alt="{alt}"></noscript>'
+    )
+
+
+def _index(books: list[Notebook]) -> str:
+    """Return the first page: each notebook with its question and what was learned."""
+    from nbconvert.filters.markdown import markdown2html
+
+    parts = ["<h1>The notebooks</h1>"]
+    for book in books:
+        learned = re.sub(r"\((\d\d-[\w-]+)\.ipynb\)", r"(\1.html)", book.learned)
+        question = book.promise.split("\n\n")[0]
+        parts += [
+            f'<h2><a href="{page_name(book)}">{escape(book.title)}</a></h2>',
+            markdown2html(question),
+            markdown2html(learned),
+        ]
+    return "\n".join(parts)
+
+
+def _copy_beside(folder: Path) -> None:
+    """Put what the pages share beside them."""
+    shutil.copyfile(Path(__file__).with_name(STYLES), folder / STYLES)
+    with whole(folder / SCRIPT) as part:
+        part.write_bytes((files("plotly") / "package_data" / SCRIPT).read_bytes())

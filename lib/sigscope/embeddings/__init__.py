@@ -1,0 +1,17 @@
+"""A gallery and an encoder become vectors on disk."""
+
+from sigscope.embeddings.embed import embed_gallery, open_embeddings
+from sigscope.embeddings.load import Embeddings, load_embeddings
+from sigscope.embeddings.shards import StaleEmbeddings
+from sigscope.embeddings.store import StoreError
+from sigscope.embeddings.worker import Tally
+
+__all__ = [
+    "Embeddings",
+    "StaleEmbeddings",
+    "StoreError",
+    "Tally",
+    "embed_gallery",
+    "load_embeddings",
+    "open_embeddings",
+]

@@ -1,0 +1,144 @@
+"""Embeddings: a gallery's pictures and captions as unit vectors, made once and kept up to date.
+
+An item whose picture cannot be read is in ``failed`` with its reason and nowhere else: neither its
+vector nor its captions are stored. Rows carry ids; nothing is joined by row number.
+"""
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from sigscope import paths
+from sigscope.cache import mark_used
+from sigscope.embeddings.load import Embeddings, failures, load_embeddings
+from sigscope.embeddings.shards import StaleEmbeddings
+from sigscope.embeddings.store import MANIFEST, StoreError, read_manifest, settle, writing
+from sigscope.embeddings.worker import embed
+from sigscope.files import digest
+from sigscope.gallery.gallery import Gallery
+from sigscope.locks import LOCK, hold
+
+__all__ = [
+    "Embeddings",
+    "StaleEmbeddings",
+    "StoreError",
+    "embed_gallery",
+    "load_embeddings",
+    "open_embeddings",
+    "stored_failures",
+]
+
+log = logging.getLogger(__name__)
+
+
+def embed_gallery(
+    gallery: Gallery,
+    encoder: Any,
+    folder: str | Path,
+    *,
+    batch_size: int = 32,
+    shard_size: int = 1024,
+    workers: int = 2,
+    progress: bool = False,
+    also: Sequence[Path] = (),
+) -> Embeddings:
+    """Return the gallery's embeddings by encoder, made in folder as far as they are not there yet.
+
+    A run that was stopped, even killed, is gone on with by the same call, and ends with the same
+    bytes. Of a gallery that has changed, only new pictures (by the SHA-256 of their files, so not
+    those renamed or copied) and new captions are embedded; what folder held stays until the new
+    embeddings are whole.
+
+    Args:
+        gallery: what to embed; a picture counts as changed when its ``content`` has, or where the
+            gallery has no such column, when its size in bytes has.
+        encoder: an Encoder, or what has its identity, dimension and methods.
+        folder: the store; made if need be. A second process that wants it waits for the first.
+        batch_size: pictures given to the model at a time.
+        shard_size: items in a shard, which is the most that a killed run loses.
+        workers: threads that decode pictures while the model runs.
+        progress: show a bar with pictures per second and time left on stderr, and at the end how
+            many pictures were new, changed and kept.
+        also: other stores to take vectors from, if they are by the same encoder.
+
+    Raises:
+        StaleEmbeddings: folder holds embeddings by another model, or another tool's.
+        StoreError: the disk is full or folder may not be written to.
+    """
+    folder = Path(folder)
+    sizes = {"batch_size": batch_size, "shard_size": shard_size, "workers": workers}
+    for name, value in sizes.items():
+        if value < 1:
+            raise ValueError(f"{name} is {value}; it must be at least 1")
+    finished = partial(load_embeddings, folder, gallery=gallery, identity=encoder.identity)
+    if not (folder / LOCK).exists():  # else somebody is at work here, or was killed
+        with suppress(StaleEmbeddings):
+            return finished()
+    with ExitStack() as stack:
+        with writing(folder):
+            stack.enter_context(hold(folder, say=_teller(progress)))
+        with writing(folder):
+            settle(folder)
+        with suppress(StaleEmbeddings):  # whoever held it before us may have done the work
+            return finished()
+        tally = embed(gallery, encoder, folder, **sizes, progress=progress, also=also)
+        _teller(progress)(f"{gallery.name}: {tally}.")
+        return finished()
+
+
+def open_embeddings(gallery: Gallery, encoder: Any, *, progress: bool = False) -> Embeddings:
+    """Return the gallery's embeddings: those shipped, or those in the cache, brought up to date.
+
+    A folder has one place in the cache for each encoder, and each of its subsets one of its own.
+    """
+    shipped = paths.SHIPPED / _name(gallery, encoder.model)
+    with suppress(StaleEmbeddings):
+        return load_embeddings(shipped, gallery=gallery, identity=encoder.identity)
+    folder = cached_store(gallery, encoder)
+    others = [path for path in folder.parent.glob(f"{shipped.name}-*") if path != folder]
+    found = embed_gallery(gallery, encoder, folder, progress=progress, also=sorted(others))
+    mark_used(folder / MANIFEST)
+    return found
+
+
+def cached_store(gallery: Gallery, encoder: Any) -> Path:
+    """Return where in the cache the gallery's embeddings by encoder lie, made or not."""
+    place = os.fsencode(gallery.root.resolve()).hex()
+    key = digest([encoder.identity, place, gallery.part])[:12]
+    return paths.CACHE / "embeddings" / f"{_name(gallery, encoder.model)}-{key}"
+
+
+def stored_failures(gallery: Gallery, model: str) -> pd.DataFrame | None:
+    """Return what could not be read (id, path, reason) of a gallery that is embedded as it is now.
+
+    A look at manifests tells, without the model: None where there are no such embeddings. What is
+    loaded later is checked whole.
+
+    Args:
+        gallery: the gallery.
+        model: what its encoder is called.
+    """
+    name = _name(gallery, model)
+    for folder in [paths.SHIPPED / name, *(paths.CACHE / "embeddings").glob(f"{name}-*")]:
+        with suppress(StaleEmbeddings):
+            manifest = read_manifest(folder)
+            if manifest["complete"] and manifest["gallery"]["fingerprint"] == gallery.fingerprint:
+                return failures(manifest)
+    return None
+
+
+def _name(gallery: Gallery, model: str) -> str:
+    return re.sub(r"[^\w.-]+", "--", f"{gallery.name}-{model}")
+
+
+def _teller(progress: bool) -> Callable[[str], None]:
+    return partial(tqdm.write, file=sys.stderr) if progress else log.info

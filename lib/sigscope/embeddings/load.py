@@ -1,0 +1,205 @@
+"""Loading: embeddings on disk become arrays in memory, every file checked against its hash.
+
+A folder made by clip-retrieval is read as well. Rows carry ids; nothing is joined by row number.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from sigscope.embeddings.shards import REMAKE, StaleEmbeddings, read_rows, read_table
+from sigscope.embeddings.store import (
+    MAKING,
+    MANIFEST,
+    PARTS,
+    broken_files,
+    read_manifest,
+    unfinished,
+)
+from sigscope.files import same
+from sigscope.gallery.gallery import Gallery
+
+TEXT = pa.string()
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """Unit vectors of a gallery's pictures and captions, with the id of each row."""
+
+    folder: Path
+    ids: np.ndarray  # (n,) strings
+    images: np.ndarray  # (n, d) float32, unit rows
+    caption_ids: np.ndarray  # (m,) the item of each caption
+    caption_texts: np.ndarray  # (m,)
+    captions: np.ndarray  # (m, d) float32, unit rows
+    manifest: dict
+    failed: pd.DataFrame  # id, path, reason
+
+    @property
+    def dimension(self) -> int:
+        """The number of dimensions, d."""
+        return self.images.shape[1]
+
+    def __len__(self) -> int:
+        """Return the number of pictures, n."""
+        return len(self.ids)
+
+
+def load_embeddings(
+    folder: str | Path, *, gallery: Gallery | None = None, identity: dict | None = None
+) -> Embeddings:
+    """Return the embeddings in folder, every file checked against its hash.
+
+    With neither gallery nor identity, a folder made by clip-retrieval is read too: its ids are its
+    image paths, and nothing is known about its model.
+
+    Args:
+        folder: the store.
+        gallery: what it must be of; None leaves that unchecked.
+        identity: the ``identity`` of the encoder it must be by; None leaves that unchecked.
+
+    Raises:
+        StaleEmbeddings: It is missing, unfinished, broken, or of something else.
+    """
+    folder = Path(folder)
+    if gallery is None and identity is None and _is_foreign(folder):
+        return _foreign(folder)
+    manifest = read_manifest(folder)
+    _check_belongs(folder, manifest, gallery, identity)
+    _check_whole(folder, manifest)
+    found = _read(folder, manifest)
+    _check_ids(found, gallery)
+    return found
+
+
+def failures(manifest: dict) -> pd.DataFrame:
+    """Return what could not be read when a store was made: id, path, reason."""
+    return pd.DataFrame(manifest["failed"], columns=["id", "path", "reason"])
+
+
+def _check_belongs(
+    folder: Path, manifest: dict, gallery: Gallery | None, identity: dict | None
+) -> None:
+    made_by, of = manifest["encoder"], manifest["gallery"]
+    if identity is not None and not same(made_by, identity):
+        names = (made_by or {}).get("model", "a model that is not named"), identity.get("model")
+        other = f"{names[0]}, not {names[1]}" if names[0] != names[1] else f"another {names[0]}"
+        raise StaleEmbeddings(
+            f"{folder} holds embeddings by {other}; embed the gallery into another folder"
+        )
+    if gallery is not None and of["fingerprint"] != gallery.fingerprint:
+        raise StaleEmbeddings(
+            f"{folder} holds embeddings of {of['name']} as it was with other pictures, captions "
+            f"or labels than {gallery.name} has now; {REMAKE}"
+        )
+
+
+def _check_whole(folder: Path, manifest: dict) -> None:
+    if not manifest["complete"]:
+        raise StaleEmbeddings(unfinished(folder, len(manifest["shards"])))
+    broken = [name for shard in manifest["shards"] for name in broken_files(folder, shard)]
+    if broken:
+        raise StaleEmbeddings(
+            f"{len(broken)} files in {folder} are missing or changed, the first {broken[0]}; "
+            "embed_gallery(gallery, encoder, folder) makes their shards again"
+        )
+
+
+def _read(folder: Path, manifest: dict) -> Embeddings:
+    def files(part: str) -> list[Path]:
+        start = PARTS[part][0] + "/"
+        names = [name for shard in manifest["shards"] for name in shard["files"]]
+        return [folder / name for name in names if name.startswith(start)]
+
+    d = manifest["dimension"]
+    items = read_table(files("metadata"), {"id": TEXT})
+    captions = read_table(files("captions"), {"id": TEXT, "caption": TEXT})
+    return _checked(
+        folder=folder,
+        ids=_texts(items["id"]),
+        images=read_rows(files("images"), d),
+        caption_ids=_texts(captions["id"]),
+        caption_texts=_texts(captions["caption"]),
+        captions=read_rows(files("caption_vectors"), d),
+        manifest=manifest,
+        failed=failures(manifest),
+    )
+
+
+def _checked(**parts: Any) -> Embeddings:
+    """Return Embeddings whose arrays fit each other and which nobody can change by accident."""
+    found = Embeddings(**parts)
+    for rows, ids, what in (
+        (found.images, found.ids, "pictures"),
+        (found.captions, found.caption_ids, "captions"),
+    ):
+        if len(rows) != len(ids):
+            raise StaleEmbeddings(
+                f"{found.folder} has {len(rows)} vectors for {len(ids)} {what}; {REMAKE}"
+            )
+    if len(set(found.ids)) < len(found.ids):
+        twice = Counter(found.ids).most_common(1)[0][0]
+        raise StaleEmbeddings(f"{found.folder} has the id {twice} more than once; {REMAKE}")
+    for array in (found.ids, found.images, found.caption_ids, found.caption_texts, found.captions):
+        array.setflags(write=False)
+    return found
+
+
+def _check_ids(found: Embeddings, gallery: Gallery | None) -> None:
+    """Raise unless every item of the gallery is there or failed, in the gallery's order."""
+    if gallery is None:
+        return
+    failed = set(found.failed["id"])
+    expected = [id_ for id_ in gallery.items["id"].tolist() if id_ not in failed]
+    if expected != found.ids.tolist():
+        raise StaleEmbeddings(
+            f"{found.folder} and {gallery.name} do not list the same pictures; {REMAKE}"
+        )
+
+
+def _texts(values: list[str]) -> np.ndarray:
+    """Return strings as an array of objects: one long text would make a fixed width costly."""
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _is_foreign(folder: Path) -> bool:
+    ours = (folder / MANIFEST).exists() or (folder / MAKING).exists()
+    return not ours and (folder / PARTS["images"][0]).is_dir()
+
+
+def _foreign(folder: Path) -> Embeddings:
+    """Return what clip-retrieval left in folder; its files are in the order of their numbers."""
+
+    def files(part: str) -> list[Path]:
+        place, suffix = PARTS[part]
+        return sorted((folder / place).glob(f"*{suffix}"), key=_number)
+
+    ids = _texts(read_table(files("metadata"), {"image_path": TEXT})["image_path"])
+    images = read_rows(files("images"))
+    captions = _texts([])
+    if files("texts"):
+        captions = _texts(read_table(files("metadata"), {"caption": TEXT})["caption"])
+    captioned = np.array([bool(caption and caption.strip()) for caption in captions], bool)
+    return _checked(
+        folder=folder,
+        ids=ids,
+        images=images,
+        caption_ids=ids[: len(captions)][captioned],
+        caption_texts=captions[captioned],
+        captions=read_rows(files("texts"), images.shape[1], keep=captioned),
+        manifest={},
+        failed=pd.DataFrame(columns=["id", "path", "reason"]),
+    )
+
+
+def _number(path: Path) -> tuple[int, str]:
+    digits = re.findall(r"\d+", path.stem)
+    return (int(digits[-1]) if digits else -1, path.name)

@@ -1,0 +1,292 @@
+"""The embedder: runs an encoder over a gallery while threads decode pictures ahead of it.
+
+A picture or caption whose vector is known already, whatever it was called, is not encoded again.
+What is held in memory beside the gallery's table does not grow with it but by some 40 bytes for
+each vector that may be used again: a few batches of decoded pictures, and the vectors of a shard.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from sigscope.embeddings.decode import Batch, Item, decode, failure
+from sigscope.embeddings.reuse import Earlier, text_digest
+from sigscope.embeddings.shards import Shard
+from sigscope.embeddings.store import stored_shards
+from sigscope.embeddings.writer import Writer
+from sigscope.files import digest, sha256
+from sigscope.gallery.gallery import Gallery
+from sigscope.images.prefetch import ahead, picture_side
+
+VERSIONS = ("torch", "transformers", "pillow", "numpy")
+
+
+@dataclass
+class Tally:
+    """What became of the pictures of a gallery, in numbers."""
+
+    kept: int = 0  # with the vector that they had
+    moved: int = 0  # with that of the same picture under another name
+    new: int = 0
+    changed: int = 0
+    gone: int = 0  # that were there before
+    failed: int = 0  # that cannot be read
+
+    def __str__(self) -> str:
+        """Return the numbers in words, without those that are 0."""
+        words = {
+            "new": self.new,
+            "changed": self.changed,
+            "renamed or copied": self.moved,
+            "gone": self.gone,
+            "kept": self.kept,
+            "that cannot be read": self.failed,
+        }
+        return ", ".join(f"{count:,} {word}" for word, count in words.items() if count)
+
+
+@dataclass
+class Stretch:
+    """The items of one shard, and their vectors as far as they are known."""
+
+    number: int
+    items: list[Item]
+    images: np.ndarray  # (items, d) float32
+    contents: list[str]  # the SHA-256 of what each vector is of
+    failed: dict[str, dict] = field(default_factory=dict)  # by id
+
+    def take(self, item: Item, vector: np.ndarray, content: str) -> None:
+        """Take in the vector of an item."""
+        self.images[item.row], self.contents[item.row] = vector, content
+
+    def failures(self) -> list[dict]:
+        """Return what could not be read, in the order of the items."""
+        return [self.failed[item.id] for item in self.items if item.id in self.failed]
+
+    def shard(self, encode_captions: Callable[[list[str]], np.ndarray]) -> Shard:
+        """Return what is to be stored: the items that did not fail, in their order."""
+        items = [item for item in self.items if item.id not in self.failed]
+        rows = [item.row for item in items]
+        numbered = [(i.id, number, text) for i in items for number, text in enumerate(i.captions)]
+        return Shard(
+            ids=[item.id for item in items],
+            paths=[item.path for item in items],
+            contents=[self.contents[row] for row in rows],
+            images=self.images[rows],
+            caption_ids=[id_ for id_, _, _ in numbered],
+            caption_numbers=[number for _, number, _ in numbered],
+            caption_texts=[text for _, _, text in numbered],
+            captions=encode_captions([text for _, _, text in numbered]),
+        )
+
+
+@dataclass
+class Job:
+    """Items of a stretch to decode: none where all of its vectors are known."""
+
+    stretch: Stretch
+    items: list[Item]
+    is_last: bool  # of its stretch
+
+
+def embed(
+    gallery: Gallery,
+    encoder: Any,
+    folder: Path,
+    *,
+    batch_size: int,
+    shard_size: int,
+    workers: int,
+    progress: bool,
+    also: Sequence[Path] = (),
+) -> Tally:
+    """Make the shards that are not right in folder yet, which the caller holds.
+
+    Args:
+        gallery: what to embed.
+        encoder: what to embed it with.
+        folder: the store.
+        batch_size: pictures given to the model at a time.
+        shard_size: items in a shard.
+        workers: threads that decode.
+        progress: show a bar.
+        also: further stores whose vectors may be used, if they are by the same encoder.
+    """
+    starts = range(0, len(gallery), shard_size)
+    keys = [_key(encoder, _items(gallery, start, shard_size)) for start in starts]
+    writer = Writer(folder, _about(gallery, encoder), keys)
+    missing = writer.missing()
+    others = [shard for place in also for shard in stored_shards(place, encoder.identity)]
+    known = Earlier(writer.earlier(), others if missing else ())
+    right = writer.records()
+    tally = Tally(
+        kept=sum(record["items"] for record in right),
+        gone=len(known.ids.difference(gallery.items["id"])),
+        failed=sum(record["failed"] for record in right),
+    )
+    with _bar(len(gallery), tally.kept + tally.failed, progress) as bar:
+        work = _Work(encoder, known, workers, tally, bar)
+        stretches = ((number, _items(gallery, starts[number], shard_size)) for number in missing)
+        for stretch in work.filled(stretches, batch_size):
+            writer.add(stretch.number, stretch.shard(work.captions), stretch.failures())
+    writer.finish()
+    return tally
+
+
+class _Work:
+    """One run over the shards to be made: what is known is used, the rest encoded."""
+
+    def __init__(self, encoder: Any, known: Earlier, workers: int, tally: Tally, bar: tqdm) -> None:
+        self.encoder, self.known, self.workers = encoder, known, workers
+        self.tally, self.bar = tally, bar
+        self.side = picture_side(encoder)
+
+    def filled(
+        self, stretches: Iterable[tuple[int, list[Item]]], batch_size: int
+    ) -> Iterator[Stretch]:
+        """Yield a stretch for each number and items, with the vectors of all its pictures."""
+        jobs = self._jobs(stretches, batch_size)
+        with closing(ahead(self._decode, jobs, self.workers)) as decoded:
+            for job, batch in decoded:
+                self._encode(job.stretch, batch)
+                if job.is_last:
+                    yield job.stretch
+
+    def captions(self, texts: list[str]) -> np.ndarray:
+        """Return the vectors of captions, (n, d) float32; each new text is encoded once."""
+        rows = np.empty((len(texts), self.encoder.dimension), np.float32)
+        places = self.known.captions.find([text_digest(text) for text in texts])
+        for row in np.flatnonzero(places >= 0):
+            rows[row] = self.known.captions.vector(places[row])
+        new = np.flatnonzero(places < 0)
+        distinct = {
+            text: number for number, text in enumerate(dict.fromkeys(texts[r] for r in new))
+        }
+        if distinct:
+            rows[new] = self.encoder.encode_texts(list(distinct))[[distinct[texts[r]] for r in new]]
+        return rows
+
+    def _jobs(self, stretches: Iterable[tuple[int, list[Item]]], batch_size: int) -> Iterator[Job]:
+        for number, items in stretches:
+            images = np.zeros((len(items), self.encoder.dimension), np.float32)
+            stretch = Stretch(number, items, images, [""] * len(items))
+            rest = self._unknown(stretch)
+            batches = [rest[at : at + batch_size] for at in range(0, len(rest), batch_size)] or [[]]
+            for batch in batches:
+                yield Job(stretch, batch, is_last=batch is batches[-1])
+
+    def _unknown(self, stretch: Stretch) -> list[Item]:
+        """Return the items of a stretch whose vectors must be made, once the known are taken in."""
+        contents, unknown = self._contents(stretch.items), []
+        places = self.known.pictures.find(contents)
+        for item, content, place in zip(stretch.items, contents, places, strict=True):
+            if place < 0:
+                unknown.append(item)
+                continue
+            stretch.take(item, self.known.pictures.vector(place), content)
+            self.tally.kept += item.id in self.known.ids
+            self.tally.moved += item.id not in self.known.ids
+        self.bar.update(len(stretch.items) - len(unknown))
+        return unknown
+
+    def _contents(self, items: list[Item]) -> list[str]:
+        """Return the SHA-256 of each file; nobody looks where there is nothing to compare with."""
+        unseen = [] if not len(self.known.pictures) else [i for i in items if not i.content]
+        with ThreadPoolExecutor(self.workers) as pool:
+            seen = dict(zip((i.id for i in unseen), pool.map(_content, unseen), strict=True))
+        return [item.content or seen.get(item.id, "") for item in items]
+
+    def _decode(self, job: Job) -> tuple[Job, Batch]:
+        return job, decode(job.items, self.encoder, self.side)
+
+    def _encode(self, stretch: Stretch, batch: Batch) -> None:
+        """Take the vectors of a batch into its stretch."""
+        for items, rows in self._encoded(batch):
+            for item, row in zip(items, rows, strict=True):
+                stretch.take(item, row, batch.contents[item.id])
+                self.tally.changed += item.id in self.known.ids
+                self.tally.new += item.id not in self.known.ids
+        stretch.failed |= {row["id"]: row for row in batch.failed}
+        self.tally.failed += len(batch.failed)
+        self.bar.update(len(batch.items))
+
+    def _encoded(self, batch: Batch) -> Iterator[tuple[list[Item], np.ndarray]]:
+        """Yield the vectors of batch by parts; if the model fails, find out on which picture."""
+        for items, part in batch.parts:
+            try:
+                rows = self.encoder.encode_batch(part)
+            except Exception as error:
+                if len(items) == 1:
+                    batch.failed.append(failure(items[0], error))
+                    continue
+                alone = Batch(items)
+                for item in items:
+                    alone.parts += decode([item], self.encoder, self.side).parts
+                yield from self._encoded(alone)
+                batch.failed += alone.failed
+                if len(alone.failed) == len(items):
+                    raise  # it fails on everything, so the pictures are not to blame
+            else:
+                yield items, rows
+
+
+def _items(gallery: Gallery, start: int, count: int) -> list[Item]:
+    """Return what there is to embed of some rows of the gallery, in their order."""
+    table = gallery.items.iloc[start : start + count]
+    contents = table["content"].tolist() if "content" in table else [""] * len(table)
+    columns = zip(
+        *(table[name].tolist() for name in ("id", "path", "captions")), contents, strict=True
+    )
+    return [
+        Item(row, id_, path, gallery.root / path, tuple(captions), content)
+        for row, (id_, path, captions, content) in enumerate(columns)
+    ]
+
+
+def _about(gallery: Gallery, encoder: Any) -> dict:
+    return {
+        "encoder": encoder.identity,
+        "gallery": {"name": gallery.name, "fingerprint": gallery.fingerprint},
+        "dimension": encoder.dimension,
+        "versions": {package: version(package) for package in VERSIONS},
+    }
+
+
+def _key(encoder: Any, items: list[Item]) -> str:
+    """Return a digest of all that the vectors of a shard depend on."""
+    of = [[i.id, i.path, i.captions, i.content or _bytes(i.file)] for i in items]
+    return digest([encoder.identity, of])
+
+
+def _bytes(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return -1
+
+
+def _content(item: Item) -> str:
+    with suppress(OSError):
+        return sha256(item.file)
+    return ""
+
+
+def _bar(total: int, done: int, progress: bool) -> tqdm:
+    """Return a bar that shows pictures per second and the time left."""
+    return tqdm(
+        total=total,
+        initial=done,
+        desc="Embedding",
+        unit=" pictures",
+        disable=not progress,
+        file=sys.stderr,
+        dynamic_ncols=True,
+    )

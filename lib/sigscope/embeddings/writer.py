@@ -1,0 +1,124 @@
+"""The writer: makes the shards of a store that are not right yet, and then puts them in place."""
+
+import hashlib
+from pathlib import Path
+
+from sigscope.embeddings.shards import Shard, StaleEmbeddings
+from sigscope.embeddings.store import (
+    FORMAT,
+    MAKING,
+    MANIFEST,
+    PARTS,
+    RECORD,
+    StoredShard,
+    file_name,
+    made_file,
+    made_shard,
+    read_manifest,
+    settle,
+    stored_shards,
+    writing,
+)
+from sigscope.files import digest, same, whole, write_json
+
+
+class Writer:
+    """A store being written by one process: which shards are right, and the manifest.
+
+    ``keys`` says what each shard must hold: one that is there already is kept if its key and its
+    bytes are right. Nothing that the folder held before goes until ``finish``.
+    """
+
+    def __init__(self, folder: Path, about: dict, keys: list[str]) -> None:
+        """Take over what an earlier run left in folder, or refuse what is not ours."""
+        self.folder, self.about, self.keys = folder, about, keys
+        self._refuse_others()
+        self._earlier = stored_shards(folder, about["encoder"])
+        self._shards: dict[int, StoredShard] = {}
+        for shard in self._earlier:
+            number = self._number(shard)
+            if number is not None and shard.is_right(self._names(number)):
+                self._shards.setdefault(number, shard)
+
+    def missing(self) -> list[int]:
+        """Return the numbers of the shards still to be made."""
+        return [number for number in range(len(self.keys)) if number not in self._shards]
+
+    def earlier(self) -> list[StoredShard]:
+        """Return the shards whose vectors may be used again, right or not.
+
+        Those that this very run has made before it was stopped are not among them, so that it ends
+        with the same bytes as one that was left alone.
+        """
+        ours = {id(shard) for shard in self._shards.values() if shard.in_making}
+        return [shard for shard in self._earlier if id(shard) not in ours]
+
+    def records(self) -> list[dict]:
+        """Return what is on record about the shards that are right, in their order."""
+        return [self._shards[number].record for number in sorted(self._shards)]
+
+    def add(self, number: int, shard: Shard, failed: list[dict]) -> None:
+        """Write a shard's files, and then count it."""
+        key, files = self.keys[number], {}
+        with writing(self.folder):
+            for part, data in shard.encoded().items():
+                name = file_name(part, number, len(self.keys))
+                with whole(made_file(self.folder, key, name)) as path:
+                    path.write_bytes(data)
+                files[name] = hashlib.sha256(data).hexdigest()
+            record = {
+                "number": number,
+                "key": key,
+                "items": len(shard.ids),
+                "captions": len(shard.caption_ids),
+                "failed": len(failed),
+                "files": files,
+            }
+            note = {"encoder": digest(self.about["encoder"]), "shard": record, "failed": failed}
+            write_json(made_shard(self.folder, key) / RECORD, note)
+        self._shards[number] = StoredShard(self.folder, record, failed, in_making=True)
+
+    def finish(self) -> None:
+        """Put the new shards in the place of what was there, and call the store complete."""
+        shards = [self._shards[number] for number in sorted(self._shards)]
+        manifest = {
+            "format": FORMAT,
+            "complete": True,
+            **self.about,
+            "items": sum(shard.record["items"] for shard in shards),
+            "captions": sum(shard.record["captions"] for shard in shards),
+            "failed": [row for shard in shards for row in shard.failed],
+            "shards": [shard.record for shard in shards],
+        }
+        with writing(self.folder):
+            write_json(self.folder / MAKING / MANIFEST, manifest)
+            settle(self.folder)
+
+    def _number(self, shard: StoredShard) -> int | None:
+        """Return the number under which a shard that is there already belongs into the store."""
+        number = shard.record["number"]
+        fits = number < len(self.keys) and self.keys[number] == shard.record["key"]
+        return number if fits else None
+
+    def _names(self, number: int) -> set[str]:
+        return {file_name(part, number, len(self.keys)) for part in PARTS}
+
+    def _refuse_others(self) -> None:
+        try:
+            manifest = read_manifest(self.folder)
+        except StaleEmbeddings:
+            if any((self.folder / folder).exists() for folder, _ in PARTS.values()):
+                raise StaleEmbeddings(
+                    f"{self.folder} holds embeddings whose {MANIFEST} is missing or broken, "
+                    "perhaps another tool's; choose another folder, or delete this one"
+                ) from None
+            return
+        if not same(manifest["encoder"], self.about["encoder"]):
+            made_by, ours = (
+                one.get("model") if one else None
+                for one in (manifest["encoder"], self.about["encoder"])
+            )
+            raise StaleEmbeddings(
+                f"{self.folder} holds embeddings by another model than {ours} as it is now "
+                f"({made_by}); choose another folder, or delete this one"
+            )

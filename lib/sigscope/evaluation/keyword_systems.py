@@ -1,0 +1,120 @@
+"""Keyword search and re-ranking beside embedding search, on one task."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from sigscope.evaluation.model_selection import decided
+from sigscope.evaluation.rankings import Judged, judge_lists
+from sigscope.evaluation.tasks import Task
+from sigscope.rerank.fusion import (
+    DEPTH,
+    Keywords,
+    Lists,
+    caption_cosines,
+    reciprocal_rank_fusion,
+    rerank,
+)
+from sigscope.rerank.stored_captions import ARTICLES, StoredCaptions, words_of
+
+WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
+
+
+RULES = ("equal", "contained")
+
+
+def own_captions(task: Task, stored: StoredCaptions, rule: str = "contained") -> list[np.ndarray]:
+    """Return for each text query the numbers of the stored captions that it may not see.
+
+    Args:
+        task: text to image, over the pictures of stored.
+        stored: the captions.
+        rule: ``equal`` leaves out every caption equal to the query (ignoring case), which is its
+            own and those of pictures that are right for that reason. ``contained`` leaves out as
+            well what says the same of a right picture: its captions that contain the query word
+            for word, or are contained in it (a leading article aside). Where a second caption is
+            made from the first, as in our gallery, only this one is fair.
+    """
+    if rule not in RULES:
+        raise ValueError(f"there is no rule {rule!r}; choose from {', '.join(RULES)}")
+    numbers_equal: dict[str, list[int]] = {}
+    for number, text in enumerate(stored.texts):
+        numbers_equal.setdefault(text.casefold(), []).append(number)
+    left_out = []
+    for query, right in zip(task.texts, task.right, strict=True):
+        numbers = set(numbers_equal.get(query.casefold(), []))
+        if rule == "contained":
+            theirs = [number for row in right for number in stored.numbers_of[row]]
+            numbers.update(n for n in theirs if _samewords_of(query, stored.texts[n]))
+        left_out.append(np.array(sorted(numbers), dtype=np.int64))
+    return left_out
+
+
+def _samewords_of(one: str, other: str) -> bool:
+    """Return whether the words of one text are in the other, in one piece and in order."""
+    one, other = (words_of(text) for text in (one, other))
+    short, long = sorted(
+        (words[1:] if words[:1] and words[0] in ARTICLES else words for words in (one, other)),
+        key=len,
+    )
+    return f" {' '.join(short)} " in f" {' '.join(long)} "
+
+
+def systems(
+    task: Task,
+    stored: StoredCaptions,
+    found: Lists,
+    weight: float,
+    *,
+    left_out: Sequence[np.ndarray],
+) -> dict[str, Judged]:
+    """Return how embedding search, keyword search, their fusion and the re-ranking do on a task.
+
+    Args:
+        task: text to image.
+        stored: the captions.
+        found: cosines and rows of the embedding search, (queries, `DEPTH`).
+        weight: of the captions in the re-ranking.
+        left_out: from `own_captions`; an evaluation without it would be cheating.
+    """
+    words = Keywords.build(stored).search(task.texts, left_out=left_out)
+    nearest = caption_cosines(found[1], task.xq, stored, left_out=left_out)
+    lists = {
+        "embedding": found,
+        "keywords": words,
+        "fusion": reciprocal_rank_fusion([found[1], words[1]], DEPTH),
+        "re-ranked": rerank(*found, nearest, weight),
+    }
+    n = len(task.xb)
+    return {
+        name: judge_lists(rows, task.right, n, scores=scores)
+        for name, (scores, rows) in lists.items()
+    }
+
+
+def choose_caption_weight(
+    task: Task,
+    stored: StoredCaptions,
+    found: Lists,
+    *,
+    left_out: Sequence[np.ndarray],
+    weights: Sequence[float] = WEIGHTS,
+    seed: int = 0,
+) -> tuple[float, pd.DataFrame]:
+    """Return the weight of `rerank` that wins by the rule of `choosing`, and the table of all.
+
+    Args:
+        task: text to image, of the val split.
+        stored: the captions.
+        found: cosines and rows of the embedding search.
+        left_out: from `own_captions`.
+        weights: to try, in [0, 1], 0 first: it stays when nothing helps.
+        seed: of the bootstrap.
+    """
+    nearest = caption_cosines(found[1], task.xq, stored, left_out=left_out)
+    lists = [rerank(*found, nearest, weight) for weight in weights]
+    n = len(task.xb)
+    judged = [judge_lists(rows, task.right, n, scores=scores) for scores, rows in lists]
+    table = decided(pd.DataFrame({"weight": list(weights)}), judged, task.ids, seed=seed)
+    return float(table.loc[table["chosen"], "weight"].iloc[0]), table

@@ -1,0 +1,267 @@
+"""Figures: tidy tables go in, Plotly figures come out, all in one colour-blind-safe dress.
+
+Nothing is shown here and no global style is set. Numbers are sent as float32, rounded where they
+are measured, so that the same table gives the same bytes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from sigscope.figures.sheets import Sheet, picture_sheet, table_sheet, text_card
+from sigscope.figures.stills import Shown, show
+from sigscope.figures.theme import COLOURS, PALETTE, SCALE, TEMPLATE, colour_of
+
+__all__ = [
+    "COLOURS",
+    "PALETTE",
+    "Sheet",
+    "Shown",
+    "category_bars",
+    "distribution",
+    "gap_map",
+    "hit_rate_bars",
+    "hit_rate_dots",
+    "lines",
+    "pair_matrices",
+    "picture_sheet",
+    "show",
+    "table_sheet",
+    "text_card",
+]
+
+FEW = 15  # points on a line that are marked one by one
+
+
+def category_bars(table: pd.DataFrame, by: str) -> go.Figure:
+    """Draw how many pictures each category has, in stacked parts, the largest category on top.
+
+    Args:
+        table: columns category, by and pictures; one row per bar part.
+        by: the column whose values are the parts, in their order of appearance.
+    """
+    order = table.groupby("category")["pictures"].sum().sort_values().index
+    figure = go.Figure()
+    for name, rows in table.groupby(by, sort=False):
+        counts = rows.set_index("category")["pictures"].reindex(order, fill_value=0)
+        figure.add_bar(
+            x=counts.to_numpy(),
+            y=list(order),
+            orientation="h",
+            name=name,
+            marker_color=colour_of(name),
+        )
+    figure.update_layout(barmode="stack", legend_traceorder="normal", bargap=0.25)
+    return _dressed(figure, "pictures", None, height=120 + 22 * len(order))
+
+
+def distribution(
+    table: pd.DataFrame, value: str, group: str, *, width: float, title: str
+) -> go.Figure:
+    """Draw how the values of each group spread, as shares that add up to 1, with its mean dotted.
+
+    Args:
+        table: columns value and group; one row per thing measured.
+        value: the column that is measured.
+        group: the column that tells the groups apart.
+        width: of a bin; bins start at multiples of it (whole numbers stand in their middle).
+        title: what is measured, and in which unit.
+    """
+    figure = go.Figure()
+    for number, (name, rows) in enumerate(table.groupby(group, sort=False)):
+        values = rows[value].to_numpy()
+        bins, counts = np.unique(np.floor(values / width + 1e-9), return_counts=True)
+        colour = colour_of(name, number)
+        figure.add_bar(
+            x=_numbers((bins + (0 if values.dtype.kind == "i" else 0.5)) * width, 4),
+            y=_numbers(counts / len(values), 4),
+            width=width,
+            name=f"{name} (mean {values.mean():.2f})",
+            marker={"color": colour, "line": {"width": 0}},
+            opacity=0.6,
+        )
+        figure.add_vline(round(float(values.mean()), 3), line={"dash": "dot", "color": colour})
+    figure.update_layout(barmode="overlay", bargap=0)
+    return _dressed(figure, title, "share of the group")
+
+
+def lines(
+    table: pd.DataFrame, x: str, y: str, group: str, *, log_x: bool = False, log_y: bool = False
+) -> go.Figure:
+    """Draw one line per group; the columns x and y give the axes their titles.
+
+    A group whose name begins with "chance" is black and dashed.
+    """
+    figure = go.Figure()
+    for number, (name, rows) in enumerate(table.groupby(group, sort=False)):
+        is_chance = str(name).startswith("chance")
+        colour = COLOURS["chance"] if is_chance else colour_of(name, number)
+        figure.add_scatter(
+            x=_numbers(rows[x], 4),
+            y=_numbers(rows[y], 4),
+            name=str(name),
+            mode="lines+markers" if len(rows) <= FEW else "lines",
+            line={"color": colour, "dash": "dash" if is_chance else "solid"},
+        )
+    if log_x:
+        places = sorted(set(table[x]))
+        ticks = {"tickvals": places} if len(places) <= FEW else {"dtick": 1}
+        figure.update_xaxes(type="log", tickformat=",", **ticks)
+    if log_y:
+        figure.update_yaxes(type="log", dtick=1)
+    return _dressed(figure, x, y)
+
+
+def pair_matrices(matrices: Mapping[str, pd.DataFrame], *, digits: int = 2) -> go.Figure:
+    """Draw matrices of pictures (rows) by texts (columns) side by side, each number written out.
+
+    Args:
+        matrices: a title each; the index names the pictures, the columns name the texts.
+        digits: how many decimals are written.
+    """
+    figure = make_subplots(
+        cols=len(matrices), subplot_titles=list(matrices), horizontal_spacing=0.16
+    )
+    for column, matrix in enumerate(matrices.values(), 1):
+        heat = go.Heatmap(
+            z=_numbers(matrix.to_numpy(), digits),
+            x=[escape(str(name)) for name in matrix.columns],
+            y=[escape(str(name)) for name in matrix.index],
+            texttemplate=f"%{{z:.{digits}f}}",
+            colorscale=SCALE,
+            showscale=False,
+            xgap=2,
+            ygap=2,
+        )
+        figure.add_trace(heat, row=1, col=column)
+    figure.update_yaxes(autorange="reversed", showline=False, ticks="")
+    figure.update_xaxes(showline=False, ticks="")
+    figure.update_annotations(yshift=14)
+    return _dressed(figure, "text", "picture", height=120 + 60 * len(next(iter(matrices.values()))))
+
+
+def hit_rate_bars(table: pd.DataFrame) -> go.Figure:
+    """Draw the hit rate at each k for both directions, with its interval and a tick at chance.
+
+    Args:
+        table: from ``evaluate.hit_rates``: direction, k, hit_rate, low, high, chance.
+    """
+    figure = go.Figure()
+    chance = table.groupby("k", sort=False)["chance"].agg(["min", "max"])
+    names = {k: f"hit rate@{k}<br>{_chance_words(*ends)}" for k, *ends in chance.itertuples()}
+    for name, rows in table.groupby("direction", sort=False):
+        figure.add_bar(
+            x=rows["k"].map(names).tolist(),
+            y=_numbers(rows["hit_rate"]),
+            error_y=_interval(rows),
+            name=name,
+            marker_color=colour_of(name),
+        )
+    figure.add_scatter(
+        x=list(names.values()),
+        y=_numbers(chance["max"], 4),
+        mode="markers",
+        name="chance",
+        marker={"symbol": "line-ew-open", "size": 90, "color": COLOURS["chance"]},
+    )
+    figure.update_layout(bargap=0.35)
+    return _dressed(figure, None, "share of queries with a hit", share=True)
+
+
+def hit_rate_dots(table: pd.DataFrame, by: str) -> go.Figure:
+    """Draw one hit rate per group and direction as a dot with its interval, the best group on top.
+
+    Args:
+        table: columns by, direction, k (one value), hit_rate, low, high, chance, queries.
+        by: the column that names the groups.
+    """
+    order = list(table.groupby(by)["hit_rate"].mean().sort_values().index)
+    figure = go.Figure()
+    for number, (name, rows) in enumerate(table.groupby("direction", sort=False)):
+        figure.add_scatter(
+            x=_numbers(rows["hit_rate"]),
+            y=[order.index(group) + 0.3 * (0.5 - number) for group in rows[by]],
+            error_x=_interval(rows),
+            mode="markers",
+            name=name,
+            marker={"color": colour_of(name), "size": 9},
+            hovertext=[
+                f"{escape(g)}: {q} queries" for g, q in zip(rows[by], rows["queries"], strict=True)
+            ],
+        )
+    chance = round(float(table["chance"].max()), 4)
+    figure.add_vline(chance, line={"dash": "dash", "color": COLOURS["chance"]})
+    figure.update_yaxes(tickvals=list(range(len(order))), ticktext=[escape(g) for g in order])
+    title = f"hit rate@{table['k'].iloc[0]} (dashed: chance)"
+    figure = _dressed(figure, title, None, height=130 + 24 * len(order))
+    return figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%")
+
+
+def gap_map(table: pd.DataFrame, *, x_title: str, y_title: str) -> go.Figure:
+    """Draw pictures and captions as two clouds, with a thin line from each picture to its caption.
+
+    Args:
+        table: columns x, y, kind ("picture" or "caption"), pair (the same for both of a pair) and
+            caption (shown when the pointer is on a point).
+        x_title: what x is.
+        y_title: what y is.
+    """
+    figure = go.Figure()
+    ends = list(_pair_lines(table))
+    figure.add_scatter(
+        x=_numbers([x for x, _ in ends], 2),
+        y=_numbers([y for _, y in ends], 2),
+        mode="lines",
+        line={"color": "#BBBBBB", "width": 0.7},
+        hoverinfo="skip",
+        name="one pair",
+    )
+    for kind, rows in table.groupby("kind", sort=False):
+        figure.add_scatter(
+            x=_numbers(rows["x"], 2),
+            y=_numbers(rows["y"], 2),
+            mode="markers",
+            name=kind,
+            marker={"color": colour_of(kind), "size": 6},
+            hovertext=[escape(caption) for caption in rows["caption"]],
+            hoverinfo="text",
+        )
+    return _dressed(figure, x_title, y_title, height=440)
+
+
+def _pair_lines(table: pd.DataFrame) -> Iterator[tuple[float, float]]:
+    """Yield the two ends of each pair, then a gap."""
+    for _, rows in table.groupby("pair", sort=False):
+        yield from zip(rows["x"], rows["y"], strict=True)
+        yield np.nan, np.nan
+
+
+def _chance_words(low: float, high: float) -> str:
+    """Return chance as percentages, one number where both directions have nearly the same."""
+    low, high = f"{low:.2%}", f"{high:.2%}"
+    return f"chance {low}" if low == high else f"chance {low} to {high}"
+
+
+def _interval(rows: pd.DataFrame) -> dict:
+    up, down = rows["high"] - rows["hit_rate"], rows["hit_rate"] - rows["low"]
+    whiskers = {"array": _numbers(up), "arrayminus": _numbers(down), "thickness": 1.5}
+    return whiskers | {"type": "data", "symmetric": False}
+
+
+def _numbers(values: Sequence[float] | pd.Series | np.ndarray, digits: int = 3) -> np.ndarray:
+    return np.round(np.asarray(values, dtype=np.float64), digits).astype(np.float32)
+
+
+def _dressed(
+    figure: go.Figure, x: str | None, y: str | None, *, height: int = 380, share: bool = False
+) -> go.Figure:
+    """Return figure with its axes named and the template of all figures."""
+    figure.layout.template = TEMPLATE  # update_layout would merge it into Plotly's own 7 KB
+    figure.update_layout(height=height)
+    figure.update_xaxes(title_text=x)
+    figure.update_yaxes(title_text=y)
+    return figure.update_yaxes(range=[0, 1], tickformat=".0%") if share else figure

@@ -1,0 +1,172 @@
+"""Rating figures: scores beside what was put in, agreement against slips, sureness against queries.
+
+Tables from `rating_scores` go in; Plotly figures in the dress of `palette` come out. Nothing is
+shown here. Every figure takes a title, as it must say whether people or a simulation gave the
+ratings. Every error bar and band is the 95 % interval of the table.
+"""
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from sigscope.figures.theme import COLOURS, GREY, PALETTE, TEMPLATE, colour_of
+
+__all__ = ["agreement_curve", "interval_curves", "score_dots"]
+
+ROW = 34  # pixels that a row of dots takes
+LIFT = 0.2  # of a row, between what was put in and what was scored
+LINES = {0.8: "0.8: rely on it", 0.667: "0.667: at least"}  # Krippendorff 2004, p. 241
+RATED, PUT_IN = PALETTE["blue"], PALETTE["vermilion"]
+
+
+def score_dots(
+    table: pd.DataFrame, measures: Sequence[str], *, title: str, truth: pd.DataFrame | None = None
+) -> go.Figure:
+    """Draw what each system reaches, a panel per measure, a dot with its interval per system.
+
+    Args:
+        table: from ``rating_scores.summary``: system, measure, value, low, high. The systems stand
+            from top to bottom in their order of appearance.
+        measures: which, from left to right.
+        title: of the figure; whose ratings these are.
+        truth: what a simulation was made with, as such a table; hollow diamonds above the dots.
+    """
+    figure = make_subplots(cols=len(measures), shared_yaxes=True, horizontal_spacing=0.03)
+    systems = list(table["system"].unique())
+    for column, measure in enumerate(measures, 1):
+        _add_dots(figure, column, _of(table, measure), systems, "scored from ratings")
+        if truth is not None:
+            _add_diamonds(figure, column, _of(truth, measure), systems)
+        figure.update_xaxes(
+            title_text=f"{escape(measure)}, mean of queries",
+            range=[-0.03, 1.03],
+            dtick=0.25,
+            col=column,
+        )
+    figure.for_each_xaxis(lambda axis: axis.update(domain=np.round(axis.domain, 4).tolist()))
+    figure.update_yaxes(
+        tickvals=list(range(len(systems))),
+        ticktext=[escape(str(name)) for name in systems],
+        range=[len(systems) - 0.5, -0.6],
+        showgrid=False,
+    )
+    return _dressed(figure, title, height=190 + ROW * len(systems))
+
+
+def agreement_curve(table: pd.DataFrame, *, title: str) -> go.Figure:
+    """Draw how agreement falls as raters slip: alpha with its interval, and plain equality.
+
+    Args:
+        table: one row per slip rate: slip, alpha, low, high, same (the share of pairs of grades
+            that are equal); shares in [0, 1].
+        title: of the figure; whose ratings these are.
+    """
+    figure = go.Figure()
+    slip = _numbers(table["slip"])
+    figure.add_scatter(
+        x=np.concatenate([slip, slip[::-1]]),
+        y=np.concatenate([_numbers(table["low"]), _numbers(table["high"])[::-1]]),
+        fill="toself",
+        fillcolor=RATED,
+        opacity=0.2,
+        line={"width": 0},
+        mode="lines",
+        name="95 % interval of alpha",
+        hoverinfo="skip",
+    )
+    for name, column, colour, dash in (
+        ("Krippendorff's alpha", "alpha", RATED, "solid"),
+        ("share of pairs with equal grades", "same", PUT_IN, "dot"),
+    ):
+        line = {"color": colour, "dash": dash}
+        y = _numbers(table[column])
+        figure.add_scatter(x=slip, y=y, name=name, mode="lines+markers", line=line)
+    for height, words in LINES.items():
+        figure.add_hline(height, line={"color": GREY, "width": 1, "dash": "dash"})
+        figure.add_annotation(
+            {"text": words, "font": {"size": 11, "color": GREY}, "showarrow": False},
+            xref="paper", x=1, xanchor="right", y=height, yanchor="bottom",
+        )  # fmt: skip
+    figure.update_xaxes(title_text="how often a rater slips", tickformat=".0%")
+    figure.update_yaxes(title_text="agreement", range=[0, 1.03])
+    return _dressed(figure, title, height=430)
+
+
+def interval_curves(table: pd.DataFrame, *, title: str) -> go.Figure:
+    """Draw how far from the score its interval reaches, against how many queries there are.
+
+    Args:
+        table: queries, reach (half the interval's width, percentage points) and group, a line each;
+            one whose name begins with "chance" or "rule" is black and dashed.
+        title: of the figure; whose ratings these are.
+    """
+    figure = go.Figure()
+    for number, (name, rows) in enumerate(table.groupby("group", sort=False)):
+        rule = str(name).startswith(("chance", "rule"))
+        colour = COLOURS["chance"] if rule else colour_of(name, number)
+        figure.add_scatter(
+            x=rows["queries"].to_numpy(),
+            y=_numbers(rows["reach"], 2),
+            name=escape(str(name)),
+            mode="lines" if rule else "lines+markers",
+            line={"color": colour, "dash": "dash" if rule else "solid"},
+        )
+    ticks = sorted(set(table["queries"]))
+    figure.update_xaxes(title_text="queries rated", type="log", tickvals=ticks)
+    figure.update_yaxes(title_text="interval: ± percentage points", rangemode="tozero")
+    return _dressed(figure, title, height=430)
+
+
+def _add_dots(
+    figure: go.Figure, column: int, rows: pd.DataFrame, systems: list[str], name: str
+) -> None:
+    up, down = rows["high"] - rows["value"], rows["value"] - rows["low"]
+    reach = {"array": _numbers(up), "arrayminus": _numbers(down), "color": RATED}
+    figure.add_scatter(
+        x=_numbers(rows["value"]),
+        y=[systems.index(system) for system in rows["system"]],
+        error_x=reach | {"type": "data", "symmetric": False, "thickness": 1.5},
+        mode="markers",
+        marker={"color": RATED, "size": 9},
+        name=f"{name}, with 95 % interval",
+        showlegend=column == 1,
+        row=1,
+        col=column,
+    )
+
+
+def _add_diamonds(figure: go.Figure, column: int, rows: pd.DataFrame, systems: list[str]) -> None:
+    figure.add_scatter(
+        x=_numbers(rows["value"]),
+        y=[systems.index(system) - LIFT for system in rows["system"]],
+        mode="markers",
+        marker={"color": PUT_IN, "size": 9, "symbol": "diamond-open", "line": {"width": 2}},
+        name="truth put into the simulation",
+        showlegend=column == 1,
+        row=1,
+        col=column,
+    )
+
+
+def _of(table: pd.DataFrame, measure: str) -> pd.DataFrame:
+    rows = table[table["measure"] == measure]
+    if rows.empty:
+        there = ", ".join(table["measure"].unique())
+        raise ValueError(f"the table has no {measure!r}; choose from {there}")
+    return rows
+
+
+def _numbers(values: Sequence[float] | pd.Series | np.ndarray, digits: int = 3) -> np.ndarray:
+    return np.round(np.asarray(values, dtype=np.float64), digits).astype(np.float32)
+
+
+def _dressed(figure: go.Figure, title: str, height: int) -> go.Figure:
+    """Return figure with its title above the legend and the template of all figures."""
+    figure.layout.template = TEMPLATE  # update_layout would merge it into Plotly's own 7 KB
+    where = {"x": 0.01, "xanchor": "left", "y": 0.98, "yanchor": "top", "font": {"size": 15}}
+    figure.update_layout(height=height, title={"text": escape(title), **where})
+    return figure.update_layout(margin={"l": 60, "r": 20, "t": 80, "b": 55})

@@ -1,0 +1,221 @@
+"""Archives: a zip of pictures becomes a folder, once, below the cache; the zip is only read.
+
+A zip may come from anywhere, so nothing in it is believed: no name leads out of the folder, no
+member grows beyond what it declares, and what is odd is left out with a reason.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from uuid import uuid4
+
+from tqdm import tqdm
+
+from sigscope import paths
+from sigscope.files import PART, read_json, write_json
+from sigscope.gallery.folder import GalleryError
+from sigscope.gallery.metadata import SPLITS
+from sigscope.gallery.tables import READERS
+from sigscope.images.read import MAX_BYTES, REFUSED_SUFFIXES, SUFFIXES, plain
+from sigscope.locks import hold
+
+TAKEN = SUFFIXES | READERS.keys() | {".txt"}  # what is unpacked; anything else stays inside
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+MAX_FILES = 2_000_000
+MAX_RATIO = 200  # bytes unpacked per byte of the zip; photographs hardly shrink at all
+SMALL = 100_000_000  # bytes unpacked that no ratio is asked of
+SPARE = 1_000_000_000  # bytes of the disk that are left free
+FULL = (errno.ENOSPC, errno.EDQUOT)
+PICTURES, LEFT_OUT = "pictures", "left-out.json"
+
+Problems = list[tuple[str, str]]  # name in the zip, reason
+
+
+def unpacked(path: str | Path, *, progress: bool = False) -> Path:
+    """Return the folder with what the zip at path holds, unpacked now or the last time.
+
+    Pictures, texts and tables are taken. The folder lies below ``paths.CACHE`` under a digest of
+    the zip's time and of what it lists (names, sizes, checksums), so a changed zip gets a folder of
+    its own. It appears only when it is whole. Where everything lies in one folder of the zip, that
+    is the folder returned, unless it is called like a split.
+
+    Args:
+        path: A zip archive.
+        progress: Whether a bar on stderr shows the bytes.
+
+    Raises:
+        GalleryError: There is no such file, or it is no whole zip, or has more than MAX_FILES, or
+            would unpack to MAX_RATIO times its size or to more than the disk has room for.
+    """
+    path, archives = Path(path), paths.CACHE / "archives"
+    if not path.is_file():
+        raise GalleryError(f"There is no zip archive {path}; check its name and folder.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            home = archives / _digest(path, archive)
+            if not home.is_dir():
+                with hold(archives):
+                    _unpack(archive, path, home, progress)
+    except GalleryError:
+        raise
+    except OSError as error:
+        raise GalleryError(f"{path} cannot be unpacked ({error.strerror or error}).") from error
+    except Exception as error:  # the list of members may say anything
+        raise GalleryError(f"{path} is no whole zip archive ({error}); fetch it again.") from error
+    return _lone_folder(home / PICTURES)
+
+
+def left_out(folder: Path) -> Problems:
+    """Return (name in the zip, reason) of what ``unpacked`` left out of the folder it returned."""
+    for home in folder.parents:
+        if home.parent == paths.CACHE / "archives":
+            return [(name, reason) for name, reason in read_json(home / LEFT_OUT)]
+    return []
+
+
+def _digest(path: Path, archive: zipfile.ZipFile) -> str:
+    """Return 32 hexadecimal digits for what is unpacked from which content."""
+    digest = hashlib.sha256(json.dumps([sorted(TAKEN), path.stat().st_mtime_ns]).encode())
+    for member in archive.infolist():
+        facts = (member.filename, member.file_size, member.CRC, member.header_offset)
+        digest.update(json.dumps([*facts, member.flag_bits, member.external_attr]).encode())
+    return digest.hexdigest()[:32]
+
+
+def _unpack(archive: zipfile.ZipFile, path: Path, home: Path, progress: bool) -> None:
+    """Make home, unless another process has made it while we waited."""
+    for abandoned in home.parent.glob(f"{PART}*"):  # by processes that were killed
+        shutil.rmtree(abandoned)
+    if home.is_dir():
+        return
+    problems: Problems = []
+    members = list(_wanted(archive, problems))
+    _check_room(members, path, home.parent)
+    part = home.with_name(f"{PART}{uuid4().hex[:12]}")
+    (part / PICTURES).mkdir(parents=True)
+    try:
+        for name, member in _shown(members, progress):
+            if reason := _extract(archive, member, part / PICTURES / name):
+                problems.append((plain(name), reason))
+        write_json(part / LEFT_OUT, sorted(problems))
+        os.rename(part, home)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _wanted(archive: zipfile.ZipFile, problems: Problems) -> Iterator[tuple[str, zipfile.ZipInfo]]:
+    """Yield (name, member) of everything to be unpacked; what may not be is a problem."""
+    for member in archive.infolist():
+        name = _name(member)
+        suffix = PurePosixPath(name).suffix.lower()
+        if member.is_dir() or _is_hidden(name):
+            continue
+        if suffix not in TAKEN and suffix not in REFUSED_SUFFIXES and suffix not in ARCHIVES:
+            continue
+        if reason := _trouble(member, name, suffix):
+            problems.append((plain(name), reason))
+        else:
+            yield name, member
+
+
+def _name(member: zipfile.ZipInfo) -> str:
+    """Return a member's name with "/"; many zips hold UTF-8 without saying so."""
+    name = member.filename
+    if not member.flag_bits & 0x800:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/")
+
+
+def _is_hidden(name: str) -> bool:
+    """Return whether a name is hidden, or one of those that Macs add."""
+    return any(
+        part == "__MACOSX" or (part.startswith(".") and part not in (".", ".."))
+        for part in name.split("/")
+    )
+
+
+def _trouble(member: zipfile.ZipInfo, name: str, suffix: str) -> str:
+    """Return why a member is not unpacked, or "" when it may be."""
+    if suffix in REFUSED_SUFFIXES:
+        return REFUSED_SUFFIXES[suffix]
+    if suffix in ARCHIVES:
+        return "it is an archive inside the archive; unpack it first"
+    if name.startswith("/") or ".." in name.split("/") or re.match("[A-Za-z]:", name):
+        return "its name leads out of the archive"
+    if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
+        return "it is a link or another special file, not a picture"
+    if member.flag_bits & 1:
+        return "it is encrypted; unpack the archive with its password and give the folder"
+    return "it has more than 1 GB" if member.file_size > MAX_BYTES else ""
+
+
+def _check_room(members: list[tuple[str, zipfile.ZipInfo]], path: Path, archives: Path) -> None:
+    """Raise a GalleryError if members would be too much for this disk, or are too much to be true.
+
+    What they declare can be trusted here: zipfile never unpacks more than that.
+    """
+    if len(members) > MAX_FILES:
+        raise GalleryError(f"{path} holds {len(members):,} files; unpack it and give the folder.")
+    total = sum(member.file_size for _, member in members)
+    if total > max(SMALL, MAX_RATIO * path.stat().st_size):
+        raise GalleryError(
+            f"{path} would unpack to more than {MAX_RATIO} times its size, as traps do; "
+            "if you trust it, unpack it and give the folder."
+        )
+    room = shutil.disk_usage(archives).free - SPARE
+    if total > room:
+        needed = f"{total / 1e9:.1f} GB, and {archives} has room for {max(room, 0) / 1e9:.1f} GB"
+        raise GalleryError(f"{path} would unpack to {needed}; make room, or set SIGSCOPE_CACHE.")
+
+
+def _shown(
+    members: list[tuple[str, zipfile.ZipInfo]], progress: bool
+) -> Iterator[tuple[str, zipfile.ZipInfo]]:
+    """Yield the members under a bar of their bytes."""
+    total = sum(member.file_size for _, member in members)
+    with tqdm(
+        total=total,
+        desc="Unpacking",
+        unit="B",
+        unit_scale=True,
+        disable=not progress,
+        file=sys.stderr,
+    ) as bar:
+        for name, member in members:
+            yield name, member
+            bar.update(member.file_size)
+
+
+def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> str:
+    """Write a member to target; return why that failed, or "". A full disk is an OSError."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with archive.open(member) as source, target.open("xb") as file:
+            shutil.copyfileobj(source, file, 2**20)
+    except FileExistsError:
+        return "another file of the archive has its name; rename one of them"
+    except Exception as error:  # its bytes may be anything
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
+        with suppress(OSError):
+            target.unlink()
+        return f"it cannot be unpacked ({getattr(error, 'strerror', None) or error})"
+    return ""
+
+
+def _lone_folder(folder: Path) -> Path:
+    """Return the folder below which everything lies."""
+    entries = list(folder.iterdir())
+    if len(entries) == 1 and entries[0].is_dir() and entries[0].name.lower() not in SPLITS:
+        return _lone_folder(entries[0])
+    return folder

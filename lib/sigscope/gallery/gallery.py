@@ -1,0 +1,160 @@
+"""Galleries: any folder of pictures as a table of items with captions, labels and splits.
+
+An item's id is its path below the gallery's root, and everything else is joined by it. No cell of
+text is ever nan: what is unknown is "".
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from PIL import Image
+
+from sigscope.gallery.folder import GalleryError, Listing
+from sigscope.gallery.metadata import FIELDS
+from sigscope.images.read import FORMATS, open_picture
+
+TABLES = (".csv", ".tsv", ".jsonl", ".parquet")  # files that list pictures
+COLUMNS = ["id", "path", "caption", "captions", *FIELDS]  # always there, and in this order
+Choice = str | Sequence[str] | None  # one value, several, or all of them
+
+
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """Pictures that belong together. It is never empty, and its tables are to be read, not changed.
+
+    Attributes:
+        name: What to call it: the name of its folder.
+        root: The folder that every path counts from.
+        items: One row per picture, in the gallery's order: id (unique), path (below root), caption
+            (the first, or ""), captions (list of str, no blanks, no doubles), category, split
+            ("train", "val", "test" or ""), source, licence, author, duplicate_of (the id of the
+            twin that is kept, or ""), then any further columns of the metadata.
+        problems: What was left out, and why: path, reason.
+    """
+
+    name: str
+    root: Path
+    items: pd.DataFrame
+    problems: pd.DataFrame
+    part: str = ""  # how a subset was chosen, "" for the whole
+
+    @classmethod
+    def of(cls, name: str, root: Path, listing: Listing) -> "Gallery":
+        """Return the gallery of a listing; GalleryError when it lists no pictures.
+
+        A row's path is its id unless it has one of its own.
+        """
+        if not listing.rows:
+            raise GalleryError(_no_pictures(root, listing))
+        return cls(name, root, _items(listing.rows), _problems(listing.problems))
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+        return len(self.items)
+
+    def file(self, id: str) -> Path:
+        """Return where the picture with this id lies; GalleryError when there is none."""
+        if id not in self._paths:
+            raise GalleryError(f"The gallery {self.name} has no item {id!r}.")
+        return self.root / self._paths[id]
+
+    def picture(self, id: str) -> Image.Image:
+        """Return the picture with this id in RGB; PictureError says why it cannot be opened."""
+        return open_picture(self.file(id))
+
+    @cached_property
+    def captions(self) -> pd.DataFrame:
+        """One row per caption, in the order of the items: id, number (0 is the first), caption."""
+        listed = zip(self.items["id"], self.items["captions"], strict=True)
+        rows = [(id, number, text) for id, texts in listed for number, text in enumerate(texts)]
+        table = pd.DataFrame(rows, columns=["id", "number", "caption"])
+        return table.astype({"id": "str", "number": "int64", "caption": "str"})
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over each item's id, captions, category, split and file, in order of id.
+
+        The file counts by its ``content`` where the items have that column, else by its size. It is
+        64 hexadecimal digits, worked out once: a picture changed later does not change it.
+        """
+        digest = hashlib.sha256()
+        columns = [self.items[name].tolist() for name in ("id", "captions", "category", "split")]
+        for row in sorted(zip(*columns, self._states(), strict=True)):  # by id, which is unique
+            digest.update(f"{json.dumps(row)}\n".encode())
+        return digest.hexdigest()
+
+    def subset(self, *, split: Choice = None, category: Choice = None) -> "Gallery":
+        """Return the items of these splits and categories (one or several of each), in their order.
+
+        The name stays; the fingerprint tells a subset from the whole.
+
+        Raises:
+            GalleryError: No item has that split or category (the sentence lists those there are),
+                or none has both.
+        """
+        kept = self._chosen("split", split) & self._chosen("category", category)
+        if not kept.any():
+            raise GalleryError(f"{self.name} has no item of split {split} and category {category}.")
+        part = f"{self.part}{json.dumps([split, category], default=list)}"
+        return replace(self, items=self.items[kept].reset_index(drop=True), part=part)
+
+    def _chosen(self, column: str, wanted: Choice) -> pd.Series:
+        """Return which items have one of the wanted values in column; None wants them all."""
+        wanted = [wanted] if isinstance(wanted, str) else wanted
+        values = self.items[column]
+        if wanted is None:
+            return values.notna()
+        there = sorted(set(values))
+        for value in wanted:
+            if value not in there:
+                raise GalleryError(f"{self.name} has no {column} {value!r}; it has {there}.")
+        return values.isin(list(wanted))
+
+    def _states(self) -> list:
+        """Return what tells whether a picture's file is another now: its content, or its size."""
+        if "content" in self.items:
+            return self.items["content"].tolist()
+        return [_size(os.path.join(self.root, path)) for path in self.items["path"]]
+
+    @cached_property
+    def _paths(self) -> dict[str, str]:
+        return dict(zip(self.items["id"], self.items["path"], strict=True))
+
+
+def _items(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return the items table; text columns hold "" where a row says nothing."""
+    items = pd.DataFrame(rows)
+    items["path"] = items.get("path", items["id"])
+    items["caption"] = [captions[0] if captions else "" for captions in items["captions"]]
+    for column in FIELDS:
+        items[column] = items.get(column, "")
+    text = items.select_dtypes("str").columns
+    items[text] = items[text].fillna("")
+    return items[COLUMNS + [column for column in items if column not in COLUMNS]]
+
+
+def _problems(problems: list[tuple[str, str]]) -> pd.DataFrame:
+    return pd.DataFrame(problems, columns=["path", "reason"], dtype="str")
+
+
+def _size(path: str) -> int:
+    """Return a file's size in bytes, or -1 for one that has gone since it was listed."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return -1
+
+
+def _no_pictures(root: Path, listing: Listing) -> str:
+    sentence = f"{root} holds no pictures that can be read ({', '.join(FORMATS)})."
+    if not listing.problems:
+        return sentence
+    name, reason = listing.problems[0]
+    return f"{sentence} {len(listing.problems)} were left out; the first, {name!r}: {reason}."

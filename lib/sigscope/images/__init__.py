@@ -1,0 +1,7 @@
+"""Bytes become an RGB picture, or a sentence that says why not."""
+
+from sigscope.images.captions import embedded_captions
+from sigscope.images.prefetch import picture_side
+from sigscope.images.read import PictureError, Source, open_picture
+
+__all__ = ["PictureError", "Source", "open_picture", "picture_side", "embedded_captions"]

@@ -1,0 +1,177 @@
+"""Captions inside pictures: what people wrote into EXIF, XMP, IPTC or PNG texts, and only that.
+
+Only titles, descriptions and comments are read: no places, names, serial numbers or thumbnails.
+No pixel is decoded. What cameras and programs write there by themselves is no caption.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from PIL import ExifTags, Image, IptcImagePlugin
+
+from sigscope.images.read import FORMATS, SUFFIXES, opened, plain
+
+MAX_XMP = 500_000  # bytes; programs also keep their history there
+MAX_LETTERS = 5_000  # of a caption; more is data
+DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
+RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+IPTC = {"description": (2, 120), "title": (2, 5)}
+CHARSETS = {b"ASCII\0\0\0": "utf-8", b"UNICODE\0": "utf-16", b"\0" * 8: "utf-8"}
+
+# What nobody wrote: a camera's or program's name or setting, a file's name, numbers, data.
+JUNK = re.compile(
+    r"""
+    \W*                                                # nothing at all
+    | [\W\d_]*                                         # a number, a date
+    | .*\bdigital\ camera\W*                           # OLYMPUS, MINOLTA, KODAK …
+    | (sony|sanyo|hp|fuji\w*)?[ _]*(dsc|photosmart)\W* # SONY DSC
+    | samsung(\ camera\ pictures)? | exif[_ ]?jpe?g.*  # Exif_JPEG_PICTURE
+    | lead\ technologies.* | jpeg | ascii | default | untitled | binary\ comment | screenshot | dcim
+    | (processed|created|edited|made|written|taken)\ (with|by|using|on)\b.* | file\ written\ by.*
+    | creator:\ .* | optimized\ by.* | filter:.* | (oplus|oppo|hdrp?l?|cof|mde|nor|sdr|edf)[_\d]*
+    | imagej=.* | [<{].*                               # XML, JSON and the like
+    | (p|dsc[nf]?|img|imgp|mvi?|vid|pict?|pxl|image|photo|picture|foto|kif|cimg|gopr)[-_ ]?\d*
+    | [\w\-.() ]+\.(jpe?g|png|gif|tiff?|webp|bmp|heic|psd|ai|svg|pdf)
+    """,
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
+
+
+def embedded_captions(file: str | Path) -> list[str]:
+    """Return the captions written into a picture, without doubles; [] where there are none.
+
+    Descriptions come before titles, and titles before comments: ImageDescription, XPTitle and
+    XPComment or UserComment of EXIF; dc:description and dc:title of XMP; caption and title of
+    IPTC; Description and Title of PNG. Of several languages the default one is taken.
+
+    A text file beside a picture comes before what this returns: whoever finds one does not ask.
+    Nothing is raised: a file that cannot be read has no captions.
+    """
+    if os.path.splitext(file)[1].lower() not in SUFFIXES:
+        return []
+    try:
+        with opened(file) as (binary, _), Image.open(binary, formats=tuple(FORMATS)) as picture:
+            found = [_tidy(text) for text in _texts(picture)]
+    except Exception:  # decoders raise nearly anything when the bytes are hostile
+        return []
+    own = {Path(file).name.casefold(), Path(file).stem.casefold()}
+    return [
+        text for text in distinct(found) if _says_something(text) and text.casefold() not in own
+    ]
+
+
+def _texts(picture: Image.Image) -> Iterator[str]:
+    """Yield every text of a picture that may be a caption, in the order of ``read``."""
+    parts = []
+    for source in (_of_exif, _of_xmp, _of_iptc, _of_png):
+        with suppress(Exception):  # one part may be damaged where the others are not
+            parts.append(source(picture))
+    for kind in ("description", "title", "comment"):
+        yield from (part[kind] for part in parts if kind in part)
+
+
+def _of_exif(picture: Image.Image) -> dict[str, str]:
+    exif = picture.getexif()
+    if not exif:
+        return {}
+    details = exif.get_ifd(ExifTags.IFD.Exif) if ExifTags.IFD.Exif in exif else {}
+    comments = (
+        _windows_text(exif.get(ExifTags.Base.XPComment)),
+        _with_charset(details.get(ExifTags.Base.UserComment)),
+    )
+    return {
+        "description": _latin_or_utf8(exif.get(ExifTags.Base.ImageDescription)),
+        "title": _windows_text(exif.get(ExifTags.Base.XPTitle)),
+        "comment": next(filter(_says_something, map(_tidy, comments)), ""),
+    }
+
+
+def _of_xmp(picture: Image.Image) -> dict[str, str]:
+    xmp = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
+    xmp = xmp.encode() if isinstance(xmp, str) else xmp
+    wanted = [kind for kind in ("description", "title") if b":" + kind.encode() in xmp]
+    if not wanted or len(xmp) > MAX_XMP:
+        return {}
+    from defusedxml import ElementTree
+
+    root = ElementTree.fromstring(xmp.rstrip(b"\0 "))
+    return {kind: _first_language(root, kind) for kind in wanted}
+
+
+def _first_language(root: Element, kind: str) -> str:
+    """Return a Dublin Core text of an XMP packet in its default language, or in its first."""
+    for element in root.iter(DUBLIN_CORE + kind):
+        spoken = list(element.iter(RDF + "li")) or [element]
+        default = [each for each in spoken if each.get(LANGUAGE) == "x-default"]
+        return (default or spoken)[0].text or ""
+    values = (each.get(DUBLIN_CORE + kind) for each in root.iter(RDF + "Description"))
+    return next(filter(None, values), "")
+
+
+def _of_iptc(picture: Image.Image) -> dict[str, str]:
+    if "photoshop" not in picture.info and picture.format != "TIFF":
+        return {}
+    found = IptcImagePlugin.getiptcinfo(picture) or {}
+    return {kind: _latin_or_utf8(found.get(number)) for kind, number in IPTC.items()}
+
+
+def _of_png(picture: Image.Image) -> dict[str, str]:
+    if picture.format != "PNG":
+        return {}
+    return {kind: str(picture.info.get(kind.capitalize(), "")) for kind in ("description", "title")}
+
+
+def _latin_or_utf8(value: Any) -> str:
+    """Return a text that should be ASCII, is UTF-8 mostly, and was perhaps read as Latin-1."""
+    if isinstance(value, list | tuple):
+        value = value[0] if value else ""
+    if isinstance(value, str):
+        value = value.encode("latin-1") if value.isascii() or max(value) < "\u0100" else value
+    if not isinstance(value, bytes):
+        return value or ""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _windows_text(value: Any) -> str:
+    """Return a text that Windows wrote into EXIF as UTF-16."""
+    value = bytes(value) if isinstance(value, tuple) else value
+    return value.decode("utf-16-le", "ignore") if isinstance(value, bytes) else str(value or "")
+
+
+def _with_charset(value: Any) -> str:
+    """Return a UserComment, which names its encoding in its first eight bytes."""
+    if not isinstance(value, bytes):
+        return _latin_or_utf8(value)
+    charset = CHARSETS.get(value[:8])
+    if charset is None:
+        return "" if value.startswith(b"JIS\0") else _latin_or_utf8(value)
+    if charset == "utf-16":  # which of the two it is is said by the camera, or by its zeros
+        charset = "utf-16-be" if value[8:9] == b"\0" else "utf-16-le"
+    return value[8:].decode(charset, "ignore")
+
+
+def _tidy(text: str) -> str:
+    """Return text on one line, without what is cut off by a zero and without a byte order mark."""
+    return " ".join(plain(text).split("\0")[0].replace("\ufeff", "").split())
+
+
+def _says_something(text: str) -> bool:
+    """Return whether a person may have written text."""
+    if len(text) > MAX_LETTERS or not all(letter.isprintable() for letter in text):
+        return False
+    return JUNK.fullmatch(text) is None
+
+
+def distinct(captions: Iterable[str]) -> list[str]:
+    """Return the captions in their order, trimmed, without blanks and without doubles."""
+    trimmed = (caption.strip() for caption in captions)
+    return list(dict.fromkeys(caption for caption in trimmed if caption))

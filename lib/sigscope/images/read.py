@@ -1,0 +1,274 @@
+"""Pictures: whatever a person hands over becomes an RGB picture, or a sentence saying why not.
+
+RGB means what a person would see on white paper: sRGB, the right way up, transparent parts white,
+deep and floating-point pictures scaled into 0–255 rather than clipped, and of an animation the
+first frame that shows something (it may fade in from black).
+
+Damage that decodes cannot be seen: a JPEG with wrong bytes in its middle shows wrong colours and
+raises nothing; only its hash, kept from before, could tell.
+"""
+
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO, TextIOBase
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from sigscope.images.colour import in_srgb
+from sigscope.images.sniff import CUT, EPS, HEAD, HEIC, RAW, SVG, diagnosis
+
+Source = str | Path | bytes | BinaryIO | Image.Image
+
+FORMATS = {  # what we read, and how its files are called; never EPS, which runs Ghostscript
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "PNG": (".png", ".apng"),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "BMP": (".bmp", ".dib"),
+    "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif",),
+}
+SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+
+REFUSED = {  # pictures too, but not ones we read, and what to save them as
+    SVG: (".svg", ".svgz"),
+    EPS: (".eps", ".ps", ".ai"),
+    HEIC: (".heic", ".heif", ".hif"),
+    RAW: (
+        *(".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".dng", ".orf", ".raf"),
+        *(".rw2", ".pef", ".srw", ".x3f", ".3fr", ".iiq", ".erf", ".kdc", ".mrw"),
+    ),
+    "it is a picture in a format that is not read here; save it as PNG": (
+        *(".jxl", ".jp2", ".psd", ".xcf", ".ico", ".tga", ".ppm", ".pgm", ".pbm"),
+    ),
+}
+REFUSED_SUFFIXES = {suffix: what for what, suffixes in REFUSED.items() for suffix in suffixes}
+
+MAX_PIXELS = 89_478_485  # Pillow's own limit for a picture that is no "decompression bomb"
+MAX_BYTES = 1_000_000_000  # of a file; some decoders read all of it into memory
+WHITE = {"I": (255, 65_535), "F": (1,), "I;16": (65_535,)}  # usual values of white, by mode
+
+MOVING = ("GIF", "WEBP", "PNG", "AVIF")  # formats whose frames follow each other in time
+FRAMES = 50  # looked at, at most, for one that shows something
+FLAT = 8  # of 255: what the values of a frame that shows nothing may differ by
+DNG_VERSION = 50_706  # the TIFF tag that only raw files have; Pillow would find a thumbnail there
+
+# What each EXIF orientation asks for. ImageOps.exif_transpose would also write the EXIF block anew,
+# and fails on a damaged one although its orientation can be read.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# What Pillow warns of is decoded all the same, or refused below with a sentence.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+class PictureError(ValueError):
+    """What was handed over is not a picture we can read; the message is a sentence for a person."""
+
+    def __init__(self, sentence: str):
+        """Keep the sentence, made safe for any file: a name in it need not be UTF-8."""
+        super().__init__(plain(sentence))
+
+
+def plain(text: str) -> str:
+    r"""Return text with whatever UTF-8 cannot hold spelt out (\udce9), so any file takes it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def open_picture(source: Source, *, max_side: int | None = None) -> Image.Image:
+    """Return the picture as a person would see it, in mode RGB, with no metadata left on it.
+
+    Args:
+        source: A file's path, its bytes, a binary file (read from its beginning, left open), or a
+            PIL picture (left as it is; an animation keeps the frame it is at).
+        max_side: When the picture will be used at no more than this many pixels a side, a JPEG may
+            be decoded at 1/2, 1/4 or 1/8 of its size; no side ends up below 2 × max_side by that.
+            Nothing is enlarged, and other formats keep their size.
+
+    Raises:
+        PictureError: There is no such file, or it cannot be read, or it is no picture of FORMATS,
+            or it is damaged, or it has more than MAX_PIXELS pixels or MAX_BYTES bytes.
+        ValueError: max_side is below 1.
+        TypeError: source is none of these things.
+    """
+    if max_side is not None and max_side < 1:
+        raise ValueError(f"max_side is {max_side}; give a number of pixels, 1 or more")
+    if isinstance(source, Image.Image):
+        return _rgb(source, "The picture")
+    with opened(source) as (file, name):
+        picture = _recognised(file, name)
+        if max_side is not None:
+            picture.draft(picture.mode, (2 * max_side, 2 * max_side))
+        return _rgb(picture, name, may_seek=True)
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[tuple[BinaryIO, str]]:
+    """Yield a seekable binary file, and what to call it in a sentence."""
+    if isinstance(source, str | Path):
+        with _opened_path(Path(source)) as file:
+            yield file, Path(source).name
+    elif isinstance(source, bytes | bytearray | memoryview):
+        yield BytesIO(source), "The picture"
+    elif hasattr(source, "read") and not isinstance(source, TextIOBase):
+        name = str(getattr(source, "name", "The picture"))
+        yield _seekable(source), Path(name).name
+    else:
+        kind = type(source).__name__
+        raise TypeError(f"a picture is a path, bytes, a binary file or a PIL image, not {kind}")
+
+
+def _opened_path(path: Path) -> BinaryIO:
+    """Open an ordinary file; a missing one, a folder and a forbidden one have their sentences."""
+    try:
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_BYTES:
+            return open(path, "rb", opener=_without_waiting)
+    except FileNotFoundError as error:
+        raise PictureError(f"There is no file {path}; check its name and folder.") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PictureError(f"{path} cannot be opened ({reason}).") from error
+    if stat.S_ISREG(status.st_mode):
+        gigabytes = MAX_BYTES // 10**9
+        raise PictureError(f"{path} has more than {gigabytes} GB; make it smaller first.")
+    what = "a folder" if stat.S_ISDIR(status.st_mode) else "not an ordinary file"
+    raise PictureError(f"{path} is {what}; give the path of a picture.")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file that may have become a pipe a moment ago, which nobody writes to."""
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError("it is not an ordinary file any more")
+
+
+def _seekable(file: BinaryIO) -> BinaryIO:
+    """Return file, or its bytes in memory when it cannot go back to its beginning (Pillow does)."""
+    return file if file.seekable() else BytesIO(file.read())
+
+
+def _recognised(file: BinaryIO, name: str) -> Image.Image:
+    """Return the picture in file with its header read and its pixels still to be decoded."""
+    try:
+        picture = Image.open(file, formats=tuple(FORMATS))
+    except Image.DecompressionBombError as error:
+        raise PictureError(_too_large(name)) from error
+    except Exception as error:  # decoders raise nearly anything when the bytes are hostile
+        file.seek(0)
+        reason = diagnosis(file.read(HEAD) or b"", tuple(FORMATS), str(error))
+        raise PictureError(f"{name} cannot be read: {reason}.") from error
+    if DNG_VERSION in getattr(picture, "tag_v2", ()):
+        raise PictureError(f"{name} cannot be read: {RAW}.")
+    return picture
+
+
+def _rgb(picture: Image.Image, name: str, *, may_seek: bool = False) -> Image.Image:
+    """Return a decoded, upright RGB copy of picture; name is for the sentence when that fails."""
+    pixels = picture.width * picture.height
+    if pixels > MAX_PIXELS:
+        raise PictureError(_too_large(name))
+    if pixels == 0:
+        raise PictureError(f"{name} has no pixels ({picture.width} × {picture.height}).")
+    try:
+        picture.load()
+        if may_seek and _moves(picture):
+            _show_something(picture)
+        rgb = _flattened(_upright(picture))
+    except Exception as error:  # as above: a decoder met bytes it cannot make sense of
+        reason = CUT.replace("damaged", f"damaged ({error})")
+        raise PictureError(f"{name} cannot be read: {reason}.") from error
+    rgb = rgb.copy() if rgb is picture else rgb
+    rgb.info = {}
+    return rgb
+
+
+def _moves(picture: Image.Image) -> bool:
+    try:
+        return picture.format in MOVING and picture.is_animated
+    except Exception:  # a later frame is damaged; what can be shown is the first
+        return False
+
+
+def _show_something(picture: Image.Image) -> None:
+    """Leave an animation at its first frame that is not all of one colour, if there is one."""
+    affordable = MAX_PIXELS // (picture.width * picture.height)
+    with suppress(Exception):  # as above
+        for frame in range(min(picture.n_frames, FRAMES, affordable)):
+            picture.seek(frame)
+            ranges = picture.convert("RGBA").getextrema()
+            if any(highest - lowest > FLAT for lowest, highest in ranges):
+                return
+    picture.seek(0)
+    picture.load()
+
+
+def _too_large(name: str) -> str:
+    return f"{name} has more than {MAX_PIXELS // 10**6} million pixels; make it smaller first."
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """Return picture turned as its EXIF orientation says; itself where that says nothing."""
+    try:
+        turn = TURNS.get(picture.getexif().get(ExifTags.Base.Orientation))
+    except Exception:  # the EXIF block is damaged, which is no harm to the picture
+        turn = None
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _flattened(picture: Image.Image) -> Image.Image:
+    """Return picture in mode RGB: deep values scaled, in sRGB, transparent parts laid on white."""
+    profile = picture.info.get("icc_profile")
+    if picture.mode in WHITE or picture.mode.startswith("I;16"):
+        picture = _scaled(picture)
+    if picture.mode == "La":  # Pillow converts premultiplied grey to LA only
+        picture = picture.convert("LA")
+    picture = in_srgb(picture, profile)
+    if picture.has_transparency_data:
+        paper = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(paper, picture.convert("RGBA"))
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _scaled(picture: Image.Image) -> Image.Image:
+    """Return a deep grey picture in mode L, its order of brightness kept.
+
+    Black is 0, or the darkest value if that is negative. White is the first of the usual values
+    (WHITE) that no pixel exceeds, or the brightest pixel. NaN and infinities become black.
+    """
+    values = np.asarray(picture)
+    ranges = [(band.min(), band.max()) for band in map(_finite, _bands(values))]
+    black = min(0, *(darkest for darkest, _ in ranges))
+    brightest = max(brightest for _, brightest in ranges)
+    usual = WHITE["I;16" if picture.mode.startswith("I;16") else picture.mode]
+    white = next((value for value in usual if brightest <= value), brightest)
+    grey = np.empty(values.shape, np.uint8)
+    for band, made in zip(_bands(values), _bands(grey), strict=True):
+        made[:] = (255 * (_finite(band) - black) / (white - black)).round()
+    return Image.fromarray(grey)
+
+
+def _bands(values: np.ndarray) -> list[np.ndarray]:
+    """Return stretches of rows of about a million pixels: the work on them needs much memory."""
+    rows = max(1, 2**20 // values.shape[1])
+    return [values[start : start + rows] for start in range(0, len(values), rows)]
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0)

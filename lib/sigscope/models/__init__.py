@@ -1,0 +1,8 @@
+"""A text or a picture becomes a unit vector: SigLIP, SigLIP 2, CLIP and dual encoders."""
+
+from sigscope.models.captioners import BlipCaptions, Captioner, NearestCaptions
+from sigscope.models.encoder import Encoder
+from sigscope.models.families import FAMILIES
+from sigscope.models.hub import ModelError
+
+__all__ = ["BlipCaptions", "Captioner", "Encoder", "FAMILIES", "ModelError", "NearestCaptions"]

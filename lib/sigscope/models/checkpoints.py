@@ -1,0 +1,177 @@
+"""Checkpoints: folders with config.json, safetensors, and the files of a tokenizer and processor.
+
+Everything here reads small files and headers only, so what is wrong with a checkpoint is said in
+one sentence before torch is imported.
+"""
+
+import hashlib
+import os
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from sigscope import files, paths
+from sigscope.models import hub
+from sigscope.models.families import FAMILIES, family_of
+from sigscope.models.hub import ModelError
+
+WEIGHTS = "model.safetensors"
+WEIGHTS_LIST = "model.safetensors.index.json"
+TOKENIZERS = ("tokenizer.json", "spiece.model", "tokenizer.model", "vocab.txt", "vocab.json")
+NOT_PREPROCESSING = ("processor_class", "auto_map", "feature_extractor_type")
+HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+
+
+def named(model: str | Path | None) -> str | Path:
+    """Return model, or for None what SIGSCOPE_MODEL names, or the shipped model."""
+    if model is None:
+        model = os.environ.get("SIGSCOPE_MODEL") or paths.MINI
+    return paths.MINI if model == paths.MINI.name and not Path(model).is_dir() else model
+
+
+def locate(model: str | Path, towers: tuple[str, ...]) -> Path:
+    """Return the folder with model's files: the folder given, or the hub's, downloaded if need be.
+
+    Raises:
+        ModelError: There is no such folder, or the hub has no such model or cannot be reached.
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return folder.resolve()
+    if folder.exists():
+        raise ModelError(
+            f"{model} is a file; give the folder that holds config.json and the weights"
+        )
+    if _looks_like_a_path(model):
+        raise ModelError(f"there is no model folder {model}; check the path, or {hub.WAYS_ON}")
+    cached = hub.cached_snapshot(str(model))
+    return cached if cached and complete(cached, towers) else hub.download(str(model))
+
+
+def complete(folder: Path, towers: tuple[str, ...]) -> bool:
+    """Return whether nothing is missing from folder for these towers."""
+    try:
+        check(folder, towers)
+    except ModelError:
+        return False
+    return True
+
+
+def check(folder: Path, towers: tuple[str, ...]) -> str:
+    """Return the family of the checkpoint in folder, once each file that towers need is found.
+
+    Raises:
+        ModelError: A file is missing, cut short, or of a model that sigscope does not know.
+    """
+    family = _family(folder)
+    for path in weight_files(folder):
+        _check_weights(path)
+    if "image" in towers and picture_rules(folder) is None:
+        raise ModelError(
+            f"{folder} says nowhere how pictures are prepared; add its preprocessor_config.json"
+        )
+    if "text" in towers:
+        _check_tokenizer(folder)
+    return family
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Return the safetensors files of a checkpoint, in the order of their names."""
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    names = _json(folder / WEIGHTS_LIST).get("weight_map", {}).values()
+    if not names:
+        raise ModelError(
+            f"{folder} has no {WEIGHTS}; sigscope reads safetensors only, so save the model as such"
+        )
+    missing = [name for name in sorted(set(names)) if not (folder / name).is_file()]
+    if missing:
+        raise ModelError(f"{folder} lacks {', '.join(missing)}; download the model again")
+    return [folder / name for name in sorted(set(names))]
+
+
+def weights_sha256(folder: Path) -> str:
+    """Return one SHA-256 for all of a checkpoint's weights, 64 hexadecimal digits."""
+    hashes = {path.name: _sha256(path) for path in weight_files(folder)}
+    if len(hashes) == 1:
+        return next(iter(hashes.values()))
+    listing = "".join(f"{name} {digest}\n" for name, digest in hashes.items())
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def picture_rules(folder: Path) -> dict | None:
+    """Return how pictures are prepared, as the checkpoint's own JSON says it, or None.
+
+    Older checkpoints say it in preprocessor_config.json, newer ones inside processor_config.json.
+    """
+    rules = _json(folder / "processor_config.json").get("image_processor")
+    rules = rules or _json(folder / "preprocessor_config.json")
+    kept = {key: value for key, value in rules.items() if key not in NOT_PREPROCESSING}
+    if "image_processor_type" in kept:
+        kept["image_processor_type"] = re.sub("(Fast|Pil)$", "", kept["image_processor_type"])
+    return kept or None
+
+
+def _looks_like_a_path(model: str | Path) -> bool:
+    return isinstance(model, Path) or not HUB_NAME.fullmatch(model)
+
+
+def _family(folder: Path) -> str:
+    if not (folder / "config.json").is_file():
+        raise ModelError(
+            f"{folder} has no config.json, so it is not a model folder; check the path"
+        )
+    model_type = _json(folder / "config.json").get("model_type")
+    family = family_of(model_type)
+    if family is None:
+        known = ", ".join(family.model_type for family in FAMILIES.values())
+        raise ModelError(f"{folder} holds a model of type {model_type}; sigscope reads {known}")
+    return family
+
+
+def _check_tokenizer(folder: Path) -> None:
+    """Refuse a missing tokenizer, or one that pads on the left as none was when it was trained."""
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        raise ModelError(f"{folder} has no tokenizer; add one of {', '.join(TOKENIZERS)}")
+    if _json(folder / "tokenizer_config.json").get("padding_side", "right") != "right":
+        raise ModelError(
+            f"the tokenizer in {folder} pads on the left, which shifts every text; "
+            'write "padding_side": "right" into its tokenizer_config.json'
+        )
+
+
+def _check_weights(path: Path) -> None:
+    """Read the header, which says how long the file must be."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as weights:
+            weights.keys()
+    except (SafetensorError, OSError) as error:
+        with path.open("rb") as file:
+            pointer = file.read(40).startswith(b"version https://git-lfs")
+        what = "only a Git LFS pointer, not the weights" if pointer else "not whole"
+        raise ModelError(f"the weights {path} are {what} ({error}); download them again") from error
+
+
+def _sha256(path: Path) -> str:
+    state = path.stat()
+    return _sha256_of_state(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _sha256_of_state(path: Path, size: int, mtime_ns: int) -> str:
+    return files.sha256(path)
+
+
+def _json(path: Path) -> dict:
+    """Return what a JSON file holds; an absent file holds nothing."""
+    if not path.is_file():
+        return {}
+    try:
+        value = files.read_json(path)
+    except ValueError as error:
+        raise ModelError(str(error)) from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{path} holds no settings; download it again")
+    return value

@@ -1,0 +1,298 @@
+"""The encoder: texts and pictures become unit vectors, float32 rows whose inner product is cosine.
+
+One class serves SigLIP, SigLIP 2, CLIP and dual encoders; what differs between them is a row of
+``families.FAMILIES``. An encoder never changes once it is loaded, and many threads may share it.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from sigscope.models import agreement, checkpoints, shortcuts
+from sigscope.models.families import FAMILIES, text_rules
+from sigscope.models.hub import ModelError
+from sigscope.models.towers import (
+    PARTS,
+    choose_device,
+    choose_dtype,
+    converted,
+    has_convolutions,
+    known,
+    load_config,
+    load_network,
+    load_processor,
+    load_tokenizer,
+    pooled,
+)
+
+__all__ = ["Encoder", "ModelError"]
+
+FEW = 2  # pictures at once in a convolutional tower on a CPU core: what its caches hold
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Encoder:
+    """A checkpoint's towers, ready to encode; make one with ``Encoder.load``."""
+
+    model: str  # the name given; for a folder its last part
+    family: str  # a key of FAMILIES
+    dimension: int
+    device: str
+    dtype: str  # the number format the towers compute in; vectors are always float32
+    towers: tuple[str, ...]
+    folder: Path
+    rules: Mapping  # how texts are written
+    note: str  # what a person should know about the choices made, or nothing
+    _network: Any
+    _tokenizer: Any
+    _prepare: Any
+    _lock: threading.Lock = field(default_factory=threading.Lock)  # one at a time at the tokenizer
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path | None = None,
+        *,
+        towers: Sequence[str] = ("text", "image"),
+        device: str = "auto",
+        dtype: str = "auto",
+    ) -> "Encoder":
+        """Return the encoder of a checkpoint.
+
+        Args:
+            model: A folder or a name on the model hub; None means what the environment variable
+                SIGSCOPE_MODEL says, or else the shipped siglit-mini.
+            towers: The halves to load: ("text",) needs a fraction of the memory and answers texts.
+            device: "auto", "cuda", "mps" or "cpu".
+            dtype: "float32", "bfloat16", "float16", or "auto": what the environment variable
+                SIGSCOPE_DTYPE says, or else bfloat16 where the processor is fast in it. A short
+                format in which a tower, loaded or not, strays from float32 by more than a cosine
+                of 0.999 is given up; ``describe`` says so.
+
+        Raises:
+            ModelError: The model cannot be had or is broken; the sentence says what to do.
+        """
+        towers = known(towers)
+        given = checkpoints.named(model)
+        folder = checkpoints.locate(given, towers)
+        family = checkpoints.check(folder, towers)
+        device = choose_device(device)
+        dtype = choose_dtype(dtype, device)
+        dtype, note = agreement.settled(folder, towers, device, dtype, measure=_least_cosine)
+        config = load_config(folder)
+        network = load_network(folder, FAMILIES[family], config, towers)
+        prepare = (
+            shortcuts.prepare_with(load_processor(folder, config)) if "image" in towers else None
+        )
+        if prepare and device == "cpu" and has_convolutions(network):
+            network = shortcuts.folded(network, prepare(agreement.pictures()))
+        return cls(
+            model=folder.name if Path(given).expanduser().is_dir() else str(given),
+            family=family,
+            dimension=_dimension(config),
+            device=device,
+            dtype=dtype,
+            towers=towers,
+            folder=folder,
+            rules=text_rules(FAMILIES[family], config.text_config.max_position_embeddings),
+            note=note,
+            _network=converted(network, device, dtype),
+            _tokenizer=load_tokenizer(folder, config) if "text" in towers else None,
+            _prepare=prepare,
+        )
+
+    @cached_property
+    def identity(self) -> dict:
+        """What vectors depend on, for manifests: the same on any device, in any number format."""
+        return {
+            "model": self.model,
+            "weights": checkpoints.weights_sha256(self.folder),
+            "preprocessing": {
+                "pictures": checkpoints.picture_rules(self.folder),
+                "texts": dict(self.rules),
+            },
+            "dimension": self.dimension,
+        }
+
+    def encode_texts(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
+        """Return one unit vector per text, float32, shape (n, d), in the order given.
+
+        A text longer than the model reads is cut at the end.
+
+        Raises:
+            ValueError: A text is blank or is not a text; the sentence names its position.
+        """
+        self._require("text")
+        texts = _checked_texts(texts)
+        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        for rows in _batches(order, batch_size):
+            vectors[rows] = self._text_features([texts[row] for row in rows])
+        return _to_unit(vectors, self.model)
+
+    def encode_pictures(self, pictures: Sequence[Image.Image], batch_size: int = 32) -> np.ndarray:
+        """Return one unit vector per RGB picture, float32, shape (n, d), in the order given.
+
+        Raises:
+            ValueError: Something among the pictures is none; the sentence names its position.
+        """
+        self._require("image")
+        batches = _batches(_checked_pictures(pictures), batch_size)
+        parts = [self.encode_batch(self.preprocess(batch)) for batch in batches]
+        return np.concatenate([np.empty((0, self.dimension), dtype=np.float32), *parts])
+
+    def preprocess(self, pictures: Sequence[Image.Image]) -> dict:
+        """Return RGB pictures as the tensors that ``encode_batch`` takes, on the CPU.
+
+        Any thread may call it while others encode.
+        """
+        self._require("image")
+        pictures = [picture.convert("RGB") for picture in _checked_pictures(pictures)]
+        return dict(self._prepare(pictures))
+
+    def encode_batch(self, batch: Mapping) -> np.ndarray:
+        """Return one unit vector, float32, shape (n, d), per picture of a preprocessed batch."""
+        self._require("image")
+        return _to_unit(self._picture_features(batch), self.model)
+
+    def agreement(self, pictures: Sequence[Image.Image], texts: Sequence[str]) -> dict[str, float]:
+        """Return the smallest cosine to the same checkpoint in float32, for each tower loaded."""
+        exact = Encoder.load(self.folder, towers=self.towers, device=self.device, dtype="float32")
+        return _agreement(self._answers(pictures, texts), exact._answers(pictures, texts))
+
+    def describe(self) -> str:
+        """Return one line that says which model computes where, how, and what else to know."""
+        from torch import get_num_threads
+
+        n = get_num_threads()
+        threads = f", {n} thread{'s' if n > 1 else ''}" if self.device == "cpu" else ""
+        half = "" if len(self.towers) == len(PARTS) else f", {self.towers[0]} tower only"
+        return (
+            f"{self.model} ({FAMILIES[self.family].label}, {self.dimension}-d{half}) "
+            f"on {self.device.upper()} in {self.dtype}{threads}{self.note}"
+        )
+
+    def __repr__(self) -> str:
+        """Return what ``describe`` says, in brackets."""
+        return f"<Encoder {self.describe()}>"
+
+    @cached_property
+    def _convolves(self) -> bool:
+        return self.device == "cpu" and has_convolutions(self._network)
+
+    def _require(self, tower: str) -> None:
+        if tower not in self.towers:
+            raise ModelError(
+                f"{self.model} was loaded without its {tower} tower; "
+                f'load it with towers=("{tower}",) or with both'
+            )
+
+    def _tokens(self, texts: list[str]) -> dict:
+        if self.rules["lower_case"]:
+            texts = [text.lower() for text in texts]
+        with self._lock:
+            tokens = self._tokenizer(
+                texts,
+                padding=self.rules["padding"],
+                padding_side=self.rules["padding_side"],
+                truncation=True,
+                max_length=self.rules["max_length"],
+                return_attention_mask=True,
+                return_tensors="pt",
+            )
+        return {name: tokens[name].to(self.device) for name in self.rules["inputs"]}
+
+    def _text_features(self, texts: list[str]) -> np.ndarray:
+        import torch
+
+        with torch.inference_mode():
+            return pooled(self._network.get_text_features(**self._tokens(texts)))
+
+    def _picture_features(self, batch: Mapping) -> np.ndarray:
+        if not self._convolves or len(batch["pixel_values"]) <= FEW:
+            return self._features_at_once(batch)
+        parts = zip(*(tensor.split(FEW) for tensor in batch.values()), strict=True)
+        inputs = (dict(zip(batch, part, strict=True)) for part in parts)
+        return np.concatenate(list(shortcuts.abreast().map(self._features_at_once, inputs)))
+
+    def _features_at_once(self, inputs: Mapping) -> np.ndarray:
+        import torch
+
+        layout = torch.channels_last if self._convolves else torch.contiguous_format
+        inputs = {name: tensor.to(self.device) for name, tensor in inputs.items()}
+        pixels = inputs["pixel_values"].to(self._network.dtype)
+        inputs["pixel_values"] = pixels.contiguous(memory_format=layout)
+        with torch.inference_mode():
+            return pooled(self._network.get_image_features(**inputs))
+
+    def _answers(self, pictures: Sequence[Image.Image], texts: Sequence[str]) -> dict:
+        """Return the vectors of the towers that are loaded, by tower."""
+        answers = {}
+        if "text" in self.towers:
+            answers["text"] = self.encode_texts(texts)
+        if "image" in self.towers:
+            answers["image"] = self.encode_pictures(pictures)
+        return answers
+
+
+def _least_cosine(folder: Path, towers: tuple[str, ...], device: str, dtype: str) -> float:
+    """Return the smallest cosine of a checkpoint in a short number format to itself in float32."""
+    encoder = Encoder.load(folder, towers=towers, device=device, dtype="float32")
+    exact = encoder._answers(agreement.pictures(), agreement.TEXTS)
+    short = replace(encoder, dtype=dtype, _network=converted(encoder._network, device, dtype))
+    try:
+        answers = short._answers(agreement.pictures(), agreement.TEXTS)
+    except ModelError:
+        return 0.0
+    return min(_agreement(answers, exact).values())
+
+
+def _dimension(config: Any) -> int:
+    return getattr(config, "projection_dim", None) or config.text_config.projection_size
+
+
+def _checked_texts(texts: Sequence[str]) -> list[str]:
+    if isinstance(texts, str):
+        raise ValueError("encode_texts takes a list of texts; write [text] for a single one")
+    for position, text in enumerate(texts):
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError(f"the text at position {position} is empty; leave it out or write one")
+    return [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+
+
+def _checked_pictures(pictures: Sequence[Image.Image]) -> list[Image.Image]:
+    if isinstance(pictures, Image.Image):
+        raise ValueError("pictures are taken as a list; write [picture] for a single one")
+    for position, picture in enumerate(pictures):
+        if not isinstance(picture, Image.Image):
+            kind = type(picture).__name__
+            raise ValueError(f"the picture at position {position} is a {kind}; open it with Pillow")
+    return list(pictures)
+
+
+def _batches(items: list, batch_size: int) -> Iterator[list]:
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+    return (items[start : start + batch_size] for start in range(0, len(items), batch_size))
+
+
+def _to_unit(vectors: np.ndarray, model: str) -> np.ndarray:
+    """Return vectors, shape (n, d), at length 1; a row without a direction is an error."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
+    if bad.size:
+        raise ModelError(
+            f"{model} gave row {bad[0]} of {len(vectors)} a vector of zeros or of no numbers; "
+            "its weights are not those of a trained model"
+        )
+    return vectors / norms
+
+
+def _agreement(ours: dict, exact: dict) -> dict[str, float]:
+    return {tower: agreement.least_cosine(ours[tower], exact[tower]) for tower in exact}

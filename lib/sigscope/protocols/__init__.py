@@ -1,0 +1,24 @@
+"""The five reports' protocols, their figures beside ours."""
+
+from sigscope.protocols.captions import both_ways, caption_recall, setup_check
+from sigscope.protocols.classes import class_map, prompts_compared
+from sigscope.protocols.indexes import four_tasks
+from sigscope.protocols.landmarks import Landmark, judge_landmarks, trapezoid_average_precision
+from sigscope.protocols.lost_neighbours import relevance_of
+from sigscope.protocols.published import R1_QUERIES, R3_MS, published
+
+__all__ = [
+    "Landmark",
+    "R1_QUERIES",
+    "R3_MS",
+    "both_ways",
+    "caption_recall",
+    "class_map",
+    "four_tasks",
+    "judge_landmarks",
+    "prompts_compared",
+    "published",
+    "relevance_of",
+    "setup_check",
+    "trapezoid_average_precision",
+]

@@ -1,0 +1,213 @@
+"""R3's protocol: four tasks, {caption, image} x {internal, external}, for several search methods.
+
+Internal: the query is part of the data set, and its own picture is the one right answer. External:
+the query is new, and what plain kNN finds first is taken as right, so these figures say how near
+an index comes to exact search and nothing of whether people would agree.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sigscope.embeddings.embed import Embeddings
+from sigscope.evaluation.evaluate import scored
+from sigscope.evaluation.intervals import interval
+from sigscope.evaluation.metrics import cosine_gain_ndcg
+from sigscope.evaluation.rankings import judge_lists
+from sigscope.evaluation.tasks import Task, caption_tasks, items_of
+from sigscope.gallery.gallery import Gallery
+from sigscope.indexes.exact import exact_neighbours
+from sigscope.indexes.index import IndexSpec
+from sigscope.protocols.methods import Method, opened
+from sigscope.protocols.published import R3_MS, R3_SAID, Outcome, beside, depends
+
+TASKS = ("internal caption", "internal image", "external caption", "external image")
+METHODS = ("knn", "flat-l2", "flat", "ivf-l2", "ivf")  # AutoFaiss is added as a builder
+TIMED = 50  # queries asked alone for the median time
+
+
+def four_tasks(
+    gallery: Gallery,
+    embeddings: Embeddings,
+    *,
+    split: str = "test",
+    indexes: Sequence[Any] | Mapping[str, Any] = METHODS,
+    ks: Sequence[int] = (1, 3, 5, 7),
+    timed: int = TIMED,
+    seed: int = 0,
+) -> Outcome:
+    """Return R3's precision@k, cosine-gain NDCG@k and times for each method and task.
+
+    Queries are the split's captions and pictures. The internal tasks search the whole gallery, the
+    external ones all of it but the split, so that their queries are new. R3's "precision@k" is
+    `metrics.hit_at_k`; its NDCG is `metrics.cosine_gain_ndcg`. A time is the median of queries
+    asked one at a time, encoding not counted.
+
+    Args:
+        gallery: what the embeddings are of.
+        embeddings: of the whole gallery.
+        split: whose captions and pictures are the queries.
+        indexes: names in ``INDEXES``, specs, builders such as ``autofaiss_env.AutoFaiss()``, by
+            name if in a mapping. Each is built twice: over the whole gallery, and without split.
+        ks: the k of precision@k and NDCG@k.
+        timed: how many queries are timed.
+        seed: of the bootstrap.
+    """
+    _check_can_be_built(indexes)
+    tasks = r3_tasks(gallery, embeddings, split)
+    rows, tables = [], []
+    for where in ("internal", "external"):
+        both = [tasks[f"{where} {what}"] for what in ("caption", "image")]
+        exact = [exact_neighbours(task.xb, task.xq, max(ks)) for task in both]
+        for method in opened(indexes, both[0].xb, both[0].answers):
+            rows += _initialise(method, both[0]) if where == "internal" else []
+            for task, rows_of_knn in zip(both, exact, strict=True):
+                if method.search is None:
+                    rows.append(_failed(method, task))
+                    continue
+                table = _scored(method, task, rows_of_knn, ks)
+                tables.append(table)
+                rows += [*_rows(method, task, table, ks, seed), _time(method, task, max(ks), timed)]
+    return Outcome(beside(rows), pd.concat(tables, ignore_index=True), both[0].about)
+
+
+def r3_tasks(gallery: Gallery, embeddings: Embeddings, split: str) -> dict[str, Task]:
+    """Return R3's four tasks by name; the right answer to each query is one row."""
+    caption = caption_tasks(gallery, embeddings, split, rule="own")["text to image"]
+    asked = items_of(gallery, split)
+    inside = np.array([id in asked for id in embeddings.ids])
+    old = np.flatnonzero(~inside)
+    if not old.size:
+        raise ValueError(f"every picture is in split {split!r}, so no query would be new")
+    queries = {
+        "caption": (caption.ids, caption.texts, caption.xq, caption.right),
+        "image": (
+            embeddings.ids[inside],
+            np.full(inside.sum(), "", dtype=object),
+            embeddings.images[inside],
+            [np.array([row]) for row in np.flatnonzero(inside)],
+        ),
+    }
+    tasks = {}
+    for what, (ids, texts, xq, right) in queries.items():
+        about = caption.about
+        shared = {"ids": ids, "texts": texts, "xq": xq}
+        tasks[f"internal {what}"] = Task(
+            name=f"internal {what}",
+            xb=embeddings.images,
+            answers=embeddings.ids,
+            right=right,
+            about=about,
+            **shared,
+        )
+        xb = embeddings.images[old]
+        tasks[f"external {what}"] = Task(
+            name=f"external {what}",
+            xb=xb,
+            answers=embeddings.ids[old],
+            right=list(exact_neighbours(xb, xq, 1)),
+            about={**about, "searched": len(old)},
+            **shared,
+        )
+    return tasks
+
+
+def _check_can_be_built(indexes: Sequence[Any] | Mapping[str, Any]) -> None:
+    named = indexes.items() if isinstance(indexes, Mapping) else [(None, e) for e in indexes]
+    for name, entry in named:
+        if not isinstance(entry, str | IndexSpec) and (
+            hasattr(entry, "search") or not hasattr(entry, "build")
+        ):
+            name = name or getattr(entry, "name", entry)
+            raise ValueError(
+                f"{name!r} is already over some rows, and R3 searches two sets; give the name of "
+                "an index, a spec, or a builder"
+            )
+
+
+def _scored(method: Method, task: Task, exact: np.ndarray, ks: Sequence[int]) -> pd.DataFrame:
+    """Return the per-query table of one method and task."""
+    _, found = method.found(task.xq, exact.shape[1])
+    judged = judge_lists(found, task.right, len(task.answers))
+    table = scored(task, judged, [f"hit rate@{k}" for k in ks])
+    table = table.rename(columns={f"hit rate@{k}": f"precision@{k}" for k in ks})
+    if task.name.startswith("external"):
+        for k in ks:
+            table[f"NDCG@{k}"] = cosine_gain_ndcg(found[:, :k], exact[:, :k], task.xb)
+    return table.assign(method=method.name)
+
+
+def _rows(
+    method: Method, task: Task, table: pd.DataFrame, ks: Sequence[int], seed: int
+) -> list[dict]:
+    rows = []
+    for kind in ("precision", "NDCG"):
+        for k in ks:
+            name = f"{kind}@{k}"
+            if name not in table:
+                continue
+            low, high = interval(table[name], table["id"], np.random.default_rng(seed))
+            word, said = R3_SAID.get((kind, task.name), ("", np.nan))
+            more = [f"report: {word} {said}"] if word else []
+            rows.append(
+                {
+                    "figure": f"{name}, {task.name}, {_label(method)}",
+                    "report": said,
+                    "here": table[name].mean(),
+                    "low": low,
+                    "high": high,
+                    "depends_on": _words(method, task, *more),
+                    **_key(method, task, kind, k),
+                }
+            )
+    return rows
+
+
+def _time(method: Method, task: Task, k: int, timed: int) -> dict:
+    return {
+        "figure": f"ms per query, {task.name}, {_label(method)}",
+        "report": _reported_ms(method, task.name),
+        "here": method.ms_per_query(task.xq[:timed], k),
+        "depends_on": _words(method, task, f"k {k}, median of {timed} asked alone, this machine"),
+        **_key(method, task, "ms", k),
+    }
+
+
+def _initialise(method: Method, task: Task) -> list[dict]:
+    return [
+        {
+            "figure": f"initialise (ms), {_label(method)}",
+            "report": _reported_ms(method, "initialise"),
+            "here": 1000 * method.build_s,
+            "depends_on": method.problem or _words(method, task, "this machine"),
+            "method": method.name,
+            "task": "",
+            "measure": "initialise ms",
+            "k": 0,
+        }
+    ]
+
+
+def _failed(method: Method, task: Task) -> dict:
+    figure = f"precision, {task.name}, {_label(method)}"
+    key = _key(method, task, "precision", 0)
+    return {"figure": figure, "here": np.nan, "depends_on": method.problem, **key}
+
+
+def _key(method: Method, task: Task, measure: str, k: int) -> dict:
+    return {"method": method.name, "task": task.name, "measure": measure, "k": k}
+
+
+def _label(method: Method) -> str:
+    return R3_MS.set_index("index")["method"].get(method.name, method.name)
+
+
+def _reported_ms(method: Method, column: str) -> float:
+    return float(R3_MS.set_index("index")[column].get(method.name, np.nan))
+
+
+def _words(method: Method, task: Task, *more: str) -> str:
+    right = "own picture right" if task.name.startswith("internal") else "kNN's first result right"
+    return depends(task.about, f"{len(task):,} queries", right, f"index {method.name}", *more)

@@ -1,0 +1,265 @@
+"""Oxford Buildings and Paris: landmarks whose pictures are good, ok or junk.
+
+It is judged as the Oxford group does (Philbin et al. 2007): good and ok are right; junk, of
+which less than a quarter is visible, is taken out of the list before places are counted, so that it
+counts neither way. The query's own picture is among the good ones in the group's ground truth, and
+stays there.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from sigscope.evaluation.intervals import interval
+from sigscope.evaluation.metrics import measured
+from sigscope.evaluation.rankings import Judged
+from sigscope.gallery.gallery import Gallery
+from sigscope.protocols.published import R2_MAP, Outcome, beside
+
+COLLECTIONS = ("Oxford", "Paris")
+PREFIX = "oxc1_"  # of Oxford's pictures in the files of queries, and nowhere else
+QUERY = "_query.txt"
+
+
+@dataclass(frozen=True)
+class Landmark:
+    """The ground truth of one query: names of pictures."""
+
+    good: frozenset[str]
+    ok: frozenset[str] = frozenset()
+    junk: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(
+        cls, good: Iterable[str], ok: Iterable[str] = (), junk: Iterable[str] = ()
+    ) -> "Landmark":
+        """Return the ground truth of these lists; ValueError if a picture is in two of them."""
+        found = cls(frozenset(good), frozenset(ok), frozenset(junk))
+        both = (found.good | found.ok) & found.junk
+        if both:
+            raise ValueError(f"{min(both)!r} is both right and junk; check the ground truth")
+        return found
+
+    @property
+    def right(self) -> frozenset[str]:
+        """Good and ok."""
+        return self.good | self.ok
+
+
+@dataclass(frozen=True)
+class LandmarkQuery:
+    """A query of the group: a part of a picture, and what is right for it.
+
+    Attributes:
+        id: "all_souls_1"; the five of a landmark differ in their number.
+        picture: The id of its picture, "all_souls_000013".
+        box: Left, top, right and bottom of the landmark, in pixels from the picture's top left.
+        truth: Which pictures are good, ok and junk.
+    """
+
+    id: str
+    picture: str
+    box: tuple[float, float, float, float]
+    truth: Landmark
+
+    def cropped(self, gallery: Gallery) -> Image.Image:
+        """Return the part of the picture that is asked for, whole pixels, no larger than it is.
+
+        Raises:
+            ValueError: The box lies outside the picture.
+            GalleryError, PictureError: The gallery has no such picture, or it cannot be opened.
+        """
+        picture = gallery.picture(self.picture)
+        left, top, right, bottom = (round(edge) for edge in self.box)
+        left, top = max(left, 0), max(top, 0)
+        right, bottom = min(right, picture.width), min(bottom, picture.height)
+        if left >= right or top >= bottom:
+            size = f"{picture.width} × {picture.height}"
+            raise ValueError(f"the box {self.box} of {self.id} lies outside its picture ({size})")
+        return picture.crop((left, top, right, bottom))
+
+
+def trapezoid_average_precision(judged: Judged) -> np.ndarray:
+    """Return AP as the Oxford group's compute_ap does: the area under straight lines, in [0, 1].
+
+    Recall rises by 1 / R at each right answer found, at place p_j, and counts with the mean of the
+    precision there, j / p_j, and just before, (j - 1) / (p_j - 1), which is 1 before the first
+    place. So it lies below `metrics.average_precision` wherever a wrong answer stands before a
+    right one. Places are those left when junk is taken out.
+
+    Returns:
+        One number per query, float64, shape (q,); nan where nothing is right.
+    """
+    j, p = judged.order, judged.places
+    before = np.where(p > 1, (j - 1) / np.maximum(p - 1, 1), 1.0)
+    sums = np.bincount(judged.query, weights=(before + j / p) / 2, minlength=len(judged))
+    return np.where(judged.n_right > 0, sums / np.maximum(judged.n_right, 1), np.nan)
+
+
+def judge_landmarks(
+    rankings: Mapping[str, Sequence[str]], truths: Mapping[str, Landmark]
+) -> Judged:
+    """Return where the right pictures stand once junk is taken out, queries in truths' order.
+
+    Args:
+        rankings: for each query the names of pictures, best first; a right one that is missing
+            counts as not found.
+        truths: the ground truth of each query.
+
+    Raises:
+        ValueError: a query has no ranking, or a ranking names a picture twice.
+    """
+    missing = sorted(set(truths) - set(rankings))
+    if missing:
+        raise ValueError(f"{len(missing)} queries have no ranking, the first {missing[0]!r}")
+    places, sizes, n = [], [], 0
+    for query, truth in truths.items():
+        ranked = list(rankings[query])
+        if len(set(ranked)) != len(ranked):
+            raise ValueError(f"the ranking of {query!r} names a picture twice")
+        kept = [name for name in ranked if name not in truth.junk]
+        found = [place for place, name in enumerate(kept, 1) if name in truth.right]
+        places.append(np.array(found, dtype=np.int64))
+        sizes.append(len(truth.right))
+        n = max(n, len(kept))
+    flat = np.concatenate([np.empty(0, np.int64), *places])
+    query = np.repeat(np.arange(len(places)), [len(found) for found in places])
+    n_right = np.array(sizes, dtype=np.int64)
+    return Judged(flat, query, np.ones(flat.size), n_right, np.ones(n_right.sum()), n)
+
+
+def landmark_map(
+    rankings: Mapping[str, Sequence[str]],
+    truths: Mapping[str, Landmark],
+    *,
+    collection: str = "Oxford",
+    model: str = "unknown",
+    ks: Sequence[int] = (5, 10, 20, 50),
+    seed: int = 0,
+) -> Outcome:
+    """Return the Oxford group's mAP, and R2's mAP@k over the right pictures found, beside R2's.
+
+    Intervals draw landmarks: the queries all_souls_1 to all_souls_5 are one.
+
+    Args:
+        rankings: for each query the names of pictures, best first.
+        truths: for each query its good, ok and junk pictures; see `read_landmarks`.
+        collection: Oxford or Paris.
+        model: what made the rankings, for the table.
+        ks: the k of mAP@k.
+        seed: of the bootstrap.
+    """
+    if collection not in COLLECTIONS:
+        raise ValueError(f"R2 has no collection {collection!r}; choose from Oxford, Paris")
+    judged = judge_landmarks(rankings, truths)
+    table = pd.DataFrame({"id": list(truths), "n_right": judged.n_right, "rank": judged.first})
+    table.insert(1, "landmark", [re.sub(r"_\d+$", "", name) for name in truths])
+    table["mAP"] = trapezoid_average_precision(judged)
+    for k in ks:
+        table[f"mAP@{k}"] = measured(judged, f"AP of found@{k}")
+    said = R2_MAP.set_index("k")[collection]
+    known = table[table["n_right"] > 0]
+    landmarks = f"{len(known)} queries of {known['landmark'].nunique()} landmarks"
+    rows = []
+    for k in [0, *ks]:
+        name = f"mAP@{k}" if k else "mAP"
+        low, high = interval(known[name], known["landmark"], np.random.default_rng(seed))
+        how = "divided by right pictures found" if k else "trapezoids, as compute_ap"
+        rows.append(
+            {
+                "figure": f"{name}, {collection}",
+                "report": said.get(k, np.nan),
+                "here": known[name].mean(),
+                "low": low,
+                "high": high,
+                "depends_on": "; ".join([model, collection, landmarks, how, "junk taken out"]),
+                "k": k,
+            }
+        )
+    return Outcome(
+        beside(rows), table, {"model": model, "gallery": collection, "searched": judged.n}
+    )
+
+
+def read_landmarks(folder: str | Path) -> dict[str, Landmark]:
+    """Return the ground truth in a folder of the group's files, by query, in order of name.
+
+    A query called all_souls_1 has all_souls_1_good.txt, _ok.txt and _junk.txt, a name a line.
+    """
+    folder = Path(folder)
+    queries = sorted(path.name.removesuffix("_good.txt") for path in folder.glob("*_good.txt"))
+    if not queries:
+        raise ValueError(f"{folder} has no files *_good.txt; give the folder of the ground truth")
+    return {query: Landmark.of(*_lists(folder, query)) for query in queries}
+
+
+def landmark_queries(folder: str | Path) -> list[LandmarkQuery]:
+    """Return the queries in a folder, or in the one folder below it that has some, by name.
+
+    Raises:
+        ValueError: There are none, those of more than one collection, or one that is not whole.
+    """
+    files = sorted(Path(folder).expanduser().rglob(f"*{QUERY}"))
+    folders = sorted({str(file.parent) for file in files})
+    if not folders:
+        raise ValueError(
+            f"{folder} has no files *{QUERY}; download the ground truth (gt_files_170407.tgz for "
+            "Oxford, paris_120310.tgz for Paris) and unpack it there"
+        )
+    if len(folders) > 1:
+        raise ValueError(f"{folder} has queries in {' and '.join(folders)}; give one of them")
+    truths = read_landmarks(folders[0])
+    lone = [file.name for file in files if file.name.removesuffix(QUERY) not in truths]
+    if lone:
+        raise ValueError(f"{folders[0]} has {lone[0]} but no _good.txt of it; unpack it again")
+    return [_query(file, truths[file.name.removesuffix(QUERY)]) for file in files]
+
+
+def landmark_rankings(
+    searcher: Any, queries: Iterable[LandmarkQuery], *, crop: bool = True
+) -> dict[str, list[str]]:
+    """Return for each query the ids of all pictures, best first, as `landmark_map` takes them.
+
+    Args:
+        searcher: a Searcher of the collection's gallery.
+        queries: see `landmark_queries`.
+        crop: search with what lies in the box, as the group does, or with the whole picture.
+    """
+    gallery = searcher.gallery
+    return {
+        query.id: searcher.by_picture(
+            query.cropped(gallery) if crop else gallery.picture(query.picture), len(searcher)
+        )["id"].tolist()
+        for query in queries
+    }
+
+
+def _query(file: Path, truth: Landmark) -> LandmarkQuery:
+    """Read a line like oxc1_all_souls_000013 136.5 34.1 648.5 955.7."""
+    cells = file.read_text(encoding="utf-8").split()
+    try:
+        picture, box = cells[0], tuple(float(cell) for cell in cells[1:])
+        left, top, right, bottom = box
+        if not (left < right and top < bottom):
+            raise ValueError
+    except (IndexError, ValueError):
+        raise ValueError(
+            f"{file} says {' '.join(cells)!r}, which is no picture and its box (left, top, right, "
+            "bottom); unpack the ground truth again"
+        ) from None
+    id, picture = file.name.removesuffix(QUERY), picture.removeprefix(PREFIX)
+    return LandmarkQuery(id, picture, (left, top, right, bottom), truth)
+
+
+def _lists(folder: Path, query: str) -> list[list[str]]:
+    files = [folder / f"{query}_{kind}.txt" for kind in ("good", "ok", "junk")]
+    absent = [file.name for file in files if not file.exists()]
+    if absent:
+        raise ValueError(f"{folder} lacks {absent[0]}; unpack the ground truth again")
+    return [file.read_text(encoding="utf-8").split() for file in files]

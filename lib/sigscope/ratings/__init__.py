@@ -1,0 +1,54 @@
+"""Volunteers' judgements."""
+
+from sigscope.ratings.agreement import krippendorff_alpha
+from sigscope.ratings.database import RatingsError
+from sigscope.ratings.pools import (
+    DEFAULT_QUERIES,
+    Query,
+    begin_session,
+    default_systems,
+    random_search,
+    rng_of,
+    shuffled,
+    words_of,
+)
+from sigscope.ratings.scores import (
+    R1_MAP,
+    R1_TABLE_2,
+    agreement_between_raters,
+    beside_r1,
+    consensus,
+    csv_text,
+    qrels_text,
+    read_qrels,
+    summary,
+)
+from sigscope.ratings.simulated import Habits, simulate, true_grades
+from sigscope.ratings.store import RatingStore, default_path
+
+__all__ = [
+    "DEFAULT_QUERIES",
+    "Habits",
+    "Query",
+    "R1_MAP",
+    "R1_TABLE_2",
+    "RatingStore",
+    "RatingsError",
+    "agreement_between_raters",
+    "begin_session",
+    "beside_r1",
+    "consensus",
+    "csv_text",
+    "default_path",
+    "default_systems",
+    "krippendorff_alpha",
+    "qrels_text",
+    "random_search",
+    "read_qrels",
+    "rng_of",
+    "shuffled",
+    "simulate",
+    "summary",
+    "true_grades",
+    "words_of",
+]

@@ -1,0 +1,45 @@
+"""What may be taken off a score: hubs and pictures of text; keywords joined in."""
+
+from sigscope.rerank.corrections import Correction
+from sigscope.rerank.fusion import DEPTH, Keywords, reciprocal_rank_fusion
+from sigscope.rerank.hubness import (
+    CSLS,
+    REMEDIES,
+    InvertedSoftmax,
+    QueryBankNorm,
+    name_of,
+    setting_of,
+)
+from sigscope.rerank.hubs import hub_gallery, hub_summary, k_occurrence, occurrence_table, skewness
+from sigscope.rerank.stored_captions import StoredCaptions
+from sigscope.rerank.text_bias import (
+    OTHER_PROMPTS,
+    TEXT_PROMPTS,
+    asks_for_text,
+    to_unit_range,
+    zero_shot_text_scores,
+)
+
+__all__ = [
+    "CSLS",
+    "Correction",
+    "DEPTH",
+    "InvertedSoftmax",
+    "Keywords",
+    "OTHER_PROMPTS",
+    "QueryBankNorm",
+    "REMEDIES",
+    "StoredCaptions",
+    "TEXT_PROMPTS",
+    "asks_for_text",
+    "hub_gallery",
+    "hub_summary",
+    "k_occurrence",
+    "name_of",
+    "occurrence_table",
+    "reciprocal_rank_fusion",
+    "setting_of",
+    "skewness",
+    "to_unit_range",
+    "zero_shot_text_scores",
+]

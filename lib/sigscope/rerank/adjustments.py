@@ -1,0 +1,82 @@
+"""Adjustments: what a text search may take off a picture's cosine when it is asked to.
+
+Two of them, both off by default: a hub's head start (`rerank.hubness`), and a weight against
+pictures of text for queries that do not ask for any (`rerank.text_bias`). Whether they help is
+measured in notebook 7.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from sigscope.embeddings.embed import Embeddings
+from sigscope.gallery.gallery import Gallery
+from sigscope.gallery.twins import right_pictures, twins
+from sigscope.rerank.corrections import Correction
+from sigscope.rerank.hubness import CSLS, Remedy
+from sigscope.rerank.text_bias import asks_for_text, text_penalty, zero_shot_text_scores
+
+REMEDY = CSLS()
+MOST_ASKED = 5000  # captions in the bank that a remedy learns from
+
+
+class Adjustments:
+    """The adjustments of one gallery's pictures; each is worked out when it is first asked for."""
+
+    def __init__(
+        self,
+        gallery: Gallery,
+        embeddings: Embeddings,
+        encode_texts: Callable[[Sequence[str]], np.ndarray],
+        remedy: Remedy = REMEDY,
+    ) -> None:
+        """Keep what they are made from; nothing is computed yet."""
+        self.gallery, self.embeddings, self.remedy = gallery, embeddings, remedy
+        self.encode_texts = encode_texts
+
+    @cached_property
+    def hubs(self) -> Correction:
+        """The remedy, fitted to captions of the train split, or of all items where none is.
+
+        Of more than 5,000 captions, evenly spaced ones are used.
+        """
+        bank, right = self._bank()
+        return self.remedy.fit(bank, self.embeddings.images, right)
+
+    @cached_property
+    def text_scores(self) -> np.ndarray:
+        """How much each picture looks like text to the model, in [0, 1], shape (n,)."""
+        return zero_shot_text_scores(self.embeddings.images, self.encode_texts)
+
+    def of(self, query: str, tame_hubs: bool, less_text: float) -> list[Correction]:
+        """Return the corrections for a query, over the rows of the embeddings.
+
+        Args:
+            query: the words asked for; those that ask for text keep pictures of text.
+            tame_hubs: whether the remedy is applied.
+            less_text: what a picture that is all text loses, in units of cosine, >= 0.
+        """
+        if not less_text >= 0:
+            raise ValueError(f"less_text is {less_text}; it must be 0 or more")
+        chosen = [self.hubs] if tame_hubs else []
+        if less_text and not asks_for_text(query):
+            chosen.append(text_penalty(self.text_scores, less_text))
+        return chosen
+
+    def _bank(self) -> tuple[np.ndarray, list[np.ndarray]]:
+        items, embedded = self.gallery.items, self.embeddings
+        trained = set(items.loc[items["split"] == "train", "id"])
+        known = set(items["id"])
+        ids, owners = embedded.ids, embedded.caption_ids
+        asked = np.flatnonzero([owner in (trained or known) for owner in owners])
+        if not asked.size:
+            raise ValueError(
+                f"{self.gallery.name} has no captions to find its hubs with; search without it"
+            )
+        asked = asked[:: -(-asked.size // MOST_ASKED)]
+        inside = np.array([id in known for id in ids])
+        stands_for = np.array(ids, dtype=object)
+        stands_for[inside] = twins(self.gallery, ids[inside])
+        texts = embedded.caption_texts[asked]
+        return embedded.captions[asked], right_pictures(texts, owners[asked], ids, stands_for)

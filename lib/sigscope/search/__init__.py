@@ -1,0 +1,23 @@
+"""Words, pictures and items become a ranked table."""
+
+from sigscope.search.compose import Part, raw_sum
+from sigscope.search.export import as_csv, as_zip
+from sigscope.search.merging import Endpoint, MergeError, Merger, by_template
+from sigscope.search.searcher import Searcher
+from sigscope.search.side_by_side import Shared, facts, missed, shared_results
+
+__all__ = [
+    "Endpoint",
+    "MergeError",
+    "Merger",
+    "Part",
+    "Searcher",
+    "Shared",
+    "as_csv",
+    "as_zip",
+    "by_template",
+    "facts",
+    "missed",
+    "raw_sum",
+    "shared_results",
+]

@@ -1,0 +1,48 @@
+"""Results to take home: a table as CSV, or a zip of the table and its pictures."""
+
+import re
+import zipfile
+from io import BytesIO
+from pathlib import PurePosixPath
+
+import pandas as pd
+
+from sigscope.gallery.gallery import Gallery, GalleryError
+
+TABLE = "results.csv"
+
+
+def as_csv(table: pd.DataFrame) -> bytes:
+    """Return a table as CSV in UTF-8, with a mark at its start that spreadsheets go by."""
+    return table.to_csv(index=False).encode("utf-8-sig")
+
+
+def as_zip(table: pd.DataFrame, gallery: Gallery) -> bytes:
+    """Return a zip of the table (results.csv) and the files of its items, as they are.
+
+    Files are numbered in the order of the rows (01-cat.webp), and named in the table's column
+    ``file``; it is "" for an item whose file cannot be read any more.
+
+    Args:
+        table: any table with a column id.
+        gallery: where the items are from.
+    """
+    held, names = BytesIO(), []
+    width = len(str(len(table)))
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_STORED) as archive:
+        for number, id in enumerate(table["id"], 1):
+            name = f"{number:0{width}d}-{_tame(id)}"
+            try:
+                archive.writestr(name, gallery.file(id).read_bytes())
+            except (OSError, GalleryError):
+                name = ""
+            names.append(name)
+        archive.writestr(TABLE, as_csv(table.assign(file=names)))
+    return held.getvalue()
+
+
+def _tame(id: str) -> str:
+    """Return the last part of an id as a file name that any system takes."""
+    path = PurePosixPath(id)
+    stem = re.sub(r"[^\w.-]+", "-", path.stem).strip("-.")[:80]
+    return (stem or "picture") + re.sub(r"[^\w.]", "", path.suffix)

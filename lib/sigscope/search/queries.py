@@ -1,0 +1,95 @@
+"""Query vectors: words, pictures and items of a gallery as unit vectors, by the gallery's model."""
+
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from sigscope.embeddings.embed import Embeddings, StaleEmbeddings
+from sigscope.embeddings.worker import picture_side
+from sigscope.files import same
+from sigscope.images.read import Source, open_picture
+from sigscope.search.compose import Part
+
+REMEMBERED_TEXTS = 1024
+
+
+class QueryVectors:
+    """Makes unit vectors, float32, shape (d,); the model is loaded when it is first needed.
+
+    Threads may share it. A text asked again is not encoded again.
+    """
+
+    def __init__(self, gallery: str, embeddings: Embeddings, encoder: Any) -> None:
+        """Keep the model, or what loads it.
+
+        Args:
+            gallery: what to call it in a sentence.
+            embeddings: of its items.
+            encoder: the encoder that made them, or a function that returns it.
+
+        Raises:
+            StaleEmbeddings: encoder is not the one that made them.
+        """
+        self._gallery, self._embeddings = gallery, embeddings
+        self._rows = {id_: row for row, id_ in enumerate(embeddings.ids)}
+        self._make_encoder = None if hasattr(encoder, "encode_texts") else encoder
+        self._encoder = None if self._make_encoder else self._fitting(encoder)
+        self._lock = threading.Lock()
+        self.text = lru_cache(maxsize=REMEMBERED_TEXTS)(self._encode_text)
+
+    @property
+    def encoder(self) -> Any:
+        """The encoder, loaded now if it was not needed before."""
+        with self._lock:
+            if self._encoder is None:
+                self._encoder = self._fitting(self._make_encoder())
+            return self._encoder
+
+    def texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the vectors of several texts, (len(texts), d)."""
+        return self.encoder.encode_texts(list(texts))
+
+    def picture(self, picture: Source) -> np.ndarray:
+        """Return the vector of a picture: its path, its bytes, or an open one."""
+        encoder = self.encoder
+        opened = open_picture(picture, max_side=picture_side(encoder))
+        return encoder.encode_pictures([opened])[0]
+
+    def knows(self, id: object) -> bool:
+        """Return whether this is the id of an item that was embedded."""
+        return isinstance(id, str) and id in self._rows
+
+    def item(self, id: str) -> np.ndarray:
+        """Return an item's own vector; ValueError when it has none."""
+        if id in self._rows:
+            return self._embeddings.images[self._rows[id]]
+        failed = self._embeddings.failed
+        reasons = failed.loc[failed["id"] == id, "reason"].tolist()
+        if reasons:
+            raise ValueError(f"{id!r} was not embedded and cannot be searched for: {reasons[0]}")
+        raise ValueError(f"there is no item {id!r} in {self._gallery}; give an id of its table")
+
+    def part(self, part: Part) -> np.ndarray:
+        """Return the vector of one part of a query."""
+        return {"text": self.text, "picture": self.picture, "item": self.item}[part.kind](
+            part.value
+        )
+
+    def _encode_text(self, text: str) -> np.ndarray:
+        vector = self.encoder.encode_texts([text])[0]
+        vector.setflags(write=False)
+        return vector
+
+    def _fitting(self, encoder: Any) -> Any:
+        """Return encoder, or raise when it is not the one that made the embeddings."""
+        made_by = self._embeddings.manifest.get("encoder")
+        if made_by is not None and not same(made_by, encoder.identity):
+            raise StaleEmbeddings(
+                f"{self._embeddings.folder} holds embeddings by {made_by.get('model')} with other "
+                f"weights or rules than {encoder.identity.get('model')} has; embed the gallery "
+                "with this model into another folder"
+            )
+        return encoder

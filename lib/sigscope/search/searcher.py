@@ -1,0 +1,299 @@
+"""Search: words, a picture, or an item of the gallery go in, and a ranked table comes out.
+
+A score is the cosine of two unit vectors. Compare scores within one kind of search only: two
+pictures lie nearer to each other than a picture and its caption. What is searched can be narrowed
+by `Filters`, and `Searcher.match` says whether anything that was asked for is there.
+"""
+
+import threading
+from collections.abc import Sequence
+from copy import copy
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Unpack
+
+import numpy as np
+import pandas as pd
+
+from sigscope.datasets.load import load_gallery
+from sigscope.embeddings.embed import Embeddings, open_embeddings
+from sigscope.gallery.gallery import Gallery
+from sigscope.images.read import Source
+from sigscope.indexes.index import VectorIndex
+from sigscope.indexes.specs import IndexSpec, find_spec
+from sigscope.models.captioners import Captioner, NearestCaptions
+from sigscope.rerank.adjustments import Adjustments
+from sigscope.rerank.corrections import Correction
+from sigscope.search.compose import Composer, Part, checked, direction
+from sigscope.search.evidence import Shown
+from sigscope.search.filters import Choice, Filters, allowed, mask, text_limit
+from sigscope.search.match import Match, Matcher
+from sigscope.search.merging import Merger, by_template
+from sigscope.search.queries import QueryVectors
+from sigscope.search.targets import Target
+
+
+class Searcher:
+    """Searches one gallery by words, by picture, and by what is in it already.
+
+    Only items that are both in the gallery and in the embeddings are searched, so a subset of a
+    gallery can be searched with the embeddings of the whole. Nothing in here changes once it is
+    made; many threads may share it.
+
+    Every search returns one row per result, best first: rank (from 1), id, score (cosine), caption,
+    category and path, and in its ``attrs`` the milliseconds that the query took to encode
+    (``encode_ms``) and the rest took (``search_ms``), ``adjusted`` where the score is no longer the
+    cosine, ``composed`` where the query has several parts, and what `match` needs.
+    """
+
+    def __init__(
+        self,
+        gallery: Gallery,
+        embeddings: Embeddings,
+        encoder: Any,
+        index: str | IndexSpec = "flat",
+        effort: int | None = None,
+    ) -> None:
+        """Join a gallery and its embeddings by id.
+
+        Args:
+            gallery: what to search.
+            embeddings: its vectors.
+            encoder: the encoder that made them, or a function that returns it, which is called
+                when the first text or picture is to be encoded.
+            index: a name in ``INDEXES``, or a spec, such as that of a recommended index.
+            effort: the value of that index's knob; None is its default.
+        """
+        self.gallery, self.embeddings = gallery, embeddings
+        self.index_name, self.effort = find_spec(index)[0], effort
+        self._vectors = QueryVectors(gallery.name, embeddings, encoder)
+        self._pictures = Target.pictures(gallery, embeddings, index)
+        self._captions: Target | None = None
+        self.adjustments = Adjustments(gallery, embeddings, self._vectors.texts)
+        rows = self._pictures.rows
+        self.composer = Composer(embeddings, rows, self._vectors.texts)
+        self.matcher = Matcher(partial(Shown.of, gallery, embeddings, rows), self.composer)
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(
+        cls,
+        gallery: Gallery | str | Path | None = None,
+        model: str | Path | None = None,
+        index: str | IndexSpec = "flat",
+        effort: int | None = None,
+        progress: bool = False,
+    ) -> "Searcher":
+        """Return a searcher of a gallery (or a folder; None is the shipped one) with a model.
+
+        The gallery is embedded now if it is not yet, which may take minutes.
+        """
+        from sigscope.models.encoder import Encoder
+
+        if not isinstance(gallery, Gallery):
+            gallery = load_gallery(gallery)
+        encoder = Encoder.load(model)
+        embeddings = open_embeddings(gallery, encoder, progress=progress)
+        return cls(gallery, embeddings, encoder, index, effort)
+
+    def at(self, effort: int | None) -> "Searcher":
+        """Return this searcher with another value of its index's knob; they share everything."""
+        other = copy(self)
+        other.effort = effort
+        return other
+
+    def __len__(self) -> int:
+        """Return the number of pictures searched."""
+        return len(self._pictures)
+
+    @property
+    def index(self) -> VectorIndex:
+        """The index over the pictures."""
+        return self._pictures.index
+
+    @property
+    def encoder(self) -> Any:
+        """The encoder, loaded now if it was not needed before."""
+        return self._vectors.encoder
+
+    def by_text(
+        self,
+        text: str,
+        k: int = 10,
+        *,
+        tame_hubs: bool = False,
+        less_text: float = 0.0,
+        **filters: Unpack[Filters],
+    ) -> pd.DataFrame:
+        """Return the pictures that fit a text best; a text too long for the model is cut.
+
+        Args:
+            text: what to look for.
+            k: how many.
+            tame_hubs: lower pictures that are near to everything (`sigscope.rerank.adjustments`).
+            less_text: what a picture that is all text loses, in units of cosine, unless the query
+                asks for text. With either, a score is no cosine any more.
+            **filters: see `Filters`.
+        """
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError("the query is empty; write a few words that describe a picture")
+        start = perf_counter()
+        vector = self._vectors.text(text)
+        adjusted = self.adjustments.of(text, tame_hubs, less_text)
+        return self._found(vector, k, start, "text", corrections=adjusted, **filters)
+
+    def by_picture(self, picture: Source, k: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:
+        """Return the pictures most like a picture: its path, its bytes, or an open one."""
+        start = perf_counter()
+        return self._found(self._vectors.picture(picture), k, start, "picture", **filters)
+
+    def by_vector(
+        self, vector: np.ndarray, k: int = 10, **filters: Unpack[Filters]
+    ) -> pd.DataFrame:
+        """Return the pictures nearest a vector of d numbers; its length does not matter."""
+        start = perf_counter()
+        return self._found(
+            direction(vector, self.embeddings.dimension), k, start, "picture", **filters
+        )
+
+    def like(self, id: str, k: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:
+        """Return the pictures most like an item of the gallery, which is not among them itself."""
+        start = perf_counter()
+        return self._found(self._vectors.item(id), k, start, "picture", without=[id], **filters)
+
+    def by_parts(
+        self, parts: Sequence[Part], k: int = 10, **filters: Unpack[Filters]
+    ) -> pd.DataFrame:
+        """Return the pictures that fit several parts together; its items are not among them.
+
+        The score is the cosine to the composed vector (`compose.Gap`); of a single part it is what
+        `by_text`, `by_picture` and `like` give.
+
+        Raises:
+            ValueError: there are no parts, all weights are below 0, or the parts cancel each other.
+        """
+        parts, start = checked(parts), perf_counter()
+        vector = self.composer.vector(parts, [self._vectors.part(part) for part in parts])
+        items = list(dict.fromkeys(part.value for part in parts if part.kind == "item"))
+        kind = parts[0].side if len(parts) == 1 else "composed"
+        return self._found(vector, k, start, kind, without=items, **filters)
+
+    def by_caption(
+        self,
+        picture: Source,
+        words: str,
+        k: int = 10,
+        *,
+        captioner: Captioner | None = None,
+        merge: Merger | None = None,
+        **filters: Unpack[Filters],
+    ) -> pd.DataFrame:
+        """Return the pictures that fit a picture's caption merged with words, as report R2 does.
+
+        Args:
+            picture: an item's id, which is not among the results, or what `by_picture` takes.
+            words: what should be different, or be there too.
+            k: how many.
+            captioner: describes the picture; None borrows the nearest caption of the gallery.
+            merge: makes one sentence of both; None is `merging.by_template`.
+            **filters: see `Filters`.
+
+        Returns:
+            The usual table; its ``attrs`` hold the ``caption`` and the ``sentence`` as well.
+        """
+        start = perf_counter()
+        caption = (captioner or NearestCaptions())(self, picture)
+        sentence = (merge or by_template)(caption, words)
+        without = [picture] if self._vectors.knows(picture) else []
+        vector = self._vectors.text(sentence)
+        table = self._found(vector, k, start, "text", without=without, **filters)
+        table.attrs |= {"caption": caption, "sentence": sentence}
+        return table
+
+    def match(self, table: pd.DataFrame) -> Match:
+        """Return whether the gallery holds what was asked, for a table of pictures found here.
+
+        The first call learns from a few hundred items of the gallery, at most some seconds.
+        """
+        vector = self.asked_vector(table)
+        _, kind, kept = table.attrs["asked"]
+        among = mask(self._pictures, lambda: self.adjustments.text_scores, **kept)
+        return self.matcher.judge(vector, kind, among)
+
+    def asked_vector(self, table: pd.DataFrame) -> np.ndarray:
+        """Return the unit vector that a table of pictures found here is nearest to, float32, (d,).
+
+        Raises:
+            ValueError: it is no result of a search for pictures.
+        """
+        if "asked" not in table.attrs:
+            raise ValueError("this table is no result of a search for pictures; search first")
+        return np.frombuffer(bytes.fromhex(table.attrs["asked"][0]), np.float32)
+
+    def captions_for(
+        self,
+        picture: Source,
+        k: int = 10,
+        *,
+        category: Choice = None,
+        split: Choice = None,
+    ) -> pd.DataFrame:
+        """Return the captions that fit an item (by its id) or a picture best, one row a caption."""
+        start = perf_counter()
+        is_id = self._vectors.knows(picture)
+        vector = self._vectors.item(picture) if is_id else self._vectors.picture(picture)
+        return self._ranked(
+            self._caption_target(), vector, k, start, category=category, split=split
+        )
+
+    def _found(
+        self,
+        vector: np.ndarray,
+        k: int,
+        start: float,
+        kind: str,
+        *,
+        without: Sequence[str] = (),
+        corrections: Sequence[Correction] = (),
+        max_text: float | None = None,
+        **labels: Choice,
+    ) -> pd.DataFrame:
+        """Return a table of pictures; kind says what the vector is made of (`match.KINDS`)."""
+        limits = [] if max_text is None else [text_limit(self.adjustments.text_scores, max_text)]
+        fetched = k + len(without[1:]) if k > 0 else k
+        table = self._ranked(
+            self._pictures,
+            vector,
+            fetched,
+            start,
+            without=without[0] if without else None,
+            corrections=[*corrections, *limits],
+            **labels,
+        )
+        if limits or without[1:]:
+            attrs, table = table.attrs, allowed(table, k, without)
+            table.attrs = attrs
+        kept = {"without": list(without), "max_text": max_text, **labels}
+        table.attrs["asked"] = (vector.tobytes().hex(), kind, kept)  # text, so it can be saved
+        if corrections:
+            table.attrs["adjusted"] = True
+        if kind == "composed":
+            table.attrs["composed"] = True
+        return table
+
+    def _ranked(
+        self, target: Target, vector: np.ndarray, k: int, start: float, **settings: Any
+    ) -> pd.DataFrame:
+        encoded = perf_counter()
+        effort = self.effort if target.index.spec.knob else None
+        table = target.nearest(vector, k, effort=effort, **settings)
+        table.attrs["encode_ms"] = 1000 * (encoded - start)
+        table.attrs["search_ms"] = 1000 * (perf_counter() - encoded)
+        return table
+
+    def _caption_target(self) -> Target:
+        with self._lock:
+            if self._captions is None:
+                self._captions = Target.captions(self.gallery, self.embeddings, self.index.spec)
+            return self._captions

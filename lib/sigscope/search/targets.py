@@ -1,0 +1,178 @@
+"""Ranking: vectors with what to show for each, searched into a table of results.
+
+There are two such targets in a search: the pictures, and the captions. Both are joined to the
+gallery by id.
+"""
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sigscope.embeddings.embed import Embeddings
+from sigscope.gallery.gallery import Gallery
+from sigscope.indexes.index import VectorIndex
+from sigscope.indexes.specs import IndexSpec
+from sigscope.rerank.corrections import Correction, search_corrected
+
+COLUMNS = pd.Index(["rank", "id", "score", "caption", "category", "path"])
+SHOWN = ["id", "caption", "category", "path"]
+TEXT = pd.StringDtype("python", na_value=np.nan)  # prints as str; quicker to pick a few rows from
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """One label per row, as a number, so that choosing rows takes microseconds."""
+
+    numbers: np.ndarray  # (n,) the label of each row
+    number_of: dict[str, int]  # in alphabetical order
+
+    @classmethod
+    def of(cls, column: pd.Series) -> "Labels":
+        """Return the labels in a column of text."""
+        numbers, names = pd.factorize(column, sort=True)
+        return cls(numbers, {name: number for number, name in enumerate(names)})
+
+    def rows_with(self, kind: str, values: str | Sequence[str]) -> np.ndarray:
+        """Return a mask of the rows that have one of these labels; kind is for the sentence."""
+        chosen = np.zeros(len(self.number_of), dtype=bool)
+        for value in [values] if isinstance(values, str) else values:
+            if value not in self.number_of:
+                known = ", ".join(name or "(none)" for name in self.number_of)
+                raise ValueError(f"there is no {kind} {value!r}; choose from {known}")
+            chosen[self.number_of[value]] = True
+        return chosen[self.numbers]
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """Rows that can be searched, with what a result shows of each and what it is filtered by."""
+
+    index: VectorIndex
+    shown: dict[str, pd.api.extensions.ExtensionArray]  # the columns SHOWN
+    labels: dict[str, Labels]  # by category, by split
+    rows: np.ndarray  # (n,) which rows of the embeddings these are
+
+    @classmethod
+    def pictures(cls, gallery: Gallery, embeddings: Embeddings, index: str | IndexSpec) -> "Target":
+        """Return the pictures that are both in gallery and in embeddings."""
+        return cls._of(gallery, embeddings, embeddings.ids, embeddings.images, None, index)
+
+    @classmethod
+    def captions(cls, gallery: Gallery, embeddings: Embeddings, index: str | IndexSpec) -> "Target":
+        """Return the captions of items that are both in gallery and in embeddings."""
+        ids, texts = embeddings.caption_ids, embeddings.caption_texts
+        return cls._of(gallery, embeddings, ids, embeddings.captions, texts, index)
+
+    @classmethod
+    def _of(
+        cls,
+        gallery: Gallery,
+        embeddings: Embeddings,
+        ids: np.ndarray,
+        vectors: np.ndarray,
+        texts: np.ndarray | None,
+        index: str | IndexSpec,
+    ) -> "Target":
+        rows, items = _joined(ids, gallery.items)
+        if rows.size == 0:
+            what = "pictures" if texts is None else "captions"
+            raise ValueError(
+                f"{embeddings.folder} has no {what} of the {len(gallery):,} items in "
+                f"{gallery.name}; embed this gallery first"
+            )
+        if texts is not None:
+            items = items.assign(caption=texts[rows])
+        whole = rows.size == len(vectors)
+        return cls(
+            index=VectorIndex.build(index, vectors if whole else vectors[rows], ids[rows]),
+            shown={column: items[column].astype(TEXT).array for column in SHOWN},
+            labels={name: Labels.of(items[name]) for name in ("category", "split")},
+            rows=rows,
+        )
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.index)
+
+    def nearest(
+        self,
+        vector: np.ndarray,
+        k: int,
+        *,
+        category: str | Sequence[str] | None = None,
+        split: str | Sequence[str] | None = None,
+        without: str | None = None,
+        effort: int | None = None,
+        corrections: Sequence[Correction] = (),
+    ) -> pd.DataFrame:
+        """Return the k rows nearest a unit vector, best first, as a table with ``COLUMNS``.
+
+        Args:
+            vector: float32, shape (d,).
+            k: how many; more than there are means all of them.
+            category: only these categories, one or several; none at all gives no rows.
+            split: only these splits.
+            without: an id to leave out.
+            effort: the value of the index's knob; None is its default.
+            corrections: taken off the cosines, each over all rows of the embeddings.
+
+        Raises:
+            ValueError: k is below 1, or nothing has that category or split.
+        """
+        k = operator.index(k)
+        if k < 1:
+            raise ValueError(f"k is {k}; ask for at least one result")
+        among = self._chosen(category=category, split=split)
+        wanted = k if without is None else k + 1
+        scores, rows = self._search(vector[None], wanted, among, effort, corrections)
+        scores, rows = scores[0][rows[0] >= 0], rows[0][rows[0] >= 0]
+        if without is not None:
+            others = self.index.ids[rows] != without
+            scores, rows = scores[others][:k], rows[others][:k]
+        return self._table(scores, rows)
+
+    def _search(
+        self,
+        xq: np.ndarray,
+        k: int,
+        among: np.ndarray | None,
+        effort: int | None,
+        corrections: Sequence[Correction],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if not corrections:
+            return self.index.search(xq, k, rows=among, effort=effort)
+
+        def plain(xq: np.ndarray, fetch: int) -> tuple[np.ndarray, np.ndarray]:
+            return self.index.search(xq, fetch, rows=among, effort=effort)
+
+        return search_corrected(plain, xq, k, [one.among(self.rows) for one in corrections])
+
+    def _chosen(self, **wanted: str | Sequence[str] | None) -> np.ndarray | None:
+        """Return the numbers of the rows that have the wanted labels; None means every row."""
+        masks = [
+            self.labels[name].rows_with(name, values)
+            for name, values in wanted.items()
+            if values is not None
+        ]
+        return np.flatnonzero(np.logical_and.reduce(masks)) if masks else None
+
+    def _table(self, scores: np.ndarray, rows: np.ndarray) -> pd.DataFrame:
+        columns = [
+            np.arange(1, len(rows) + 1),
+            self.shown["id"].take(rows),
+            scores,
+            *(self.shown[column].take(rows) for column in SHOWN[1:]),
+        ]
+        table = pd.DataFrame(dict(enumerate(columns)), copy=False)
+        table.columns = COLUMNS  # named last: as keys of the dict the names cost more than the data
+        return table
+
+
+def _joined(ids: np.ndarray, items: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
+    """Return the rows whose id is in items, and the items of these rows, in the order of ids."""
+    place = pd.Index(items["id"]).get_indexer(ids)
+    rows = np.flatnonzero(place >= 0)
+    return rows, items.iloc[place[rows]]

@@ -1,0 +1,102 @@
+import re
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from sigscope.cli import site
+from sigscope.cli.notebook_results import executed, read_notebook, read_table
+from sigscope.figures.stills import PLOTLY
+
+TABLE = (
+    "<table><thead><tr><th></th><th>hits</th></tr></thead>"
+    "<tbody><tr><th>a</th><td>0.5</td></tr></tbody></table>"
+)
+PNG = "iVBORw0KGgo="
+
+
+def output(data, **about):
+    return new_output("execute_result", data=data, metadata=about, execution_count=1)
+
+
+@pytest.fixture
+def book(tmp_path):
+    moving = {PLOTLY: {"data": [{"name": "</script>"}], "layout": {"height": 300}, "config": {}}}
+    cells = [
+        new_markdown_cell("# Asking\n\n**Question.** Why? See [two](02-two.ipynb#there)."),
+        new_markdown_cell("## First\n\nLook at it."),
+        new_code_cell("table", outputs=[output({"text/html": TABLE})]),
+        new_code_cell("figure", outputs=[
+            output({**moving, "image/png": PNG}, **{"image/png": {"alt": 'a "bar"'}})
+        ]),
+        new_markdown_cell("## Exercise\n\nTry."),
+        new_code_cell("mine", outputs=[output({"text/html": TABLE})]),
+        new_markdown_cell("## What we learned\n\n- That."),
+    ]  # fmt: skip
+    path = tmp_path / "01-asking.ipynb"
+    nbformat.write(new_notebook(cells=cells), path)
+    return path
+
+
+@pytest.fixture
+def pages(book, tmp_path, monkeypatch):
+    other = book.with_name("02-two.ipynb")
+    other.write_bytes(book.read_bytes())
+    monkeypatch.setattr(site, "executed", lambda: [book, other])
+    site.write_site(tmp_path / "site")
+    return {path.name: path.read_text() for path in (tmp_path / "site").glob("*.html")}
+
+
+def test_notebook_is_read_with_its_promise_and_what_was_learned(book):
+    read = read_notebook(book)
+    assert (read.title, read.learned) == ("Asking", "- That.")
+    assert read.promise.startswith("**Question.** Why?")
+
+
+def test_results_stand_under_their_heading_and_end_at_the_exercise(book):
+    results = read_notebook(book).results
+    assert [(r.heading, r.before, bool(r.html), r.alt) for r in results] == [
+        ("First", "Look at it.", True, ""),
+        ("First", "Look at it.", False, 'a "bar"'),
+    ]
+
+
+def test_table_of_a_notebook_comes_back_cell_by_cell(book):
+    table = read_notebook(book).results[0].table
+    assert table.columns.tolist() == ["", "hits"] and table.to_numpy().tolist() == [["a", "0.5"]]
+
+
+def test_table_repeats_cells_that_span_and_joins_its_heads():
+    table = read_table(
+        "<table><thead><tr><th rowspan=2>by</th><th colspan=2>split</th></tr>"
+        "<tr><th>val</th><th>test</th></tr></thead><tbody><tr><th rowspan=2>a</th><td>1</td>"
+        "<td>2</td></tr><tr><td>3</td><td>4</td></tr></tbody></table>"
+    )
+    assert table.columns.tolist() == ["by", "split / val", "split / test"]
+    assert table.to_numpy().tolist() == [["a", "1", "2"], ["a", "3", "4"]]
+
+
+def test_site_has_a_page_for_each_notebook_and_the_way_to_the_next(pages):
+    assert set(pages) == {"index.html", "01-asking.html", "02-two.html"}
+    assert re.search(r'href="02-two.html" rel="next"', pages["01-asking.html"])
+    assert re.search(r'href="01-asking.html" rel="prev"', pages["02-two.html"])
+
+
+def test_links_between_notebooks_lead_to_pages(pages):
+    assert 'href="02-two.html#there"' in pages["01-asking.html"]
+    assert ".ipynb" not in pages["01-asking.html"]
+
+
+def test_figure_moves_and_cannot_end_its_script(pages):
+    page = pages["01-asking.html"]
+    assert page.count("Plotly.newPlot") == 1 and "<noscript><img" in page
+    assert r"<\/script>" in page and 'a "bar"' in page
+
+
+def test_pages_ask_nothing_of_the_world(pages):
+    fetched = [re.findall(r'(?:src|href)="(https?:[^"]*)', page) for page in pages.values()]
+    assert not any(fetched)
+
+
+def test_repository_has_notebooks_to_report():
+    assert all(read_notebook(path).results and read_notebook(path).learned for path in executed())

@@ -1,0 +1,306 @@
+"""The explorer's search page, used as a visitor would; model and gallery are the shipped ones."""
+
+import html
+import re
+import sys
+import tomllib
+
+import pytest
+from visiting import (
+    captions_of,
+    cards,
+    choose,
+    page_html,
+    png,
+    press,
+    said,
+    search,
+    upload,
+    visitor,
+)
+
+from sigscope import paths
+from sigscope.search.compose import Part
+
+WORDS = "a red apple"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _importable():
+    sys.path.insert(0, str(paths.EXPLORER))
+    yield
+    sys.path.remove(str(paths.EXPLORER))
+
+
+@pytest.fixture(scope="module")
+def searcher():
+    import resources
+
+    return resources.searcher(key=resources.MAIN)
+
+
+@pytest.fixture
+def visit(searcher):
+    return visitor()
+
+
+def some_item(searcher, row: int = 0) -> str:
+    return str(searcher.embeddings.ids[row])
+
+
+def is_first_visit(app) -> bool:
+    return any(heading.value == "A few of them" for heading in app.subheader)
+
+
+def test_first_visit_shows_pictures_and_says_what_answers(visit, searcher):
+    assert not visit.exception and is_first_visit(visit)
+    assert len(cards(visit)) == min(10, len(searcher))
+    for fact in (searcher.encoder.describe(), searcher.gallery.name, "flat", "leaves this machine"):
+        assert fact in said(visit)
+
+
+def test_other_pictures_can_be_drawn(visit):
+    before = cards(visit)
+    visit.button(key="others").click().run()
+    assert is_first_visit(visit) and cards(visit) != before
+
+
+def test_words_find_what_the_searcher_finds(visit, searcher):
+    search(visit, f"  {WORDS} ")
+    assert not visit.exception
+    assert cards(visit) == captions_of(searcher.by_text(WORDS, 20))
+    assert f"“{WORDS}”" in [text.value for text in visit.text]
+    assert re.search(r"encode [\d.]+ ms · search [\d.]+ ms · good match", said(visit))
+
+
+@pytest.mark.parametrize("example", ["a cat", "red apple", "sailing ship", "music", "airplane"])
+def test_examples_are_searched_written_into_the_box_and_match(visit, searcher, example):
+    visit.button(key=f"try-{example}").click().run()
+    assert visit.text_input(key="q").value == example
+    assert cards(visit) == captions_of(searcher.by_text(example, 20))
+    assert "good match" in said(visit)
+
+
+def test_number_of_results_follows_the_slider(visit, searcher):
+    visit.slider(key="k").set_value(5)
+    search(visit, WORDS)
+    assert cards(visit) == captions_of(searcher.by_text(WORDS, 5))
+
+
+def test_picture_finds_itself_first(visit, searcher):
+    picture = searcher.gallery.picture(some_item(searcher))
+    upload(visit, png(picture))
+    assert not visit.exception
+    assert cards(visit) == captions_of(searcher.by_picture(png(picture), 20))
+
+
+def test_picture_can_be_asked_for_captions_instead(visit, searcher):
+    picture = png(searcher.gallery.picture(some_item(searcher)))
+    upload(visit, picture)
+    visit.get("button_group")[0].set_value("Captions").run()
+    listed = re.findall(r"<li><span>.*?</span>(.*?)</li>", page_html(visit))
+    best = searcher.captions_for(picture, 200)["caption"].drop_duplicates().head(20)
+    assert [html.unescape(text) for text in listed] == best.tolist()
+
+
+def test_words_and_a_picture_are_one_query(visit, searcher):
+    picture = png(searcher.gallery.picture(some_item(searcher)))
+    upload(visit, picture)
+    search(visit, WORDS)
+    both = [Part("text", WORDS), Part("picture", picture)]
+    assert cards(visit) == captions_of(searcher.by_parts(both, 20))
+    assert cards(visit) != captions_of(searcher.by_picture(picture, 20))
+
+
+def test_how_much_a_part_counts_is_the_visitors_choice(visit, searcher):
+    upload(visit, png(searcher.gallery.picture(some_item(searcher))))
+    search(visit, WORDS)
+    before = cards(visit)
+    visit.slider(key="weight-q").set_value(0.1).run()
+    assert cards(visit) != before
+
+
+def test_picture_and_words_can_be_mixed_by_a_sentence(visit, searcher):
+    item = some_item(searcher)
+    upload(visit, png(searcher.gallery.picture(item)))
+    search(visit, WORDS)
+    visit.radio(key="mix").set_value("sentence").run()
+    assert "The sentence that was searched for" in said(visit) and WORDS in said(visit)
+
+
+def test_unwanted_words_are_taken_off(visit, searcher):
+    search(visit, "apple", unwanted="a drawing")
+    parts = [Part("text", "apple"), Part("text", "a drawing", -0.5)]
+    assert cards(visit) == captions_of(searcher.by_parts(parts, 20))
+
+
+def test_unwanted_words_alone_get_a_sentence(visit):
+    search(visit, "", unwanted="a drawing")
+    assert not visit.exception and "add one that says what they should be" in visit.error[0].value
+
+
+def test_more_like_this_shows_neighbours_without_the_item_itself(visit, searcher):
+    search(visit, WORDS)
+    second = searcher.by_text(WORDS, 20)["id"].iat[1]
+    visit.button(key="like-1").click().run()
+    assert not visit.exception
+    assert cards(visit) == captions_of(searcher.like(second, 20))
+    assert visit.text_input(key="q").value == ""
+
+
+def test_less_like_this_pushes_an_item_away(visit, searcher):
+    search(visit, WORDS)
+    second = searcher.by_text(WORDS, 20)["id"].iat[1]
+    choose(visit, "menu-1", "Less like this")
+    parts = [Part("text", WORDS), Part("item", second, -0.5)]
+    assert cards(visit) == captions_of(searcher.by_parts(parts, 20))
+
+
+def test_item_can_join_the_query_and_leave_it(visit, searcher):
+    search(visit, WORDS)
+    choose(visit, "menu-0", "Add to the query")
+    first = searcher.by_text(WORDS, 1)["id"].iat[0]
+    parts = [Part("text", WORDS), Part("item", first)]
+    assert cards(visit) == captions_of(searcher.by_parts(parts, 20))
+    press(visit, "✕")  # the words, which stand first
+    assert cards(visit) == captions_of(searcher.like(first, 20))
+
+
+def test_captions_that_fit_a_result_are_shown(visit, searcher):
+    search(visit, WORDS)
+    first = searcher.by_text(WORDS, 1)["id"].iat[0]
+    choose(visit, "menu-0", "Captions that fit")
+    best = searcher.captions_for(first, 50)["caption"].drop_duplicates().head(5)
+    assert all(html.escape(text) in page_html(visit) for text in best)
+
+
+def test_category_and_split_keep_only_their_pictures(visit, searcher):
+    category = searcher.gallery.items["category"].iat[0]
+    search(visit, WORDS)
+    visit.multiselect(key="category").set_value([category])
+    visit.multiselect(key="split").set_value(["test"]).run()
+    only = {"category": category, "split": "test"}
+    assert cards(visit) == captions_of(searcher.by_text(WORDS, 20, **only))
+
+
+def test_pictures_with_much_text_can_be_left_out(visit, searcher):
+    search(visit, "green")
+    visit.slider(key="text").set_value(0.3).run()
+    assert cards(visit) == captions_of(searcher.by_text("green", 20, max_text=0.3))
+    assert cards(visit) != captions_of(searcher.by_text("green", 20))
+
+
+def test_address_brings_the_whole_query_back(searcher):
+    item, other = some_item(searcher), some_item(searcher, 5)
+    app = visitor(q=WORDS, k="10", like=[item], unlike=[other], split="test")
+    parts = [Part("text", WORDS), Part("item", item), Part("item", other, -0.5)]
+    assert not app.exception
+    assert cards(app) == captions_of(searcher.by_parts(parts, 10, split="test"))
+
+
+def test_address_that_names_nothing_known_is_a_first_visit(searcher):
+    assert is_first_visit(visitor(like=["../../etc/passwd"], k="999", split="none such"))
+
+
+def test_query_is_in_the_address(visit, searcher):
+    search(visit, WORDS)
+    choose(visit, "menu-0", "Add to the query")
+    assert visit.query_params["like"] == searcher.by_text(WORDS, 1)["id"].iat[0]
+
+
+def test_what_is_not_in_the_gallery_is_said_not_to_match(visit):
+    search(visit, "xqzt vvvw blorp")
+    assert "no good match" in said(visit).lower() and cards(visit)
+
+
+def test_clear_begins_anew(visit):
+    search(visit, WORDS)
+    visit.button(key="clear").click().run()
+    assert is_first_visit(visit) and visit.text_input(key="q").value == ""
+
+
+@pytest.mark.parametrize("words", ["", "   "])
+def test_blank_words_ask_nothing(visit, words):
+    search(visit, words)
+    assert not visit.exception and is_first_visit(visit)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"not a picture",
+        b"<html><body>404</body></html>",
+        b"\x89PNG\r\n\x1a\n cut",
+        b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
+    ],
+)
+def test_what_is_no_picture_gets_a_sentence(visit, data):
+    upload(visit, data)
+    assert not visit.exception and is_first_visit(visit)
+    assert re.fullmatch(r"[A-Z].{20,}\.", visit.error[0].value, re.S)
+
+
+def test_address_that_is_refused_gets_a_sentence(visit):
+    visit.text_input(key="address").set_value("http://127.0.0.1:8501/").run()
+    assert not visit.exception and is_first_visit(visit)
+    assert re.fullmatch(r"[A-Z].{20,}\.", visit.error[0].value, re.S)
+
+
+def test_visitors_do_not_see_each_others_queries(visit, searcher):
+    other = visitor()
+    search(visit, WORDS)
+    search(other, "music")
+    visit.run()
+    assert cards(visit) == captions_of(searcher.by_text(WORDS, 20))
+    assert cards(other) == captions_of(searcher.by_text("music", 20))
+
+
+def test_words_are_still_there_after_another_page(visit, searcher):
+    search(visit, WORDS)
+    visit.switch_page("pages/data.py").run()
+    visit.switch_page("pages/search.py").run()
+    assert visit.text_input(key="q").value == WORDS
+    assert cards(visit) == captions_of(searcher.by_text(WORDS, 20))
+
+
+def test_captions_are_never_read_as_html(searcher):
+    from parts import grid
+
+    evil = '"><img src=x onerror="alert(1)"> **bold**'
+    shown = grid.card({"id": some_item(searcher), "caption": evil, "category": evil})
+    assert shown.count("<img") == 1 and "onerror=" not in shown.replace(html.escape(evil), "")
+
+
+def test_settings_keep_the_explorer_on_this_machine():
+    with (paths.EXPLORER / ".streamlit" / "config.toml").open("rb") as file:
+        settings = tomllib.load(file)
+    assert settings["server"]["address"] == "127.0.0.1"
+    assert settings["server"]["allowedHosts"] == ["localhost", "127.0.0.1"]
+    assert settings["browser"]["gatherUsageStats"] is False
+    assert settings["runner"]["postScriptGC"] is False, "a search would take 250 ms more"
+    assert settings["client"]["showErrorDetails"] == "none"
+    assert settings["client"]["toolbarMode"] == "minimal"
+
+
+def test_the_index_and_its_effort_are_chosen_and_said(visit, searcher):
+    visit.selectbox("index").set_value("hnsw").run()
+    visit.select_slider("effort-hnsw").set_value(16).run()
+    search(visit, "a red bus")
+    assert not visit.exception
+    exact = searcher.by_text("a red bus", 20)
+    assert len(set(cards(visit)) & set(captions_of(exact))) > len(exact) // 2
+    assert "Index: hnsw, efSearch 16" in said(visit)
+
+
+def test_lowering_pictures_of_text_changes_what_words_find(visit, searcher):
+    plain = cards(search(visit, "green"))
+    visit.slider("less").set_value(0.3).run()
+    lowered = cards(visit)
+    assert lowered == captions_of(searcher.by_text("green", 20, less_text=0.3))
+    assert lowered != plain
+
+
+def test_hubs_are_tamed_on_request(visit, searcher):
+    search(visit, "red apple")
+    visit.toggle("tame").set_value(True).run()
+    assert cards(visit) == captions_of(searcher.by_text("red apple", 20, tame_hubs=True))

@@ -1,0 +1,220 @@
+"""The explorer's other pages, used as a visitor would: map, compare, data, report."""
+
+import html
+import re
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from visiting import captions_of, cards, choose, page_html, press, said, search, visitor
+
+from sigscope import paths
+from sigscope.maps import projection
+from sigscope.maps.map import KINDS, MapSettings
+
+WORDS = "a red apple"
+LISTED = r'<li( style="--mark: #\w+")?><img src="(.*?)".*?<p>\d+\. (.*?)</p>'
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _importable():
+    sys.path.insert(0, str(paths.EXPLORER))
+    yield
+    sys.path.remove(str(paths.EXPLORER))
+
+
+@pytest.fixture(scope="module")
+def searcher():
+    import resources
+
+    return resources.searcher(key=resources.MAIN)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def maps(searcher):
+    """The maps that the page shows, made once in the cache, where the page finds them."""
+    for settings in (MapSettings(), MapSettings(KINDS)):
+        projection.open_map(searcher.embeddings, settings)
+
+
+def finished(app):
+    """Return a map page once its map is there."""
+    for _ in range(100):
+        if "being made" not in page_text(app):
+            return app.run()
+        time.sleep(0.3)
+        app.run()
+    raise AssertionError("the map did not appear")
+
+
+def page_text(app) -> str:
+    return " ".join(str(element) for element in app.get("progress"))
+
+
+def listed(app) -> list[tuple[str, str, str]]:
+    """Return mark, picture and caption of each row of the lists on the page."""
+    found = re.findall(LISTED, page_html(app), re.S)
+    return [(mark, picture, html.unescape(caption)) for mark, picture, caption in found]
+
+
+def group(app, key: str):
+    return next(group for group in app.get("button_group") if group.key == key)
+
+
+def lasso(app, ids: list[str]):
+    """Select points as a browser reports them."""
+    points = [{"customdata": [id]} for id in ids]
+    app.session_state["map-False-2"] = {"selection": {"points": points}}
+    return app.run()
+
+
+def test_map_is_shown_with_how_faithful_it_is(searcher):
+    app = visitor("map")
+    assert not app.exception and len(app.get("plotly_chart")) == 1
+    assert re.search(r"Trustworthiness 0\.\d+, continuity 0\.\d+", said(app))
+    assert "Far distances" in said(app)
+
+
+def test_query_is_placed_on_the_map_and_says_how(searcher):
+    app = search_on_map(WORDS)
+    assert "Placed at the weighted geometric median of its 15 nearest pictures" in said(app)
+    assert "score of the query" in group(app, "colour").options
+
+
+def search_on_map(words: str):
+    app = visitor("map", words)
+    assert not app.exception
+    return app
+
+
+def test_lasso_shows_the_pictures_with_their_counts(searcher):
+    ids = [str(id) for id in searcher.embeddings.ids[[3, 700, 1500]]]
+    app = lasso(visitor("map"), ids)
+    assert not app.exception
+    expected = searcher.gallery.items.set_index("id").loc[ids]
+    assert cards(app) == captions_of(expected)
+    assert any(heading.value == "3 selected" for heading in app.subheader)
+    assert app.dataframe[0].value["pictures"].sum() == 3
+
+
+def test_selection_is_ordered_by_the_query(searcher):
+    found = searcher.by_text(WORDS, 5)
+    app = lasso(search_on_map(WORDS), found["id"].tolist()[::-1])
+    assert cards(app) == captions_of(found)
+
+
+def test_pictures_and_captions_share_a_map(searcher):
+    app = visitor("map")
+    group(app, "points").set_value("pictures and captions").run()
+    assert not app.exception
+    assert "picture or caption" in group(app, "colour").options
+
+
+def test_result_can_be_shown_on_the_map(searcher):
+    app = search(visitor(), WORDS)
+    choose(app, "menu-0", "Show on map")
+    assert not app.exception and app.title[0].value == "Map"
+    assert app.session_state["on map"] == searcher.by_text(WORDS, 1)["id"].iat[0]
+
+
+def test_compare_asks_for_words_first():
+    app = visitor("compare")
+    assert not app.exception and "Type a few words" in said(app)
+
+
+def test_compare_lists_what_each_index_finds(searcher):
+    app = visitor("compare", WORDS)
+    assert not app.exception
+    rows = listed(app)
+    exact = captions_of(searcher.by_text(WORDS, 10))
+    assert [caption for _, _, caption in rows[:10]] == exact
+    assert "**10 of 10** that exact search finds" in app.markdown[0].value
+
+
+def test_compare_marks_shared_results_alike(searcher):
+    app = visitor("compare", WORDS)
+    rows = listed(app)
+    first, second = rows[:10], rows[10:20]
+    marks = {picture: mark for mark, picture, _ in first if mark}
+    assert marks and all(marks.get(picture, mark) == mark for mark, picture, _ in second)
+
+
+def test_compare_shows_what_a_poor_index_misses(searcher):
+    app = visitor("compare", WORDS)
+    next(box for box in app.selectbox if box.key == "index 1").set_value("ivf").run()
+    next(s for s in app.select_slider if s.key == "effort 1-ivf").set_value(1).run()
+    poor = searcher.__class__(
+        searcher.gallery, searcher.embeddings, searcher.encoder, "ivf", 1
+    ).by_text(WORDS, 10)
+    exact = searcher.by_text(WORDS, 10)
+    lost = exact[~exact["id"].isin(poor["id"])]
+    assert f"**{10 - len(lost)} of 10**" in app.markdown[1].value
+    assert [row[2] for row in listed(app)[20:]] == captions_of(lost)
+
+
+def test_data_page_counts_what_is_loaded(searcher):
+    app = visitor("data")
+    assert not app.exception
+    assert [metric.value for metric in app.metric][0] == f"{len(searcher.gallery):,}"
+    table = app.dataframe[0].value
+    assert table["pictures"].sum() == len(searcher.gallery)
+    assert (table[["train", "val", "test"]].sum(axis=1) == table["pictures"]).all()
+
+
+def test_data_page_says_which_model_and_index_answer(searcher):
+    app = visitor("data")
+    values = " ".join(map(str, np.concatenate([f.value.to_numpy().ravel() for f in app.dataframe])))
+    assert searcher.encoder.identity["weights"][:16] in values
+    assert "flat" in values
+
+
+@pytest.mark.parametrize("source", ["no/such/folder", "nonsense:/path", "README.md"])
+def test_what_is_no_folder_is_refused_in_a_sentence(source):
+    app = visitor("data")
+    app.text_input(key="source").set_value(source)
+    press(app, "Add")
+    assert not app.exception and app.error[0].value.endswith(".")
+
+
+def test_folder_can_be_added_and_is_then_searched(tmp_path, monkeypatch):
+    import resources
+
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    monkeypatch.setenv("SIGSCOPE_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "mine" / "colours"
+    folder.mkdir(parents=True)
+    for name in ("red", "green", "blue"):
+        Image.new("RGB", (32, 32), name).save(folder / f"{name}.png")
+    (folder / "broken.png").write_bytes(b"not a picture")
+    app = visitor("data")
+    app.text_input(key="source").set_value(str(tmp_path / "mine"))
+    press(app, "Add")
+    for _ in range(150):
+        if "adding" not in app.session_state:
+            break
+        time.sleep(0.4)
+        app.run()
+    app.run()
+    try:
+        assert [metric.value for metric in app.metric] == ["4", "0", "3", "1"]
+        assert app.dataframe[1].value["path"].tolist() == ["colours/broken.png"]
+    finally:
+        for key in set(resources.sources()) - {resources.MAIN}:
+            del resources.sources()[key]
+
+
+def test_report_shows_the_tables_of_a_notebook():
+    app = visitor("report")
+    app.selectbox(key="notebook").set_value("06-evaluate-retrieval").run()
+    assert not app.exception and len(app.dataframe) > 10
+    assert any("What we learned" in heading.value for heading in app.subheader)
+    assert len(app.get("plotly_chart")) >= 3
+
+
+def test_report_can_leave_figures_out():
+    app = visitor("report")
+    app.selectbox(key="notebook").set_value("06-evaluate-retrieval").run()
+    app.get("button_group")[0].set_value(["Tables"]).run()
+    assert not app.exception and not app.get("plotly_chart") and app.dataframe

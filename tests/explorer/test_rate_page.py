@@ -1,0 +1,192 @@
+"""The rating page, used as volunteers would; the gallery and its encoder are toys."""
+
+import html
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+from toy import ToyEncoder, write_gallery
+
+from sigscope import paths
+from sigscope.datasets.load import load_gallery
+from sigscope.embeddings.embed import embed_gallery
+from sigscope.ratings.pools import DEFAULT_QUERIES, rng_of, shuffled
+from sigscope.ratings.store import RatingStore
+from sigscope.search.searcher import Searcher
+
+
+class NamedEncoder(ToyEncoder):
+    def describe(self):
+        return "toy"
+
+
+@pytest.fixture(scope="module")
+def searcher(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rate")
+    gallery = load_gallery(write_gallery(folder / "gallery", 24))
+    return Searcher(
+        gallery, embed_gallery(gallery, ToyEncoder(), folder / "vectors"), NamedEncoder()
+    )
+
+
+@pytest.fixture(autouse=True)
+def _explorer_of_the_toy(searcher, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(paths.EXPLORER))
+    monkeypatch.setenv("SIGSCOPE_RATINGS", str(tmp_path / "ratings.sqlite"))
+    import resources
+
+    monkeypatch.setattr(resources, "gallery", lambda key=None: searcher.gallery)
+    monkeypatch.setattr(resources, "searcher", lambda *which, **also: searcher)
+    st.cache_data.clear()
+    yield
+    st.cache_data.clear()
+
+
+def visitor() -> AppTest:
+    app = AppTest.from_file(str(paths.EXPLORER / "app.py"), default_timeout=120)
+    return app.switch_page("pages/rate.py").run()
+
+
+def start(name: str) -> AppTest:
+    app = visitor()
+    app.text_input(key="rater").set_value(name)
+    return app.button(key="start").click().run()
+
+
+def shown(app: AppTest) -> str:
+    return html.unescape("".join(element.value for element in app.get("html")))
+
+
+def the_session() -> tuple[RatingStore, str]:
+    store = RatingStore()
+    return store, store.sessions()["session"].iat[0]
+
+
+def order_of(rater: str) -> list[tuple[str, str]]:
+    store, session = the_session()
+    return shuffled(store.rankings(session), rng_of(session, rater))
+
+
+def grades_of(rater: str) -> dict:
+    store, session = the_session()
+    return store.grades(session, rater)
+
+
+def test_first_visit_asks_for_a_name_and_begins_nothing():
+    app = visitor()
+    assert not app.exception and app.title[0].value == "Rate results"
+    assert RatingStore().sessions().empty
+    assert "answer is kept at once" in app.markdown[0].value
+
+
+def test_rater_sees_words_and_a_picture_and_not_who_found_it(searcher):
+    app = start("Ann")
+    assert not app.exception
+    words = {query.name: query.text for query in DEFAULT_QUERIES}
+    page = shown(app)
+    assert words[order_of("ann")[0][0]] in page and page.count("<img") == 1
+    told = page + "".join(e.value for e in [*app.caption, *app.text])
+    for secret in ("square", ".png", "flat", "keywords", "cosine", *searcher.gallery.items["id"]):
+        assert secret not in told
+
+
+def test_grade_is_kept_and_the_next_picture_comes():
+    app = start("Ann")
+    app.button(key="give-2-0").click().run()
+    order = order_of("ann")
+    assert grades_of("ann") == {order[0]: 2}
+    assert any(button.key == "give-0-1" for button in app.button)
+    assert not any(button.key == "give-0-0" for button in app.button)
+
+
+def test_undo_brings_the_picture_back():
+    app = start("Ann")
+    app.button(key="give-2-0").click().run()
+    app.button(key="skip-1").click().run()
+    app.button(key="undo-2").click().run()
+    assert grades_of("ann") == {order_of("ann")[0]: 2}
+    app.button(key="undo-1").click().run()
+    assert grades_of("ann") == {} and app.button(key="give-0-0")
+
+
+def test_earlier_answer_is_changed_in_its_place():
+    app = start("Ann")
+    app.button(key="give-2-0").click().run()
+    small = app.button_group(key="grade-of-0")
+    assert small.value == 2
+    small.set_value(0).run()
+    assert grades_of("ann") == {order_of("ann")[0]: 0}
+
+
+def test_rater_comes_back_to_where_they_stopped():
+    start("Ann").button(key="give-2-0").click().run()
+    again = start(" ANN ")
+    assert again.button(key="give-0-1")
+    assert any("had answers before" in caption.value for caption in again.caption)
+
+
+def test_raters_have_orders_of_their_own_and_do_not_meet():
+    ann, bob = start("Ann"), start("Bob")
+    assert order_of("ann") != order_of("bob") and set(order_of("ann")) == set(order_of("bob"))
+    ann.button(key="give-0-0").click().run()
+    bob.button(key="give-2-0").click().run()
+    assert grades_of("ann") == {order_of("ann")[0]: 0}
+    assert grades_of("bob") == {order_of("bob")[0]: 2}
+    assert len(RatingStore().sessions()) == 1
+
+
+def test_who_has_seen_all_is_thanked_and_can_rate_what_they_skipped():
+    start("Ann")
+    store, session = the_session()
+    order = order_of("ann")
+    for number, pair in enumerate(order):
+        store.skip(session, "ann", *pair) if number == 3 else store.rate(session, "ann", *pair, 1)
+    app = start("Ann")
+    assert f"all {len(order)} pictures" in app.success[0].value
+    app.button_group(key="grade-of-3").set_value(2).run()
+    assert grades_of("ann")[order[3]] == 2 and not app.get("button_group")
+
+
+def test_two_grades_can_be_chosen_for_a_new_session():
+    app = visitor()
+    app.text_input(key="rater").set_value("Ann")
+    app.radio(key="top_grade").set_value(1)
+    app.button(key="start").click().run()
+    assert app.button(key="give-1-0").label == "Yes"
+    assert not any(button.key == "give-2-0" for button in app.button)
+
+
+def test_another_session_is_begun_and_chosen_first():
+    start("Ann")
+    app = visitor()
+    app.radio(key="another_top_grade").set_value(1)
+    app.button(key="begin-another").click().run()
+    store = RatingStore()
+    assert store.sessions()["top_grade"].tolist() == [1, 2]
+    assert app.selectbox(key="session").value == store.sessions()["session"].iat[0]
+
+
+@pytest.mark.parametrize("name", ["", "  ", "=1", "simulated-1"])
+def test_name_that_cannot_be_one_gets_a_sentence(name):
+    app = start(name)
+    assert not app.exception and app.error[0].value.endswith(".")
+    assert app.text_input(key="rater")
+
+
+def test_answer_that_cannot_be_kept_is_said_so(tmp_path):
+    app = start("Ann")
+    (tmp_path / "ratings.sqlite").unlink()
+    app.button(key="give-2-0").click().run()
+    assert not app.exception and "nothing was stored" in app.error[0].value.lower()
+
+
+def test_broken_file_gets_a_sentence(tmp_path):
+    (tmp_path / "ratings.sqlite").write_text("no database " * 100)
+    app = visitor()
+    assert not app.exception and "ratings.sqlite" in app.error[0].value
+
+
+def test_leaving_asks_for_a_name_again():
+    app = start("Ann")
+    app.button(key="leave").click().run()
+    assert app.text_input(key="rater")

@@ -1,0 +1,85 @@
+"""Pictures of every page, light, dark and on a phone, as a visitor sees it; not blank, not broken.
+
+They are written to the cache, and to the folder that SIGSCOPE_SCREENSHOTS names, which is how
+`make screenshots` renews those of the README.
+"""
+
+import os
+from contextlib import ExitStack
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browsing import MAP_S, NO_BROWSER, PATIENCE_S, browser, is_still, text_of, wait_for
+from PIL import Image
+
+from sigscope import paths
+from sigscope.cli import launch
+
+pytestmark = NO_BROWSER
+KEPT = paths.CACHE / "screenshots"
+PAGES = {  # the address of each, and what is on it once it is ready
+    "search": ("/?q=sailing+ship", "best first"),
+    "map": ("/map?q=sailing+ship", "Trustworthiness"),
+    "compare": ("/compare?q=sailing+ship&sides=3", "in 3 lists"),
+    "rate": ("/rate", "Your name or initials"),
+    "data": ("/data", "Add a folder"),
+    "report": ("/report?notebook=06+%C2%B7+Evaluate+retrieval", "What we learned"),
+}
+LOOKS = {
+    "light": ((1280, 1000), ()),
+    "dark": ((1280, 1000), ("--blink-settings=preferredColorScheme=0",)),
+    "phone": ((500, 1000), ()),
+}
+
+
+@pytest.fixture(scope="module")
+def port():
+    with ExitStack() as stack:
+        port = launch.free_port()
+        launch.wait(stack.enter_context(launch.explorer(port)), port, PATIENCE_S)
+        yield port
+
+
+@pytest.fixture(scope="module", params=LOOKS)
+def look(request):
+    size, arguments = LOOKS[request.param]
+    with browser(*arguments, size=size) as driver:
+        yield request.param, driver
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_is_drawn_without_an_error(look, page, port):
+    name, driver = look
+    address, ready = PAGES[page]
+    driver.get(launch.url(port) + address)
+    wait_for(driver, lambda: is_still(driver) and ready in text_of(driver), MAP_S)
+    wait_for(driver, lambda: all(driver.execute_script(DRAWN)))
+    shot = driver.get_screenshot_as_png()
+    for folder in filter(
+        None, (paths.CACHE / "screenshots", os.environ.get("SIGSCOPE_SCREENSHOTS"))
+    ):
+        keep(shot, Path(folder) / f"{page}-{name}.webp")
+    assert not driver.find_elements("css selector", ".stException")
+    assert driver.execute_script(WIDE) <= 1, "the page must not scroll sideways"
+    grey = np.asarray(Image.open(BytesIO(shot)).convert("L"), np.float32)
+    assert grey.std() > 8
+    assert (grey.mean() < 110) == (name == "dark")
+
+
+DRAWN = (
+    "return [...document.querySelectorAll('.card img, .listed img')]"
+    ".filter(i => i.getBoundingClientRect().top < innerHeight)"
+    ".map(i => i.complete && i.naturalWidth > 0)"
+    ".concat([...document.querySelectorAll('[data-testid=stSkeleton]')].length === 0)"
+)
+WIDE = (
+    "const main = document.querySelector('[data-testid=stMain]');"
+    "return main.scrollWidth - main.clientWidth"
+)
+
+
+def keep(shot: bytes, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.open(BytesIO(shot)).convert("RGB").save(path, "WEBP", quality=80, method=6)

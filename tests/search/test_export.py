@@ -1,0 +1,68 @@
+import csv
+import io
+import zipfile
+
+import pandas as pd
+import pytest
+
+from sigscope.search.export import TABLE, as_csv, as_zip
+
+
+@pytest.fixture
+def table():
+    return pd.DataFrame(
+        {"rank": [1, 2], "id": ["a/red.png", "b/grün.png"], "caption": ['"x",', ""]}
+    )
+
+
+class Files:
+    """Stands in for a gallery: its files by id."""
+
+    def __init__(self, folder, **files):
+        self.folder = folder
+        for id, data in files.items():
+            (folder / id).write_bytes(data)
+
+    def file(self, id):
+        return self.folder / id.rpartition("/")[2]
+
+
+def rows_of(data: bytes) -> list[dict]:
+    return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
+
+
+def test_csv_gives_every_cell_back(table):
+    assert rows_of(as_csv(table)) == table.astype(str).to_dict("records")
+
+
+def test_csv_begins_with_the_mark_that_spreadsheets_need(table):
+    assert as_csv(table).startswith(b"\xef\xbb\xbf")
+
+
+def test_zip_holds_the_files_as_they_are_in_the_order_of_the_rows(table, tmp_path):
+    gallery = Files(tmp_path, **{"red.png": b"one", "grün.png": b"two"})
+    archive = zipfile.ZipFile(io.BytesIO(as_zip(table, gallery)))
+    assert archive.namelist() == ["1-red.png", "2-grün.png", TABLE]
+    assert archive.read("2-grün.png") == b"two"
+    assert [row["file"] for row in rows_of(archive.read(TABLE))] == ["1-red.png", "2-grün.png"]
+
+
+def test_file_that_has_gone_leaves_its_row(table, tmp_path):
+    archive = zipfile.ZipFile(io.BytesIO(as_zip(table, Files(tmp_path, **{"red.png": b"one"}))))
+    assert archive.namelist() == ["1-red.png", TABLE]
+    assert [row["file"] for row in rows_of(archive.read(TABLE))] == ["1-red.png", ""]
+
+
+@pytest.mark.parametrize(
+    ("id", "name"),
+    [("x/../../etc/pa sswd", "1-pa-sswd"), ("a\nb:c.PNG", "1-a-b-c.PNG"), ("x/....", "1-picture")],
+)
+def test_names_in_the_zip_are_tame(id, name, tmp_path):
+    class Any:
+        def file(self, id):
+            path = tmp_path / "file"
+            path.write_bytes(b"data")
+            return path
+
+    archive = zipfile.ZipFile(io.BytesIO(as_zip(pd.DataFrame({"id": [id]}), Any())))
+    assert archive.namelist()[0] == name

@@ -1,0 +1,65 @@
+"""A package imports only from those before it; a module fits on a few screens."""
+
+import ast
+
+import pytest
+
+from sigscope import paths
+
+LIB = paths.ROOT / "lib" / "sigscope"
+ORDER = [
+    "paths",
+    "files",
+    "locks",
+    "cache",
+    "types",
+    "images",
+    "gallery",
+    "duplicates",
+    "downloads",
+    "models",
+    "embeddings",
+    "datasets",
+    "indexes",
+    "ann",
+    "rerank",
+    "search",
+    "evaluation",
+    "protocols",
+    "ratings",
+    "maps",
+    "figures",
+    "tuning",
+    "cli",
+]
+MODULES = sorted(path for path in LIB.rglob("*.py") if path.parent != LIB or path.stem in ORDER)
+NAMED = [str(path.relative_to(LIB)) for path in MODULES]
+
+
+def imported(path):
+    """Return the packages of ours that a module imports, at its top and inside its functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sigscope."):
+            yield node.module.split(".")[1]
+        elif isinstance(node, ast.ImportFrom) and node.module == "sigscope":
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("sigscope."))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMED)
+def test_imports_only_from_packages_before_its_own(path):
+    own = path.relative_to(LIB).with_suffix("").parts[0]
+    late = [name for name in imported(path) if ORDER.index(name) > ORDER.index(own)]
+    assert not late, f"{path} reaches up to {late}; what they share belongs further down"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=NAMED)
+def test_fits_on_a_few_screens(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, f"{path} needs two nouns"
+
+
+def test_every_package_has_its_place_in_the_order():
+    there = {path.relative_to(LIB).with_suffix("").parts[0] for path in MODULES}
+    assert there <= set(ORDER)
+    assert {path.stem for path in LIB.glob("*.py")} <= {*ORDER, "__init__", "__main__"}
