@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run explorer notebooks report screenshots test bench fix gallery model autofaiss install
+.PHONY: help run explorer notebooks report screenshots test test-portable bench fix gallery model autofaiss install
 
 PORT ?= 8501
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -15,9 +15,12 @@ endif
 PY := .venv/bin/python
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 EXTRAS :=
+# what the oldest processors can do, and what the newest choose
+PORTABLE := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 OPENBLAS_CORETYPE=Prescott \
+	FAISS_OPT_LEVEL=generic SIGSCOPE_DTYPE=bfloat16
 
 help: ## list these commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 run: install ## start the explorer, run the notebooks; PICTURES=~/Photos shows those (PORT=8501; ONCE=1)
 	@$(PY) -m sigscope run --port $(PORT) $(SHOW) $(if $(ONCE),--once)
@@ -42,6 +45,11 @@ test: install ## what CI runs: style, tests, notebooks
 	$(PY) -m ruff format --check .
 	$(PY) -m pytest
 	$(if $(NOTEBOOKS),$(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 notebooks)
+	@$(MAKE) --no-print-directory test-portable
+
+test-portable: EXTRAS := test
+test-portable: install ## encoder, indexes, evaluation as on other processors (end of make test)
+	$(PORTABLE) $(PY) -m pytest tests/models/test_encoder.py tests/indexes tests/evaluation
 
 bench: EXTRAS := test
 bench: install ## measure speed: ratios within one run

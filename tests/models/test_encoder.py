@@ -562,7 +562,8 @@ def test_loading_and_encoding_print_nothing(checkpoint, tmp_path):
     A short number format is measured against float32, so both are loaded.
     """
     code = (
-        "import sys; from sigscope.models import agreement; from sigscope.models.encoder import Encoder\n"
+        "import sys; from sigscope.models import agreement\n"
+        "from sigscope.models.encoder import Encoder\n"
         "for folder in sys.argv[1:]:\n"
         "    encoder = Encoder.load(folder)\n"
         "    encoder._answers(agreement.pictures(), agreement.TEXTS)\n"
