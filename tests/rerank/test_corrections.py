@@ -1,20 +1,10 @@
 import numpy as np
 import pytest
+from toy_tasks import a_task, unit
 
-from sigscope.evaluation.tasks import Task, among, corrected
+from sigscope.evaluation.tasks import among, corrected
 from sigscope.indexes.index import VectorIndex
 from sigscope.rerank.corrections import Correction, search_corrected
-
-
-def unit(rng, n, d=8):
-    x = rng.normal(size=(n, d)).astype(np.float32)
-    return x / np.linalg.norm(x, axis=1, keepdims=True)
-
-
-def a_task(rng, queries=5, n=12, right=None):
-    right = right or [np.array([i]) for i in range(queries)]
-    ids, answers = np.arange(queries).astype(str), np.arange(n).astype(str)
-    return Task("toy", ids, ids, unit(rng, queries), unit(rng, n), answers, right, {})
 
 
 def some_correction(rng, n, *, gated):

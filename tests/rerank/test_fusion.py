@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from test_corrections import a_task, unit
+from toy_tasks import a_task, unit
 
 from sigscope.evaluation import keyword_systems
 from sigscope.evaluation.keyword_systems import own_captions

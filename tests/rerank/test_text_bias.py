@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from test_corrections import a_task
+from toy_tasks import a_task
 
 from sigscope.evaluation import text_bias as weighing
 from sigscope.rerank import text_bias

@@ -26,6 +26,7 @@ from sigscope.files import digest, same, sha256
 from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.gallery import Gallery
 from sigscope.locks import hold
+from sigscope.types import EncoderLike
 
 LOOKED_AT = 256  # rows that tell how many dimensions the vectors have
 COMPARED = 16  # descriptions encoded again to see whether the model is the one that is named
@@ -45,7 +46,7 @@ def import_vectors(
     table: str | Path,
     into: str | Path | None = None,
     *,
-    encoder: Any = None,
+    encoder: EncoderLike | None = None,
     shard_size: int = 1024,
     progress: bool = False,
 ) -> Imported:
@@ -134,7 +135,7 @@ def _sizes(cells: Iterable[Any]) -> int:
     return sizes.most_common(1)[0][0] if sizes else 0
 
 
-def _check_encoder(table: Path, encoder: Any, d: int) -> None:
+def _check_encoder(table: Path, encoder: EncoderLike, d: int) -> None:
     """Encode some descriptions and compare, if the table has vectors of texts."""
     name = encoder.identity.get("model")
     if encoder.dimension != d:

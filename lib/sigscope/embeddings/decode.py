@@ -12,6 +12,7 @@ from PIL import Image
 
 from sigscope.files import sha256
 from sigscope.images.read import open_picture
+from sigscope.types import EncoderLike
 
 MAX_PIXELS = 32_000_000  # decoded pictures held at once by a thread: about 100 MB
 
@@ -38,7 +39,7 @@ class Batch:
     failed: list[dict] = field(default_factory=list)
 
 
-def decode(items: list[Item], encoder: Any, side: int | None) -> Batch:
+def decode(items: list[Item], encoder: EncoderLike, side: int | None) -> Batch:
     """Open and preprocess pictures, in parts small enough to hold; threads may call it at once.
 
     Args:
@@ -80,7 +81,7 @@ def _content(item: Item) -> str:
     return content
 
 
-def _preprocess(opened: list[tuple[Item, Image.Image]], encoder: Any, batch: Batch) -> None:
+def _preprocess(opened: list[tuple[Item, Image.Image]], encoder: EncoderLike, batch: Batch) -> None:
     """Add a part to batch; if the encoder refuses some pictures, find out which."""
     if not opened:
         return

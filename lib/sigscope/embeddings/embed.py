@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
@@ -26,6 +25,7 @@ from sigscope.embeddings.worker import embed
 from sigscope.files import digest
 from sigscope.gallery.gallery import Gallery
 from sigscope.locks import LOCK, hold
+from sigscope.types import EncoderLike
 
 __all__ = [
     "Embeddings",
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 def embed_gallery(
     gallery: Gallery,
-    encoder: Any,
+    encoder: EncoderLike,
     folder: str | Path,
     *,
     batch_size: int = 32,
@@ -95,7 +95,9 @@ def embed_gallery(
         return finished()
 
 
-def open_embeddings(gallery: Gallery, encoder: Any, *, progress: bool = False) -> Embeddings:
+def open_embeddings(
+    gallery: Gallery, encoder: EncoderLike, *, progress: bool = False
+) -> Embeddings:
     """Return the gallery's embeddings: those shipped, or those in the cache, brought up to date.
 
     A folder has one place in the cache for each encoder, and each of its subsets one of its own.
@@ -110,7 +112,7 @@ def open_embeddings(gallery: Gallery, encoder: Any, *, progress: bool = False) -
     return found
 
 
-def cached_store(gallery: Gallery, encoder: Any) -> Path:
+def cached_store(gallery: Gallery, encoder: EncoderLike) -> Path:
     """Return where in the cache the gallery's embeddings by encoder lie, made or not."""
     place = os.fsencode(gallery.root.resolve()).hex()
     key = digest([encoder.identity, place, gallery.part])[:12]

@@ -12,7 +12,6 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -25,6 +24,7 @@ from sigscope.embeddings.writer import Writer
 from sigscope.files import digest, sha256
 from sigscope.gallery.gallery import Gallery
 from sigscope.images.prefetch import ahead, picture_side
+from sigscope.types import EncoderLike
 
 VERSIONS = ("torch", "transformers", "pillow", "numpy")
 
@@ -99,7 +99,7 @@ class Job:
 
 def embed(
     gallery: Gallery,
-    encoder: Any,
+    encoder: EncoderLike,
     folder: Path,
     *,
     batch_size: int,
@@ -144,7 +144,9 @@ def embed(
 class _Work:
     """One run over the shards to be made: what is known is used, the rest encoded."""
 
-    def __init__(self, encoder: Any, known: Earlier, workers: int, tally: Tally, bar: tqdm) -> None:
+    def __init__(
+        self, encoder: EncoderLike, known: Earlier, workers: int, tally: Tally, bar: tqdm
+    ) -> None:
         self.encoder, self.known, self.workers = encoder, known, workers
         self.tally, self.bar = tally, bar
         self.side = picture_side(encoder)
@@ -251,7 +253,7 @@ def _items(gallery: Gallery, start: int, count: int) -> list[Item]:
     ]
 
 
-def _about(gallery: Gallery, encoder: Any) -> dict:
+def _about(gallery: Gallery, encoder: EncoderLike) -> dict:
     return {
         "encoder": encoder.identity,
         "gallery": {"name": gallery.name, "fingerprint": gallery.fingerprint},
@@ -260,7 +262,7 @@ def _about(gallery: Gallery, encoder: Any) -> dict:
     }
 
 
-def _key(encoder: Any, items: list[Item]) -> str:
+def _key(encoder: EncoderLike, items: list[Item]) -> str:
     """Return a digest of all that the vectors of a shard depend on."""
     of = [[i.id, i.path, i.captions, i.content or _bytes(i.file)] for i in items]
     return digest([encoder.identity, of])

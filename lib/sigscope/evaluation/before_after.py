@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,7 @@ from sigscope.evaluation.intervals import paired_difference
 from sigscope.evaluation.tasks import DIRECTIONS, items_of
 from sigscope.gallery.gallery import Gallery
 from sigscope.indexes.exact import steady_scores
+from sigscope.types import EncoderLike
 
 R2_PROMPT = "The photo of …"
 PROMPTS: dict[str, tuple[str, ...]] = {  # the unit vectors of several are averaged
@@ -155,7 +155,7 @@ def most_changed(
 def zero_shot(
     gallery: Gallery,
     embeddings: Embeddings,
-    encoder: Any,
+    encoder: EncoderLike,
     *,
     split: str = "test",
     label: str = "category",
@@ -193,8 +193,8 @@ def zero_shot(
 
 def gains_and_losses(
     gallery: Gallery,
-    before: tuple[Embeddings, Any],
-    after: tuple[Embeddings, Any],
+    before: tuple[Embeddings, EncoderLike],
+    after: tuple[Embeddings, EncoderLike],
     *,
     split: str = "test",
     by: str = "kind",

@@ -9,7 +9,6 @@ of one thing succeed and fail together.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +23,7 @@ from sigscope.gallery.twins import twins
 from sigscope.indexes.exact import steady_scores
 from sigscope.search.compose import Gap, raw_sum
 from sigscope.search.merging import Merger, by_template
+from sigscope.types import EncoderLike
 
 KS = (1, 5, 10)
 WEIGHTS = (0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)  # of the words; the picture's is 1
@@ -67,7 +67,7 @@ class ComposedScores:
 def evaluate_composed(
     gallery: Gallery,
     embeddings: Embeddings,
-    encoder: Any,
+    encoder: EncoderLike,
     *,
     split: str = "test",
     chosen_on: str = "val",
@@ -127,12 +127,17 @@ class _Asked:
 
     gallery: Gallery
     embeddings: Embeddings
-    encoder: Any
+    encoder: EncoderLike
     triples: pd.DataFrame
 
     @classmethod
     def of(
-        cls, gallery: Gallery, embeddings: Embeddings, encoder: Any, triples: Triples, split: str
+        cls,
+        gallery: Gallery,
+        embeddings: Embeddings,
+        encoder: EncoderLike,
+        triples: Triples,
+        split: str,
     ) -> "_Asked":
         known = set(embeddings.ids)
         table = triples.of(split)

@@ -13,7 +13,6 @@ the other way a picture has a hit when any of its captions is among the first k,
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,6 +30,7 @@ from sigscope.evaluation.rankings import Judged, shuffled
 from sigscope.evaluation.tasks import DIRECTIONS, Task, caption_tasks
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.twins import right_pictures, twins
+from sigscope.types import EncoderLike
 
 __all__ = [
     "DIRECTIONS",
@@ -76,7 +76,7 @@ def evaluate(
     measures: Sequence[str] = USUAL,
     *,
     rule: str = "equal",
-    encoder: Any | None = None,
+    encoder: EncoderLike | None = None,
 ) -> Result:
     """Return caption retrieval in both directions, ranked exactly, with a row for each query.
 

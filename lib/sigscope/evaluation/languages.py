@@ -5,7 +5,6 @@ English picture by picture.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from sigscope.evaluation.metrics import chance_hit_rate, first_right_ranks
 from sigscope.evaluation.tasks import described, items_of
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.twins import right_pictures, twins
+from sigscope.types import EncoderLike
 
 ENGLISH = "en"
 FILE = "translations.csv"
@@ -24,7 +24,7 @@ FILE = "translations.csv"
 def by_language(
     gallery: Gallery,
     embeddings: Embeddings,
-    encoder: Any,
+    encoder: EncoderLike,
     *,
     split: str = "test",
     k: int = 10,
@@ -89,7 +89,7 @@ def by_language(
 def language_queries(
     gallery: Gallery,
     embeddings: Embeddings,
-    encoder: Any,
+    encoder: EncoderLike,
     *,
     split: str = "test",
     languages: list[str] | None = None,

@@ -6,7 +6,6 @@ refused. What is searched is the whole gallery; the queries are of one split.
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from sigscope.files import same
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.twins import _own_and_twins, right_pictures, twins
 from sigscope.rerank.corrections import Correction
+from sigscope.types import EncoderLike
 
 DIRECTIONS = ("text to image", "image to text")
 RULES = ("own", "twins", "equal")
@@ -63,7 +63,7 @@ def caption_tasks(
     split: str = "test",
     *,
     rule: str = "equal",
-    encoder: Any | None = None,
+    encoder: EncoderLike | None = None,
 ) -> dict[str, Task]:
     """Return both directions of caption retrieval, by name: text to image, image to text.
 
@@ -140,7 +140,7 @@ def items_of(gallery: Gallery, split: str) -> set[str]:
 
 
 def described(
-    gallery: Gallery, embeddings: Embeddings, split: str, encoder: Any | None = None
+    gallery: Gallery, embeddings: Embeddings, split: str, encoder: EncoderLike | None = None
 ) -> dict:
     """Return what an evaluation was of, or refuse embeddings of something else.
 

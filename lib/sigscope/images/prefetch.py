@@ -3,7 +3,8 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+
+from sigscope.types import EncoderLike
 
 
 def ahead(work: Callable, jobs: Iterable, workers: int) -> Iterator:
@@ -22,7 +23,7 @@ def ahead(work: Callable, jobs: Iterable, workers: int) -> Iterator:
                 future.cancel()
 
 
-def picture_side(encoder: Any) -> int | None:
+def picture_side(encoder: EncoderLike) -> int | None:
     """Return the pixels a side that the encoder looks at, or None where that varies.
 
     Large JPEGs are decoded no finer than this needs, for stored pictures and for queries alike.

@@ -12,11 +12,12 @@ import numpy as np
 from sigscope.indexes.faiss_backend import FaissIndex
 from sigscope.indexes.reranking import FullVectors, Reranked
 from sigscope.indexes.specs import CANDIDATES, IndexSpec
+from sigscope.types import SearchIndex
 
 AT_ONCE = 2**24  # cosines held at a time
 
 
-def build(spec: IndexSpec, xb: np.ndarray) -> Any:
+def build(spec: IndexSpec, xb: np.ndarray) -> SearchIndex:
     """Return the backend of spec over xb, unit rows, float32, contiguous, (n, d)."""
     return _KINDS[spec.backend].build(spec, xb)
 
@@ -27,7 +28,7 @@ def get_ready(spec: IndexSpec) -> None:
         import sklearn.neighbors  # noqa: F401
 
 
-def read(path: Path, spec: IndexSpec) -> Any:
+def read(path: Path, spec: IndexSpec) -> SearchIndex:
     """Return what was written to path by the backend of spec.
 
     Raises:
@@ -36,7 +37,7 @@ def read(path: Path, spec: IndexSpec) -> Any:
     return _KINDS[spec.backend].read(path, spec)
 
 
-def with_vectors(backend: Any, full: FullVectors, spec: IndexSpec) -> Reranked:
+def with_vectors(backend: SearchIndex, full: FullVectors, spec: IndexSpec) -> Reranked:
     """Return a backend that ranks what this one finds by full vectors, as spec says."""
     widens = spec.knob == CANDIDATES
     return Reranked(backend, full, spec.default if widens else spec.candidates, widens)

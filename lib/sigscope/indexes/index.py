@@ -25,6 +25,7 @@ from sigscope.indexes.files import (
 from sigscope.indexes.reranking import FullVectors
 from sigscope.indexes.specs import CELLS, INDEXES, IndexSpec, cells, find_spec
 from sigscope.indexes.unit_rows import check_queries, check_rows, checked_numbers
+from sigscope.types import SearchIndex
 
 __all__ = [
     "INDEXES",
@@ -49,7 +50,7 @@ class VectorIndex:
 
     name: str
     spec: IndexSpec
-    backend: Any  # what searches: a backend, or one whose candidates are re-ranked
+    backend: SearchIndex  # what searches: a backend, or one whose candidates are re-ranked
     ids: np.ndarray  # (n,) strings, row order
     vectors_sha256: str  # of the float32 bytes it was built from
     build_s: float

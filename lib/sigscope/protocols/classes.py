@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from sigscope.evaluation.tasks import Task, described, items_of
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.twins import twins
 from sigscope.protocols.published import R2_MAP, Outcome, beside, depends
+from sigscope.types import EncoderLike
 
 OVERS = ("found", "best")  # denominators of AP@k; see metrics.average_precision
 
@@ -22,7 +22,7 @@ OVERS = ("found", "best")  # denominators of AP@k; see metrics.average_precision
 def class_map(
     gallery: Gallery,
     embeddings: Embeddings,
-    encoder: Any,
+    encoder: EncoderLike,
     *,
     split: str = "test",
     label: str = "category",
@@ -147,7 +147,7 @@ def _picture_task(gallery: Gallery, embeddings: Embeddings, classes: _Classes, a
 
 def _name_task(
     embeddings: Embeddings,
-    encoder: Any,
+    encoder: EncoderLike,
     classes: _Classes,
     names: Mapping[str, str],
     templates: Sequence[str],

@@ -1,9 +1,8 @@
 """Query vectors: words, pictures and items of a gallery as unit vectors, by the gallery's model."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from sigscope.embeddings.worker import picture_side
 from sigscope.files import same
 from sigscope.images.read import Source, open_picture
 from sigscope.search.compose import Part
+from sigscope.types import EncoderLike
 
 REMEMBERED_TEXTS = 1024
 
@@ -22,7 +22,9 @@ class QueryVectors:
     Threads may share it. A text asked again is not encoded again.
     """
 
-    def __init__(self, gallery: str, embeddings: Embeddings, encoder: Any) -> None:
+    def __init__(
+        self, gallery: str, embeddings: Embeddings, encoder: EncoderLike | Callable[[], EncoderLike]
+    ) -> None:
         """Keep the model, or what loads it.
 
         Args:
@@ -41,7 +43,7 @@ class QueryVectors:
         self.text = lru_cache(maxsize=REMEMBERED_TEXTS)(self._encode_text)
 
     @property
-    def encoder(self) -> Any:
+    def encoder(self) -> EncoderLike:
         """The encoder, loaded now if it was not needed before."""
         with self._lock:
             if self._encoder is None:
@@ -83,7 +85,7 @@ class QueryVectors:
         vector.setflags(write=False)
         return vector
 
-    def _fitting(self, encoder: Any) -> Any:
+    def _fitting(self, encoder: EncoderLike) -> EncoderLike:
         """Return encoder, or raise when it is not the one that made the embeddings."""
         made_by = self._embeddings.manifest.get("encoder")
         if made_by is not None and not same(made_by, encoder.identity):

@@ -6,7 +6,7 @@ by `Filters`, and `Searcher.match` says whether anything that was asked for is t
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from sigscope.search.match import Match, Matcher
 from sigscope.search.merging import Merger, by_template
 from sigscope.search.queries import QueryVectors
 from sigscope.search.targets import Target
+from sigscope.types import EncoderLike
 
 
 class Searcher:
@@ -51,7 +52,7 @@ class Searcher:
         self,
         gallery: Gallery,
         embeddings: Embeddings,
-        encoder: Any,
+        encoder: EncoderLike | Callable[[], EncoderLike],
         index: str | IndexSpec = "flat",
         effort: int | None = None,
     ) -> None:
@@ -113,7 +114,7 @@ class Searcher:
         return self._pictures.index
 
     @property
-    def encoder(self) -> Any:
+    def encoder(self) -> EncoderLike:
         """The encoder, loaded now if it was not needed before."""
         return self._vectors.encoder
 
