@@ -35,7 +35,7 @@ from transformers import VisionTextDualEncoderModel, VisionTextDualEncoderProces
 from sigscope.datasets.load import load_gallery
 from sigscope.evaluation.evaluate import right_pictures, twins
 from sigscope.evaluation.metrics import first_right_ranks, hit_rate_at_k
-from sigscope.files import whole, write_json
+from sigscope.files import atomic_write, write_json
 from sigscope.gallery.gallery import Gallery
 from sigscope.paths import CACHE, MINI
 
@@ -61,7 +61,7 @@ def taught(model: VisionTextDualEncoderModel, processor: VisionTextDualEncoderPr
         cosine = teach_pooler(model, processor.tokenizer, class_names())
         print(f"The pooler agrees with the mean of the tokens: cosine {cosine:.3f}.")
         text = {name: w for name, w in model.state_dict().items() if name.startswith("text_")}
-        with whole(path) as part:
+        with atomic_write(path) as part:
             save_file(text, part)
     model.load_state_dict(load_file(path), strict=False)
 

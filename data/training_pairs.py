@@ -12,7 +12,7 @@ from PIL import Image
 from tqdm import tqdm
 from transformers import VisionTextDualEncoderModel, VisionTextDualEncoderProcessor
 
-from sigscope.files import sha256, whole
+from sigscope.files import atomic_write, sha256
 from sigscope.gallery.gallery import Gallery
 from sigscope.models import agreement
 from sigscope.models.shortcuts import folded, prepare_with
@@ -65,7 +65,7 @@ def features_of(tower: LockedTower, gallery: Gallery, views: int, folder: Path) 
         if not path.exists():
             picture, rng = gallery.picture(id), np.random.default_rng(int(digest[:16], 16))
             seen = tower([picture, *(view(picture, rng) for _ in range(views))])
-            with whole(path) as part, part.open("wb") as file:
+            with atomic_write(path) as part, part.open("wb") as file:
                 np.save(file, seen.astype(np.float16))
         rows.append(np.load(path))
     return np.stack(rows)

@@ -20,7 +20,7 @@ from training_pairs import LockedTower, plain_features
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import Embeddings, open_embeddings
 from sigscope.evaluation.evaluate import hit_rates, ranked_captions
-from sigscope.files import read_json, whole
+from sigscope.files import atomic_write, read_json
 from sigscope.gallery.gallery import Gallery
 from sigscope.models.encoder import Encoder
 from sigscope.paths import MINI
@@ -147,7 +147,7 @@ def main(folder: Path = MINI) -> None:
         did_not_help=(Path(__file__).with_name("did_not_help.md")).read_text(encoding="utf8"),
         **seen,
     )
-    with whole(folder / "README.md") as part:
+    with atomic_write(folder / "README.md") as part:
         part.write_text(text, encoding="utf8")
     print(text)
 

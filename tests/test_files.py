@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from sigscope.files import read_json, sha256, whole, write_json
+from sigscope.files import atomic_write, read_json, sha256, write_json
 
 
 def test_whole_gives_the_final_name_only_at_the_end(tmp_path):
     path = tmp_path / "new" / "shard.txt"
-    with whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text("done")
         assert not path.exists() and part.parent == path.parent
     assert path.read_text() == "done"
@@ -16,7 +16,7 @@ def test_whole_gives_the_final_name_only_at_the_end(tmp_path):
 def test_whole_keeps_the_old_file_when_writing_fails(tmp_path):
     path = tmp_path / "shard.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError, match="halfway"), whole(path) as part:
+    with pytest.raises(RuntimeError, match="halfway"), atomic_write(path) as part:
         part.write_text("ne")
         raise RuntimeError("halfway")
     assert path.read_text() == "old"
@@ -24,20 +24,20 @@ def test_whole_keeps_the_old_file_when_writing_fails(tmp_path):
 
 
 def test_whole_keeps_the_suffix_so_that_numpy_adds_none(tmp_path):
-    with whole(tmp_path / "rows.npy") as part:
+    with atomic_write(tmp_path / "rows.npy") as part:
         np.save(part, np.arange(3))
     assert np.load(tmp_path / "rows.npy").tolist() == [0, 1, 2]
 
 
 def test_two_writers_of_one_file_do_not_meet(tmp_path):
-    with whole(tmp_path / "a") as first, whole(tmp_path / "a") as second:
+    with atomic_write(tmp_path / "a") as first, atomic_write(tmp_path / "a") as second:
         first.write_text("first")
         second.write_text("second")
     assert (tmp_path / "a").read_text() == "first", "the outer block ends last"
 
 
 def test_whole_in_which_nothing_was_written_leaves_nothing(tmp_path):
-    with pytest.raises(FileNotFoundError), whole(tmp_path / "a"):
+    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "a"):
         pass
     assert not list(tmp_path.iterdir())
 

@@ -10,7 +10,6 @@ LIB = paths.ROOT / "lib" / "sigscope"
 ORDER = [
     "paths",
     "files",
-    "locks",
     "cache",
     "types",
     "images",

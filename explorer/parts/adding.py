@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from threading import Thread
 
@@ -13,7 +12,7 @@ import resources
 import streamlit as st
 
 from sigscope import load_gallery, paths
-from sigscope.files import read_json, write_json
+from sigscope.files import read_json, sha256, slug, write_json
 
 KEPT = "explorer-galleries.json"  # in the cache: key and source of each gallery added
 PERCENT = re.compile(r"(\d+)%\|")
@@ -88,8 +87,8 @@ def _recall() -> None:
 
 def key_of(source: str) -> str:
     """Return a gallery's key: its name, and a few digits that tell it from another of that name."""
-    name = re.sub(r"[^\w-]+", "-", Path(source).name or "gallery").strip("-").lower()
-    return f"{name}-{sha256(source.encode()).hexdigest()[:6]}"
+    name = slug(Path(source).name or "gallery", "-").strip("-").lower()
+    return f"{name}-{sha256(source.encode())[:6]}"
 
 
 def _started(source: str) -> Job:

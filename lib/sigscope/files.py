@@ -1,19 +1,28 @@
-"""Files that are whole or absent: written beside their final name, then renamed onto it."""
+"""Files that are whole or absent, what they are called and what is in them; a lock on a folder."""
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from filelock import FileLock, Timeout
+
 PART = ".part-"  # how the name of a file that is still being written begins
+LOCK = ".lock"  # the file by which a folder is locked
+POLL_S = 0.05
+
+
+class FolderBusy(RuntimeError):
+    """Another process has worked in the folder for longer than we would wait."""
 
 
 @contextmanager
-def whole(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a sibling of path to write to, and give it the name of path once the block has ended.
 
     The sibling keeps the suffix of path, because some writers add theirs when it is missing. If the
@@ -31,16 +40,74 @@ def whole(path: str | Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file's bytes, 64 hexadecimal digits."""
-    with Path(path).open("rb") as file:
+@contextmanager
+def folder_lock(
+    folder: Path,
+    *,
+    wait_s: float = float("inf"),
+    say: Callable[[str], None] = lambda sentence: None,
+) -> Iterator[None]:
+    """Keep a folder, which is made if need be, to this process for as long as the block runs.
+
+    The operating system lets go of the lock when its owner dies, however that happens.
+
+    Args:
+        folder: what to lock; inside it a hidden file is locked, and removed at the end.
+        wait_s: how many seconds to wait for another process before giving up.
+        say: is told in a sentence, once, that we wait.
+
+    Raises:
+        FolderBusy: The wait was in vain.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK, poll_interval=POLL_S)
+    try:
+        _acquire(lock, folder, wait_s, say)
+    except Timeout as error:
+        sentence = f"another process is still at work in {folder}; try again later"
+        raise FolderBusy(sentence) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows removes no open file; an empty one left there is no harm
+            (folder / LOCK).unlink()
+        lock.release()
+
+
+def sha256(source: str | Path | bytes) -> str:
+    """Return the SHA-256 of a file's bytes, or of bytes themselves, 64 hexadecimal digits."""
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    with Path(source).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_of(file: str | Path) -> str:
+    """Return the SHA-256 of a file, or "" when it cannot be read."""
+    with suppress(OSError):
+        return sha256(file)
+    return ""
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of value as JSON, 64 hexadecimal digits."""
+    return sha256(json.dumps(value, sort_keys=True).encode())
+
+
+def same(identity: dict, other: dict) -> bool:
+    """Return whether two identities of encoders are equal once they are JSON."""
+    return digest(identity) == digest(other)
+
+
+def slug(text: str, filler: str = "--") -> str:
+    """Return text as the name of a file: letters, digits and ``_.-`` stay, filler for the rest."""
+    return re.sub(r"[^\w.-]+", filler, text)
 
 
 def write_json(path: str | Path, value: Any) -> None:
     """Write value as indented UTF-8 JSON, keys in the order given; path is never half written."""
     text = json.dumps(value, indent=1, ensure_ascii=False)
-    with whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text + "\n", encoding="utf-8")
 
 
@@ -65,11 +132,9 @@ def _flush_to_disk(part: Path) -> None:
         os.fsync(file.fileno())
 
 
-def digest(value: Any) -> str:
-    """Return the SHA-256 of value as JSON, 64 hexadecimal digits."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def same(identity: dict, other: dict) -> bool:
-    """Return whether two identities of encoders are equal once they are JSON."""
-    return digest(identity) == digest(other)
+def _acquire(lock: FileLock, folder: Path, wait_s: float, say: Callable[[str], None]) -> None:
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        say(f"Another process is at work in {folder}; waiting for it to finish.")
+        lock.acquire(timeout=wait_s)

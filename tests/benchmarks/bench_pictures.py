@@ -22,7 +22,7 @@ from sigscope import paths
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.decode import Item, decode
 from sigscope.images.captions import embedded_captions
-from sigscope.images.prefetch import ahead
+from sigscope.images.prefetch import prefetch
 from sigscope.models import shortcuts, towers
 
 BATCH, ROUNDS = 8, 3
@@ -71,7 +71,7 @@ def ours(folder: Path, eyes: Eyes) -> float:
     ]
     batches = [items[at : at + BATCH] for at in range(0, len(items), BATCH)]
     work = partial(decode, encoder=eyes, side=eyes.side)
-    done = sum(len(part) for batch in ahead(work, batches, THREADS) for part, _ in batch.parts)
+    done = sum(len(part) for batch in prefetch(work, batches, THREADS) for part, _ in batch.parts)
     assert done == len(items) == len(os.listdir(folder))
     return perf_counter() - start
 

@@ -24,8 +24,8 @@ from sigscope.downloads.records import COLUMNS
 from sigscope.downloads.report import report, rows, summary
 from sigscope.downloads.run import DiskError, Effort, download
 from sigscope.downloads.shard import ListChanged
+from sigscope.files import FolderBusy, folder_lock
 from sigscope.images.read import open_picture
-from sigscope.locks import FolderBusy, hold
 
 SUPPORT = Path(__file__).parents[1] / "support"
 HERE = Limits(read_s=2, total_s=4, backoff_s=0.01, allowed=("127.0.0.1/32",), max_bytes=1 << 20)
@@ -179,7 +179,7 @@ def test_no_server_gets_more_requests_at_once_than_allowed(server, tmp_path):
 
 
 def test_two_processes_do_not_work_in_one_folder(server, tmp_path):
-    with hold(tmp_path), pytest.raises(FolderBusy, match="another process"):
+    with folder_lock(tmp_path), pytest.raises(FolderBusy, match="another process"):
         fetch(pictures(server, 1), tmp_path)
 
 

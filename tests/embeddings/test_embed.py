@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from toy import ToyEncoder, unit, write_gallery
 
-from sigscope import files, locks, paths
+from sigscope import files, paths
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings import decode, store
 from sigscope.embeddings.embed import (
@@ -296,7 +296,7 @@ def test_a_smaller_gallery_leaves_no_shard_behind(made, folder, gallery, tmp_pat
 
 def test_half_written_files_of_a_killed_run_are_removed(made, folder, gallery):
     (folder / "img_emb" / f"{files.PART}0123-img_emb_0.npy").write_bytes(b"half")
-    (folder / locks.LOCK).write_bytes(b"")
+    (folder / files.LOCK).write_bytes(b"")
     (folder / "img_emb" / "img_emb_1.npy").unlink()
     assert again(folder, gallery) == (8, 0)
     assert len(hashes(folder)) == 3 * 5 + 1
@@ -512,21 +512,6 @@ def test_progress_shows_rate_and_time_left_on_stderr(gallery, folder, capsys):
     assert "pictures/s" in err and "20/20" in err and "<00:0" in err
 
 
-def test_decoding_stays_a_few_batches_ahead_and_in_order():
-    started, most = [], []
-
-    def work(job):
-        started.append(job)
-        time.sleep(0.001 * (job % 3))
-        return job
-
-    jobs = decode.ahead(work, range(50), workers=2)
-    for done, job in enumerate(jobs):
-        assert job == done
-        most.append(len(started) - done)
-    assert max(most) <= 3
-
-
 def test_decoding_overlaps_the_model(gallery, folder):
     begun, answered = [], []
 
@@ -581,8 +566,8 @@ def test_two_at_once_share_the_work_and_agree(gallery, folder):
 
 HOLDER = """
 import sys, time, pathlib
-from sigscope.locks import hold
-with hold(pathlib.Path(sys.argv[1])):
+from sigscope.files import folder_lock
+with folder_lock(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -602,8 +587,8 @@ def holder(folder):
 def test_a_busy_folder_is_waited_for_and_said_so(holder, folder):
     said = []
     with (
-        pytest.raises(locks.FolderBusy, match="still at work"),
-        locks.hold(folder, wait_s=0.1, say=said.append),
+        pytest.raises(files.FolderBusy, match="still at work"),
+        files.folder_lock(folder, wait_s=0.1, say=said.append),
     ):
         pass
     assert len(said) == 1 and "waiting for it to finish" in said[0]
@@ -612,23 +597,26 @@ def test_a_busy_folder_is_waited_for_and_said_so(holder, folder):
 def test_a_lock_dies_with_its_owner(holder, folder):
     holder.kill()
     holder.wait()
-    with locks.hold(folder, wait_s=1):
-        assert (folder / locks.LOCK).exists()
-    assert not (folder / locks.LOCK).exists()
+    with files.folder_lock(folder, wait_s=1):
+        assert (folder / files.LOCK).exists()
+    assert not (folder / files.LOCK).exists()
 
 
 def test_a_lock_that_its_last_owner_removed_is_not_ours(folder, monkeypatch):
-    lock, locked = locks._lock, []
+    import fcntl
 
-    def lock_as_another_ends(file):
-        lock(file)
-        if not locked:
-            (folder / locks.LOCK).unlink()
-        locked.append(file)
+    flock, locked = fcntl.flock, []
 
-    monkeypatch.setattr(locks, "_lock", lock_as_another_ends)
-    with locks.hold(folder):
-        assert len(locked) == 2 and (folder / locks.LOCK).exists()
+    def flock_as_another_ends(file, how):
+        flock(file, how)
+        if how & fcntl.LOCK_EX and (folder / files.LOCK).exists():  # and no trial of filelock's
+            locked.append(file)
+            if len(locked) == 1:
+                (folder / files.LOCK).unlink()
+
+    monkeypatch.setattr(fcntl, "flock", flock_as_another_ends)
+    with files.folder_lock(folder):
+        assert len(locked) == 2 and (folder / files.LOCK).exists()
 
 
 @pytest.mark.parametrize("name", ["batch_size", "shard_size", "workers"])

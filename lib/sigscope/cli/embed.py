@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pandas as pd
 from sigscope import paths
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import stored_failures
-from sigscope.files import whole
+from sigscope.files import atomic_write, slug
 from sigscope.gallery.gallery import Gallery
 from sigscope.models import checkpoints
 
@@ -57,12 +56,12 @@ def write_problems(gallery: Gallery, failed: pd.DataFrame) -> Path | None:
     """
     table = pd.concat([gallery.problems, failed])[["path", "reason"]]
     place = hashlib.sha256(os.fsencode(gallery.root.resolve())).hexdigest()[:8]
-    name = re.sub(r"[^\w.-]+", "--", gallery.name)
+    name = slug(gallery.name)
     file = paths.CACHE / "problems" / f"{name}-{place}.csv"
     if table.empty:
         file.unlink(missing_ok=True)
         return None
-    with whole(file) as part:
+    with atomic_write(file) as part:
         table.to_csv(part, index=False)
     return file
 

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from time import perf_counter, sleep
 
 from sigscope import paths
 from sigscope.cli import download, launch
+from sigscope.files import slug
 from sigscope.models import checkpoints
 
 INTERRUPTED = 130
@@ -125,7 +125,7 @@ def _make_searchable() -> None:
     if not os.environ.get("SIGSCOPE_GALLERY"):
         model = checkpoints.named(None)
         model = Path(model).resolve().name if Path(model).is_dir() else str(model)
-        name = re.sub(r"[^\w.-]+", "--", f"{paths.GALLERY.name}-{model}")
+        name = slug(f"{paths.GALLERY.name}-{model}")
         stores = [paths.SHIPPED / name, *(paths.CACHE / "embeddings").glob(f"{name}-*")]
         if any((store / "manifest.json").exists() for store in stores):
             return

@@ -21,7 +21,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from sigscope import paths
-from sigscope.files import read_json, sha256, whole, write_json
+from sigscope.files import atomic_write, read_json, sha256, write_json
 from sigscope.models import checkpoints
 
 CELL_S = 600  # how long one cell may take
@@ -152,7 +152,7 @@ def _code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 def _write(notebook: nbformat.NotebookNode, path: Path) -> None:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-    with whole(path) as part:
+    with atomic_write(path) as part:
         nbformat.write(notebook, part)
 
 

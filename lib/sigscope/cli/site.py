@@ -19,7 +19,7 @@ from tqdm import tqdm
 from sigscope import paths
 from sigscope.cli.notebook_results import Notebook, executed, read_notebook
 from sigscope.figures.stills import CONFIG, PLOTLY
-from sigscope.files import whole
+from sigscope.files import atomic_write
 
 SITE = paths.CACHE / "report"
 SCRIPT, STYLES = "plotly.min.js", "report.css"
@@ -73,7 +73,7 @@ def _write(path: Path, title: str, body: str, books: list[Notebook], number: int
         title=escape(title), styles=STYLES, script=script, entries=entries, body=body,
         ways=_ways(books, number),
     )  # fmt: skip
-    with whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text(page, encoding="utf-8")
 
 
@@ -138,5 +138,5 @@ def _index(books: list[Notebook]) -> str:
 def _copy_beside(folder: Path) -> None:
     """Put what the pages share beside them."""
     shutil.copyfile(Path(__file__).with_name(STYLES), folder / STYLES)
-    with whole(folder / SCRIPT) as part:
+    with atomic_write(folder / SCRIPT) as part:
         part.write_bytes((files("plotly") / "package_data" / SCRIPT).read_bytes())

@@ -15,12 +15,11 @@ from typing import Any
 from tqdm import tqdm
 
 from sigscope import paths
-from sigscope.files import read_json, write_json
+from sigscope.files import folder_lock, read_json, write_json
 from sigscope.gallery.folder import GalleryError, Listing
 from sigscope.gallery.gallery import COLUMNS, Gallery
 from sigscope.images.captions import distinct
 from sigscope.images.read import plain
-from sigscope.locks import hold
 
 SOURCE = "https://github.com/rom1504/img2dataset"
 EXPECTS = "00000.parquet with a folder 00000 or a file 00000.tar, and so on"
@@ -87,7 +86,7 @@ def _unpacked(root: Path, shards: list[str], listing: Listing, progress: bool) -
     """Return the folder in the cache that holds what the tars hold."""
     place = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
     into = paths.CACHE / "img2dataset" / f"{root.resolve().name}-{place}"
-    with hold(into):
+    with folder_lock(into):
         for shard in tqdm(shards, unit=" tars", disable=not progress):
             if not _tar(root, shard).exists():
                 listing.problems.append((shard, "it is a folder among tars, which is not read"))

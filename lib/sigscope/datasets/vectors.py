@@ -22,10 +22,9 @@ from sigscope.embeddings.embed import Embeddings, load_embeddings
 from sigscope.embeddings.shards import Shard, StaleEmbeddings
 from sigscope.embeddings.store import read_manifest, settle, writing
 from sigscope.embeddings.writer import Writer
-from sigscope.files import digest, same, sha256
+from sigscope.files import digest, folder_lock, same, sha256
 from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.gallery import Gallery
-from sigscope.locks import hold
 from sigscope.types import EncoderLike
 
 LOOKED_AT = 256  # rows that tell how many dimensions the vectors have
@@ -92,7 +91,7 @@ def import_vectors(
         "versions": {},
         "source": source,
     }
-    with writing(into), hold(into, say=log.info):
+    with writing(into), folder_lock(into, say=log.info):
         settle(into)
         _store(table, gallery, into, about, shard_size, progress)
     return Imported(gallery, load_embeddings(into, gallery=gallery))

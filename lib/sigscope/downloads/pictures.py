@@ -1,6 +1,5 @@
 """Bodies that were fetched: checked to be pictures, made small, and described."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from io import BytesIO
@@ -98,11 +97,6 @@ def keep(body: bytes, saving: Saving, max_pixels: int) -> Kept:
         data, size = _encoded(picture, saving)
         suffix = f".{saving.format}"
     return Kept(data, suffix, *size, *header.size, _exif(header), header.format)
-
-
-def sha256(body: bytes) -> str:
-    """Return the SHA-256 of a body, 64 hexadecimal digits."""
-    return hashlib.sha256(body).hexdigest()
 
 
 def _header(body: bytes) -> Image.Image:

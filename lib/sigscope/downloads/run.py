@@ -17,15 +17,14 @@ from sigscope.downloads.feed import Feed, Job
 from sigscope.downloads.fetch import Fetcher
 from sigscope.downloads.limits import Limits
 from sigscope.downloads.lists import UrlList
-from sigscope.downloads.pictures import Saving, keep, sha256
+from sigscope.downloads.pictures import Saving, keep
 from sigscope.downloads.placeholders import Placeholders
 from sigscope.downloads.reasons import REASONS, FetchError
 from sigscope.downloads.records import Record, failed
 from sigscope.downloads.report import report
 from sigscope.downloads.shard import Shard
 from sigscope.downloads.sweep import demoted, placeholder, sweep
-from sigscope.files import read_json, write_json
-from sigscope.locks import LOCK, hold
+from sigscope.files import LOCK, folder_lock, read_json, sha256, write_json
 
 MANIFEST = "download.json"
 
@@ -97,7 +96,7 @@ def download(
         raise ValueError(f"{sorted(unknown)} are no reasons; there are {', '.join(REASONS)}")
     total = urls.total if first is None else min(first, urls.total or first)
     try:
-        with hold(folder, wait_s=wait_s):
+        with folder_lock(folder, wait_s=wait_s):
             _check_manifest(folder, urls, saving, effort)
             placeholders = Placeholders(folder)
             feed = Feed(urls, folder, effort.shard_size, first, frozenset(retry))

@@ -17,7 +17,7 @@ from typing import TextIO
 
 from sigscope.downloads.pictures import Kept
 from sigscope.downloads.records import COLUMNS, SUCCESS, Record, from_line
-from sigscope.files import read_json, whole, write_json
+from sigscope.files import atomic_write, read_json, write_json
 
 Row = tuple[str, str]  # URL, caption
 
@@ -89,7 +89,7 @@ class Shard:
             if record.is_whole(self.folder):
                 self.records[record.number] = record
         self._remove_strays()
-        with whole(self.journal) as part:
+        with atomic_write(self.journal) as part:
             part.write_text("".join(record.line() for record in self.records.values()))
         self._lines = self.journal.open("a", encoding="utf-8")
 
@@ -133,7 +133,7 @@ class Shard:
     def finish(self) -> dict:
         """Write the table and the stats, whole; return the stats."""
         self._lines.close()
-        with whole(self.table) as part:
+        with atomic_write(self.table) as part:
             _write_table(part, [self.records[number] for number in range(len(self.rows))])
         stats = _stats(list(self.records.values()), self._begun, digest(self.rows))
         write_json(self.stats_file, stats)
@@ -155,7 +155,7 @@ class Shard:
         names = {path.stem: path.name for path in self.folder.iterdir() if _is_picture(path)}
         rows = pyarrow.parquet.read_table(self.table).to_pylist()
         records = [self._from_row(row, names) for row in rows if keep(row)]
-        with whole(self.journal) as part:
+        with atomic_write(self.journal) as part:
             part.write_text("".join(record.line() for record in records))
         self.stats_file.unlink()
 

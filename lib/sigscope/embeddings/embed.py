@@ -6,7 +6,6 @@ vector nor its captions are stored. Rows carry ids; nothing is joined by row num
 
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
@@ -22,9 +21,8 @@ from sigscope.embeddings.load import Embeddings, failures, load_embeddings
 from sigscope.embeddings.shards import StaleEmbeddings
 from sigscope.embeddings.store import MANIFEST, StoreError, read_manifest, settle, writing
 from sigscope.embeddings.worker import embed
-from sigscope.files import digest
+from sigscope.files import LOCK, digest, folder_lock, slug
 from sigscope.gallery.gallery import Gallery
-from sigscope.locks import LOCK, hold
 from sigscope.types import EncoderLike
 
 __all__ = [
@@ -85,7 +83,7 @@ def embed_gallery(
             return finished()
     with ExitStack() as stack:
         with writing(folder):
-            stack.enter_context(hold(folder, say=_teller(progress)))
+            stack.enter_context(folder_lock(folder, say=_teller(progress)))
         with writing(folder):
             settle(folder)
         with suppress(StaleEmbeddings):  # whoever held it before us may have done the work
@@ -139,7 +137,7 @@ def stored_failures(gallery: Gallery, model: str) -> pd.DataFrame | None:
 
 
 def _name(gallery: Gallery, model: str) -> str:
-    return re.sub(r"[^\w.-]+", "--", f"{gallery.name}-{model}")
+    return slug(f"{gallery.name}-{model}")
 
 
 def _teller(progress: bool) -> Callable[[str], None]:

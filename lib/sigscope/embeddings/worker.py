@@ -8,7 +8,7 @@ each vector that may be used again: a few batches of decoded pictures, and the v
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -21,9 +21,9 @@ from sigscope.embeddings.reuse import Earlier, text_digest
 from sigscope.embeddings.shards import Shard
 from sigscope.embeddings.store import stored_shards
 from sigscope.embeddings.writer import Writer
-from sigscope.files import digest, sha256
+from sigscope.files import content_of, digest
 from sigscope.gallery.gallery import Gallery
-from sigscope.images.prefetch import ahead, picture_side
+from sigscope.images.prefetch import picture_side, prefetch
 from sigscope.types import EncoderLike
 
 VERSIONS = ("torch", "transformers", "pillow", "numpy")
@@ -156,7 +156,7 @@ class _Work:
     ) -> Iterator[Stretch]:
         """Yield a stretch for each number and items, with the vectors of all its pictures."""
         jobs = self._jobs(stretches, batch_size)
-        with closing(ahead(self._decode, jobs, self.workers)) as decoded:
+        with closing(prefetch(self._decode, jobs, self.workers)) as decoded:
             for job, batch in decoded:
                 self._encode(job.stretch, batch)
                 if job.is_last:
@@ -203,7 +203,13 @@ class _Work:
         """Return the SHA-256 of each file; nobody looks where there is nothing to compare with."""
         unseen = [] if not len(self.known.pictures) else [i for i in items if not i.content]
         with ThreadPoolExecutor(self.workers) as pool:
-            seen = dict(zip((i.id for i in unseen), pool.map(_content, unseen), strict=True))
+            seen = dict(
+                zip(
+                    (i.id for i in unseen),
+                    pool.map(content_of, (i.file for i in unseen)),
+                    strict=True,
+                )
+            )
         return [item.content or seen.get(item.id, "") for item in items]
 
     def _decode(self, job: Job) -> tuple[Job, Batch]:
@@ -273,12 +279,6 @@ def _bytes(file: Path) -> int:
         return file.stat().st_size
     except OSError:
         return -1
-
-
-def _content(item: Item) -> str:
-    with suppress(OSError):
-        return sha256(item.file)
-    return ""
 
 
 def _bar(total: int, done: int, progress: bool) -> tqdm:

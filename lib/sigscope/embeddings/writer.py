@@ -1,6 +1,5 @@
 """The writer: makes the shards of a store that are not right yet, and then puts them in place."""
 
-import hashlib
 from pathlib import Path
 
 from sigscope.embeddings.shards import Shard, StaleEmbeddings
@@ -19,7 +18,7 @@ from sigscope.embeddings.store import (
     stored_shards,
     writing,
 )
-from sigscope.files import digest, same, whole, write_json
+from sigscope.files import atomic_write, digest, same, sha256, write_json
 
 
 class Writer:
@@ -63,9 +62,9 @@ class Writer:
         with writing(self.folder):
             for part, data in shard.encoded().items():
                 name = file_name(part, number, len(self.keys))
-                with whole(made_file(self.folder, key, name)) as path:
+                with atomic_write(made_file(self.folder, key, name)) as path:
                     path.write_bytes(data)
-                files[name] = hashlib.sha256(data).hexdigest()
+                files[name] = sha256(data)
             record = {
                 "number": number,
                 "key": key,

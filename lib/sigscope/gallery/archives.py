@@ -21,12 +21,11 @@ from uuid import uuid4
 from tqdm import tqdm
 
 from sigscope import paths
-from sigscope.files import PART, read_json, write_json
+from sigscope.files import PART, folder_lock, read_json, write_json
 from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.metadata import SPLITS
 from sigscope.gallery.tables import READERS
 from sigscope.images.read import MAX_BYTES, REFUSED_SUFFIXES, SUFFIXES, plain
-from sigscope.locks import hold
 
 TAKEN = SUFFIXES | READERS.keys() | {".txt"}  # what is unpacked; anything else stays inside
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
@@ -63,7 +62,7 @@ def unpacked(path: str | Path, *, progress: bool = False) -> Path:
         with zipfile.ZipFile(path) as archive:
             home = archives / _digest(path, archive)
             if not home.is_dir():
-                with hold(archives):
+                with folder_lock(archives):
                     _unpack(archive, path, home, progress)
     except GalleryError:
         raise

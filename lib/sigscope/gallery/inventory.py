@@ -21,10 +21,10 @@ from tqdm import tqdm
 
 from sigscope import paths
 from sigscope.cache import mark_used
-from sigscope.files import sha256, whole
+from sigscope.files import atomic_write, sha256
 from sigscope.gallery.folder import Listing
 from sigscope.images.captions import embedded_captions
-from sigscope.images.prefetch import ahead
+from sigscope.images.prefetch import prefetch
 
 FORMAT = b"sigscope inventory 1"
 SCHEMA = pa.schema(
@@ -148,7 +148,7 @@ class Look:
         jobs = (self.unread[at : at + AT_ONCE] for at in range(0, len(self.unread), AT_ONCE))
         saved = monotonic()
         with _bar(len(self.unread), progress) as bar:
-            for found in ahead(self._read, jobs, _workers()):
+            for found in prefetch(self._read, jobs, _workers()):
                 for row, looked_ns, content, captions, reason in found:
                     self.looked_ns[row], self.content[row] = looked_ns, content
                     self.captions[row] = captions
@@ -205,7 +205,7 @@ class Look:
             [self.captions[row] for row in rows],
         ]
         try:
-            with whole(file) as part:
+            with atomic_write(file) as part:
                 pq.write_table(pa.table(columns, schema=SCHEMA), part, compression="zstd")
         except OSError as error:
             log.warning("%s cannot be written (%s); the next look takes longer.", file, error)

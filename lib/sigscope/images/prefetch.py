@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from sigscope.types import EncoderLike
 
 
-def ahead(work: Callable, jobs: Iterable, workers: int) -> Iterator:
+def prefetch(work: Callable, jobs: Iterable, workers: int) -> Iterator:
     """Yield work(job) for each job in order; threads are at most workers + 1 jobs ahead."""
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         waiting: deque = deque()

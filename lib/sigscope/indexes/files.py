@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import faiss
 import numpy as np
 
-from sigscope.files import read_json, sha256, whole, write_json
+from sigscope.files import atomic_write, read_json, sha256, write_json
 from sigscope.indexes import backends
 from sigscope.indexes.reranking import FullVectors
 from sigscope.indexes.specs import IndexSpec
@@ -53,7 +53,7 @@ class Sink:
 
 def write_index(path: Path, backend: Any, spec: IndexSpec, about: dict) -> None:
     """Write a backend to path, and about to path + ``.json`` with what both files must agree on."""
-    with whole(path) as part, part.open("wb") as file:
+    with atomic_write(path) as part, part.open("wb") as file:
         sink = Sink(file)
         backend.write(sink)
     spot = backend.full.spot() if spec.rerank else ""

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from sigscope.cache import mark_used
-from sigscope.files import read_json, sha256, whole, write_json
+from sigscope.files import atomic_write, read_json, sha256, write_json
 from sigscope.maps.clusters import Clusters
 
 FORMAT = 1  # raised when the same settings would give another map
@@ -200,7 +200,7 @@ def _from(record: dict, folder: Path, settings: dict | None) -> Map:
 
 
 def _write_array(path: Path, array: np.ndarray) -> str:
-    with whole(path) as part:
+    with atomic_write(path) as part:
         np.save(part, array, allow_pickle=False)
     return sha256(path)
 

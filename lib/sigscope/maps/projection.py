@@ -24,7 +24,7 @@ from tqdm import tqdm
 from sigscope import paths
 from sigscope.ann.difficulty import nearest
 from sigscope.embeddings.embed import Embeddings
-from sigscope.locks import LOCK, hold
+from sigscope.files import LOCK, folder_lock
 from sigscope.maps import faithfulness
 from sigscope.maps.clusters import find_clusters
 from sigscope.maps.map import (
@@ -70,7 +70,7 @@ def kept_map(embeddings: Embeddings, settings: MapSettings | None, tell: Tell) -
     if not (folder / LOCK).exists():
         with suppress(StaleMap):
             return read_map(folder, record)
-    with hold(folder, say=log.info):
+    with folder_lock(folder, say=log.info):
         with suppress(StaleMap):  # whoever held it before us may have made it
             return read_map(folder, record)
         write_map(folder, make_map(embeddings, settings, tell=tell))

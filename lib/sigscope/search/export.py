@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
+from sigscope.files import slug
 from sigscope.gallery.gallery import Gallery, GalleryError
 
 TABLE = "results.csv"
@@ -44,5 +45,5 @@ def as_zip(table: pd.DataFrame, gallery: Gallery) -> bytes:
 def _tame(id: str) -> str:
     """Return the last part of an id as a file name that any system takes."""
     path = PurePosixPath(id)
-    stem = re.sub(r"[^\w.-]+", "-", path.stem).strip("-.")[:80]
+    stem = slug(path.stem, "-").strip("-.")[:80]
     return (stem or "picture") + re.sub(r"[^\w.]", "", path.suffix)

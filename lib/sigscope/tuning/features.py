@@ -19,9 +19,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from sigscope import paths
-from sigscope.files import sha256, whole
+from sigscope.files import atomic_write, content_of
 from sigscope.gallery.gallery import Gallery
-from sigscope.images.prefetch import ahead
+from sigscope.images.prefetch import prefetch
 from sigscope.images.read import PictureError
 from sigscope.tuning.augment import picture_view
 from sigscope.tuning.recipes import Recipe
@@ -35,7 +35,7 @@ def contents(gallery: Gallery) -> list[str]:
     """Return the SHA-256 of each picture's file, "" where it cannot be read."""
     if "content" in gallery.items:
         return gallery.items["content"].tolist()
-    return list(ahead(_content, (gallery.root / path for path in gallery.items["path"]), 4))
+    return list(prefetch(content_of, (gallery.root / path for path in gallery.items["path"]), 4))
 
 
 def image_features(
@@ -107,7 +107,7 @@ class _Look:
 
     def __call__(self, files: Sequence[Path], names: Sequence[str], workers: int) -> np.ndarray:
         """Return features, float32, shape (n, views, width)."""
-        seen = list(ahead(self._views, zip(files, names, strict=True), workers))
+        seen = list(prefetch(self._views, zip(files, names, strict=True), workers))
         pictures = [picture for views in seen for picture in views or ()]
         n_views = self.recipe.views if self.recipe else 1
         if not pictures:
@@ -134,7 +134,7 @@ def _kept(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
     """Return what is in path, which is made first if it is not there."""
     if not path.exists():
         rows = make()
-        with whole(path) as part, part.open("wb") as file:
+        with atomic_write(path) as part, part.open("wb") as file:
             np.save(file, rows)
     return np.load(path)
 
@@ -142,13 +142,6 @@ def _kept(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
 def _part(folder: Path | None, of: Iterable) -> Path:
     digest = hashlib.sha256(json.dumps(list(of)).encode()).hexdigest()
     return (FOLDER if folder is None else folder) / digest[:2] / f"{digest}.npy"
-
-
-def _content(file: Path) -> str:
-    try:
-        return sha256(file)
-    except OSError:
-        return ""
 
 
 def _bar(total: int, what: str, unit: str, progress: bool) -> tqdm:

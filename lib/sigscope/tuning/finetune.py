@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sigscope.duplicates.splits import check_splits
-from sigscope.files import write_json
-from sigscope.locks import hold
+from sigscope.files import folder_lock, write_json
 from sigscope.models import checkpoints
 from sigscope.models.towers import PARTS
 from sigscope.tuning import records
@@ -90,7 +89,7 @@ def fine_tune(
         raise ValueError(f"{into} holds the model that is to be tuned; give another folder")
     check_splits(gallery)
     asked = records.about(source, gallery, recipe, train, val)
-    with hold(into):
+    with folder_lock(into):
         if not resume:
             shutil.rmtree(into / records.RUN, ignore_errors=True)
             (into / records.RECORD).unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sigscope.files import whole
+from sigscope.files import atomic_write
 from sigscope.gallery.gallery import Gallery
 from sigscope.models import checkpoints
 from sigscope.models.towers import PARTS
@@ -79,7 +79,7 @@ def with_new_heads(model: str | Path | None, into: str | Path, *, seed: int = 0)
     for name in records.PREPARES:
         if (source / name).is_file():
             shutil.copyfile(source / name, into / name)
-    with whole(into / "made-from.json") as part:
+    with atomic_write(into / "made-from.json") as part:
         part.write_text(told)
     return into
 

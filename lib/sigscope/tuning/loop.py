@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from sigscope.images.prefetch import ahead
+from sigscope.images.prefetch import prefetch
 from sigscope.tuning import state
 from sigscope.tuning.data import Batch
 from sigscope.tuning.losses import contrastive_loss
@@ -117,7 +117,7 @@ class Run:
         def load(step: int) -> Batch:
             return images.load(epoch.batch(step, recipe.batch_size), recipe.micro_batch)
 
-        return ahead(load, steps, 1)
+        return prefetch(load, steps, 1)
 
     def _learn(self, batch: Batch) -> float:
         """Take one step and return its loss."""

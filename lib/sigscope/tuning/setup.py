@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from sigscope.gallery.gallery import Gallery
-from sigscope.images.prefetch import ahead
+from sigscope.images.prefetch import prefetch
 from sigscope.images.read import PictureError, open_picture
 from sigscope.tuning.data import TrainingSet
 from sigscope.tuning.features import image_features, text_features
@@ -107,7 +107,7 @@ def unreadable(gallery: Gallery, splits: set[str], searched: str) -> list[str]:
             return False
         return True
 
-    good = list(ahead(opens, items["path"], 4))
+    good = list(prefetch(opens, items["path"], 4))
     return items["id"][~np.array(good)].tolist()
 
 

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from sigscope.files import whole
+from sigscope.files import atomic_write
 
 STATE = "state.safetensors"
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # what Adam keeps of each weight
@@ -25,7 +25,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # what Adam keeps of each weight
 def save(path: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
     """Write tensors and numbers to path."""
     flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with whole(path) as part:
+    with atomic_write(path) as part:
         save_file(flat, part, metadata={"numbers": json.dumps(numbers)})
 
 
