@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+from dataset_files import write
+from PIL import Image
+from toy import ToyEncoder
 
+from sigscope.datasets.landmarks import load_paris6k
+from sigscope.embeddings.embed import embed_gallery
 from sigscope.protocols.landmarks import (
     Landmark,
     judge_landmarks,
     landmark_map,
-    read_landmarks,
     trapezoid_average_precision,
 )
 
@@ -55,24 +59,37 @@ def test_ap_agrees_with_the_slow_walk():
     assert found == pytest.approx(slow) and np.ptp(slow) > 0.2
 
 
-def test_map_stands_beside_r2_and_draws_landmarks():
-    truths = {f"{place}_{i}": TRUTH for place in ("tower", "hall") for i in range(5)}
-    rankings = {query: ["a", "b", "c"] if "tower" in query else ["x", "y"] for query in truths}
-    outcome = landmark_map(rankings, truths, collection="Paris", ks=(5,))
+COLOURS = {"tower": "red", "hall": "green"}
+
+
+@pytest.fixture
+def paris(tmp_path):
+    """Two landmarks, five queries each: the tower is found, the hall's right pictures are not."""
+    for number in range(5):
+        Image.new("RGB", (40, 30), "red").save(tmp_path / f"paris_tower_{number:06}.jpg")
+        Image.new("RGB", (40, 30), "blue").save(tmp_path / f"paris_other_{number:06}.jpg")
+    Image.new("RGB", (40, 30), "green").save(tmp_path / "paris_hall_000000.jpg")
+    (tmp_path / "paris_missing_000000.jpg").write_bytes(b"")
+    for place, right in {"tower": "paris_tower", "hall": "paris_other"}.items():
+        for number in range(5):
+            query = f"paris_{place}_000000 0 0 40 30"
+            good = "".join(f"{right}_{other:06}\n" for other in range(5))
+            for kind, text in {"query": query, "good": good, "ok": "", "junk": ""}.items():
+                write(tmp_path / f"gt/{place}_{number}_{kind}.txt", text)
+    return load_paris6k(tmp_path)
+
+
+def test_map_stands_beside_r2_and_draws_landmarks(paris, tmp_path):
+    encoder = ToyEncoder()
+    embeddings = embed_gallery(paris, encoder, tmp_path / "embeddings")
+    outcome = landmark_map(paris, embeddings, encoder, ks=(5,))
     rows = outcome.table.set_index("figure")
-    assert rows.loc["mAP, Paris", "here"] == 0.5
     assert rows.loc["mAP@5, Paris", "report"] == 0.934
-    assert rows.loc["mAP, Paris", ["low", "high"]].tolist() == [0, 1], "two landmarks, not ten"
+    tower, hall = outcome.queries.groupby("landmark")["mAP@5"].mean()[["tower", "hall"]]
+    assert tower == 1 and rows.loc["mAP@5, Paris", "here"] == (1 + hall) / 2
+    ends = rows.loc["mAP@5, Paris", ["low", "high"]].tolist()
+    assert ends == [hall, 1], "two landmarks, not ten"
     assert "10 queries of 2 landmarks" in rows.loc["mAP, Paris", "depends_on"]
-
-
-def test_ground_truth_is_read_from_the_groups_files(tmp_path):
-    for kind, names in {"good": "a\nb\n", "ok": "c\n", "junk": ""}.items():
-        (tmp_path / f"hall_1_{kind}.txt").write_text(names)
-    assert read_landmarks(tmp_path) == {"hall_1": Landmark.of(["a", "b"], ["c"])}
-    (tmp_path / "hall_1_junk.txt").unlink()
-    with pytest.raises(ValueError, match="lacks hall_1_junk.txt"):
-        read_landmarks(tmp_path)
 
 
 def test_what_cannot_be_judged_is_refused():

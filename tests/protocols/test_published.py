@@ -7,6 +7,7 @@ from sigscope.protocols.published import (
     MARKS,
     R2_MAP,
     REPORTS,
+    Row,
     beside,
     depends,
     published,
@@ -50,7 +51,7 @@ def test_a_report_without_figures_is_said():
 
 
 def test_beside_has_its_columns_first_and_keeps_the_rest():
-    table = beside([{"figure": "Recall@1", "here": 1, "depends_on": "x", "k": 1}])
+    table = beside([Row("Recall@1", "x", here=1, key={"k": 1})])
     assert list(table) == ["figure", "report", "here", "low", "high", "depends_on", "k"]
     assert np.isnan(table["report"].item()) and table["here"].dtype == float
 

@@ -140,14 +140,17 @@ def items_of(gallery: Gallery, split: str) -> set[str]:
 
 
 def described(
-    gallery: Gallery, embeddings: Embeddings, split: str, encoder: EncoderLike | None = None
+    gallery: Gallery,
+    embeddings: Embeddings,
+    split: str | None,
+    encoder: EncoderLike | None = None,
 ) -> dict:
     """Return what an evaluation was of, or refuse embeddings of something else.
 
     Args:
         gallery: as it is now. Its fingerprint covers ids, captions, categories, splits and sizes.
         embeddings: what is to be evaluated.
-        split: whose items are the queries.
+        split: whose items are the queries; None where the queries come with the data set.
         encoder: what encodes further queries; None when there are none.
 
     Raises:
@@ -156,8 +159,9 @@ def described(
         LeakError: a picture of the split has a marked duplicate in another split.
         ValueError: there is no such split.
     """
-    items_of(gallery, split)
-    check_splits(gallery, split)
+    if split is not None:
+        items_of(gallery, split)
+        check_splits(gallery, split)
     made_by, of = embeddings.manifest.get("encoder"), embeddings.manifest.get("gallery")
     if of is not None and of["fingerprint"] != gallery.fingerprint:
         raise StaleEmbeddings(

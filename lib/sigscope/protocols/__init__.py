@@ -3,22 +3,32 @@
 from sigscope.protocols.captions import both_ways, caption_recall, setup_check
 from sigscope.protocols.classes import class_map, prompts_compared
 from sigscope.protocols.indexes import four_tasks
-from sigscope.protocols.landmarks import Landmark, judge_landmarks, trapezoid_average_precision
+from sigscope.protocols.landmarks import (
+    Landmark,
+    judge_landmarks,
+    landmark_map,
+    trapezoid_average_precision,
+)
 from sigscope.protocols.lost_neighbours import relevance_of
 from sigscope.protocols.published import R1_QUERIES, R3_MS, published
+from sigscope.protocols.run import PROTOCOLS, default_protocol, run_protocol
 
 __all__ = [
     "Landmark",
+    "PROTOCOLS",
     "R1_QUERIES",
     "R3_MS",
     "both_ways",
     "caption_recall",
     "class_map",
+    "default_protocol",
     "four_tasks",
     "judge_landmarks",
+    "landmark_map",
     "prompts_compared",
     "published",
     "relevance_of",
+    "run_protocol",
     "setup_check",
     "trapezoid_average_precision",
 ]

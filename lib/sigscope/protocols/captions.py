@@ -1,8 +1,4 @@
-"""The reports' protocols, one call each; every one ends in a table of report beside here.
-
-R1 is `caption_recall`, R4 `both_ways`; R2 is `class_map` and R3 `four_tasks`, Oxford and Paris are
-`landmark_map`, each in a module of its own and importable from here.
-"""
+"""R1's and R4's protocols: captions ask for their pictures, and pictures for their captions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +10,10 @@ import pandas as pd
 
 from sigscope.embeddings.embed import Embeddings
 from sigscope.evaluation.evaluate import evaluate, scored, summary
-from sigscope.evaluation.intervals import interval
+from sigscope.evaluation.metrics import chance_hit_rate
 from sigscope.evaluation.rankings import judge_lists
 from sigscope.evaluation.tasks import DIRECTIONS, Task, caption_tasks
 from sigscope.gallery.gallery import Gallery
-from sigscope.protocols.classes import class_map, prompts_compared
-from sigscope.protocols.indexes import four_tasks
-from sigscope.protocols.landmarks import landmark_map
 from sigscope.protocols.methods import Method, opened
 from sigscope.protocols.published import (
     BENCHMARKS,
@@ -30,21 +23,11 @@ from sigscope.protocols.published import (
     R1_RECALL,
     R4_RECALL,
     Outcome,
+    Row,
     beside,
     depends,
     report_interval,
 )
-
-__all__ = [
-    "SetupCheck",
-    "both_ways",
-    "caption_recall",
-    "class_map",
-    "four_tasks",
-    "landmark_map",
-    "prompts_compared",
-    "setup_check",
-]
 
 NEAR = 0.02  # how far a figure may be from its mark, whatever its interval
 RULE_WORDS = {
@@ -140,18 +123,17 @@ def both_ways(
             k = int(row["measure"].partition("@")[2] or 0)
             queries = f"{row['queries']:,} queries of {row['pictures']:,} pictures"
             further = (queries, RULE_WORDS[rule], f"report: {benchmark}, direction not said")
+            key = {"direction": row["direction"], "measure": names[row["measure"]], "rule": rule}
             rows.append(
-                {
-                    "figure": f"{names[row['measure']]}, {row['direction']}",
-                    "report": said.get(k, np.nan),
-                    "here": row["value"],
-                    "low": row["low"],
-                    "high": row["high"],
-                    "depends_on": depends(result.about, *further),
-                    "direction": row["direction"],
-                    "measure": names[row["measure"]],
-                    "rule": rule,
-                }
+                Row(
+                    f"{key['measure']}, {row['direction']}",
+                    depends(result.about, *further),
+                    said.get(k, np.nan),
+                    row["value"],
+                    row["low"],
+                    row["high"],
+                    key | {"chance": row["chance"]},
+                )
             )
     return Outcome(beside(rows), pd.concat(tables, ignore_index=True), result.about)
 
@@ -195,7 +177,7 @@ def setup_check(outcome: Outcome, benchmark: str) -> SetupCheck:
 
 def _recalls(
     method: Method, task: Task, which: str, ks: Sequence[int], seed: int
-) -> tuple[list[dict], pd.DataFrame]:
+) -> tuple[list[Row], pd.DataFrame]:
     """Return the rows of one index and one set of queries, and their per-query table."""
     key = {"method": method.name, "queries": which, "rule": task.about["rule"]}
     words = (f"{which} captions ({len(task):,})", RULE_WORDS[key["rule"]], f"index {method.name}")
@@ -203,26 +185,28 @@ def _recalls(
     known = method.name in of_report.index
     label = of_report.loc[method.name, "method"] if known else method.name
     if method.search is None:
-        figure = {"figure": f"Recall, {label}", "here": np.nan, "depends_on": method.problem}
-        return [{**figure, **key}], pd.DataFrame()
+        return [Row(f"Recall, {label}", method.problem, key=key)], pd.DataFrame()
     scores, found = method.found(task.xq, max(ks))
     judged = judge_lists(found, task.right, len(task.answers), scores=scores)
     table = scored(task, judged, [f"hit rate@{k}" for k in ks]).assign(**key)
     rows = []
     for k in ks:
-        hits = table[f"hit rate@{k}"]
-        low, high = interval(hits, table["id"], np.random.default_rng(seed))
         said = of_report.at[method.name, k] if known and k in of_report else np.nan
         more = () if np.isnan(said) else (_report_words(said),)
-        figure = {
-            "figure": f"Recall@{k}, {label}",
-            "report": said,
-            "here": hits.mean(),
-            "low": low,
-            "high": high,
-            "depends_on": depends(task.about, *words, *more),
-        }
-        rows.append({**figure, **key, "k": k})
+        chance = chance_hit_rate(table["n_right"], len(task.answers), k)
+        rows.append(
+            Row.mean(
+                f"Recall@{k}, {label}",
+                depends(task.about, *words, *more),
+                table[f"hit rate@{k}"],
+                table["id"],
+                seed=seed,
+                report=said,
+                **key,
+                k=k,
+                chance=chance,
+            )
+        )
     return rows, table
 
 
@@ -231,7 +215,7 @@ def _report_words(share: float) -> str:
     return f"report: {R1_QUERIES} queries, 95 % interval {low:.2f} to {high:.2f}"
 
 
-def _run_time(method: Method, task: Task, k: int) -> dict:
+def _run_time(method: Method, task: Task, k: int) -> Row:
     of_report = R1_RECALL.set_index("index")["seconds_at_50"]
     said = of_report.get(method.name, np.nan) if (len(task), k) == (R1_QUERIES, 50) else np.nan
     seconds = np.nan
@@ -241,17 +225,13 @@ def _run_time(method: Method, task: Task, k: int) -> dict:
         for row in range(len(task)):
             method.found(task.xq[row : row + 1], k)
         seconds = perf_counter() - start
-    return {
-        "figure": f"run time for the {len(task)} queries at K = {k} (s), {method.name}",
-        "report": said,
-        "here": seconds,
-        "depends_on": depends(
-            task.about, "one query at a time, encoding not counted; this machine"
-        ),
-        "method": method.name,
-        "queries": f"{len(task)} random",
-        "k": k,
-    }
+    return Row(
+        f"run time for the {len(task)} queries at K = {k} (s), {method.name}",
+        depends(task.about, "one query at a time, encoding not counted; this machine"),
+        said,
+        seconds,
+        key={"method": method.name, "queries": f"{len(task)} random", "k": k},
+    )
 
 
 def _against_marks(outcome: Outcome, benchmark: str) -> pd.DataFrame:

@@ -9,11 +9,11 @@ import pandas as pd
 from sigscope.embeddings.embed import Embeddings
 from sigscope.evaluation.before_after import PROMPTS, R2_PROMPT
 from sigscope.evaluation.evaluate import scored
-from sigscope.evaluation.intervals import interval, paired_difference
+from sigscope.evaluation.intervals import paired_difference
 from sigscope.evaluation.tasks import Task, described, items_of
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.twins import twins
-from sigscope.protocols.published import R2_MAP, Outcome, beside, depends
+from sigscope.protocols.published import R2_MAP, Outcome, Row, beside, depends
 from sigscope.types import EncoderLike
 
 OVERS = ("found", "best")  # denominators of AP@k; see metrics.average_precision
@@ -173,9 +173,8 @@ def _name_task(
     )
 
 
-def _row(task: Task, table: pd.DataFrame, measure: str, seed: int) -> dict:
+def _row(task: Task, table: pd.DataFrame, measure: str, seed: int) -> Row:
     known = table[table["n_right"] > 0]
-    low, high = interval(known[measure], known["id"], np.random.default_rng(seed))
     over, _, k = measure.removeprefix("AP of ").partition("@")
     prompt = known["prompt"].iloc[0]
     of_report = over == "found" and prompt in ("", R2_PROMPT)
@@ -186,15 +185,15 @@ def _row(task: Task, table: pd.DataFrame, measure: str, seed: int) -> dict:
     further += (
         [f"divided by right answers {'found' if over == 'found' else 'possible'}"] if k else []
     )
-    return {
-        "figure": f"mAP@{k}, {task.name}" if k else f"R-precision, {task.name}",
-        "report": said,
-        "here": known[measure].mean(),
-        "low": low,
-        "high": high,
-        "depends_on": depends(task.about, *further),
-        "queries": task.name,
-        "prompt": prompt,
-        "over": over if k else "",
-        "k": int(k) if k else 0,
-    }
+    return Row.mean(
+        f"mAP@{k}, {task.name}" if k else f"R-precision, {task.name}",
+        depends(task.about, *further),
+        known[measure],
+        known["id"],
+        seed=seed,
+        report=said,
+        queries=task.name,
+        prompt=prompt,
+        over=over if k else "",
+        k=int(k or 0),
+    )

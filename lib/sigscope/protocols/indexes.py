@@ -13,7 +13,6 @@ import pandas as pd
 
 from sigscope.embeddings.embed import Embeddings
 from sigscope.evaluation.evaluate import scored
-from sigscope.evaluation.intervals import interval
 from sigscope.evaluation.metrics import cosine_gain_ndcg
 from sigscope.evaluation.rankings import judge_lists
 from sigscope.evaluation.tasks import Task, caption_tasks, items_of
@@ -21,7 +20,7 @@ from sigscope.gallery.gallery import Gallery
 from sigscope.indexes.exact import exact_neighbours
 from sigscope.indexes.index import IndexSpec
 from sigscope.protocols.methods import Method, opened
-from sigscope.protocols.published import R3_MS, R3_SAID, Outcome, beside, depends
+from sigscope.protocols.published import R3_MS, R3_SAID, Outcome, Row, beside, depends
 
 TASKS = ("internal caption", "internal image", "external caption", "external image")
 METHODS = ("knn", "flat-l2", "flat", "ivf-l2", "ivf")  # AutoFaiss is added as a builder
@@ -62,7 +61,7 @@ def four_tasks(
         both = [tasks[f"{where} {what}"] for what in ("caption", "image")]
         exact = [exact_neighbours(task.xb, task.xq, max(ks)) for task in both]
         for method in opened(indexes, both[0].xb, both[0].answers):
-            rows += _initialise(method, both[0]) if where == "internal" else []
+            rows += [_initialise(method, both[0])] if where == "internal" else []
             for task, rows_of_knn in zip(both, exact, strict=True):
                 if method.search is None:
                     rows.append(_failed(method, task))
@@ -141,59 +140,52 @@ def _scored(method: Method, task: Task, exact: np.ndarray, ks: Sequence[int]) ->
 
 def _rows(
     method: Method, task: Task, table: pd.DataFrame, ks: Sequence[int], seed: int
-) -> list[dict]:
+) -> list[Row]:
     rows = []
     for kind in ("precision", "NDCG"):
         for k in ks:
             name = f"{kind}@{k}"
             if name not in table:
                 continue
-            low, high = interval(table[name], table["id"], np.random.default_rng(seed))
             word, said = R3_SAID.get((kind, task.name), ("", np.nan))
             more = [f"report: {word} {said}"] if word else []
             rows.append(
-                {
-                    "figure": f"{name}, {task.name}, {_label(method)}",
-                    "report": said,
-                    "here": table[name].mean(),
-                    "low": low,
-                    "high": high,
-                    "depends_on": _words(method, task, *more),
+                Row.mean(
+                    f"{name}, {task.name}, {_label(method)}",
+                    _words(method, task, *more),
+                    table[name],
+                    table["id"],
+                    seed=seed,
+                    report=said,
                     **_key(method, task, kind, k),
-                }
+                )
             )
     return rows
 
 
-def _time(method: Method, task: Task, k: int, timed: int) -> dict:
-    return {
-        "figure": f"ms per query, {task.name}, {_label(method)}",
-        "report": _reported_ms(method, task.name),
-        "here": method.ms_per_query(task.xq[:timed], k),
-        "depends_on": _words(method, task, f"k {k}, median of {timed} asked alone, this machine"),
-        **_key(method, task, "ms", k),
-    }
+def _time(method: Method, task: Task, k: int, timed: int) -> Row:
+    return Row(
+        f"ms per query, {task.name}, {_label(method)}",
+        _words(method, task, f"k {k}, median of {timed} asked alone, this machine"),
+        _reported_ms(method, task.name),
+        method.ms_per_query(task.xq[:timed], k),
+        key=_key(method, task, "ms", k),
+    )
 
 
-def _initialise(method: Method, task: Task) -> list[dict]:
-    return [
-        {
-            "figure": f"initialise (ms), {_label(method)}",
-            "report": _reported_ms(method, "initialise"),
-            "here": 1000 * method.build_s,
-            "depends_on": method.problem or _words(method, task, "this machine"),
-            "method": method.name,
-            "task": "",
-            "measure": "initialise ms",
-            "k": 0,
-        }
-    ]
+def _initialise(method: Method, task: Task) -> Row:
+    return Row(
+        f"initialise (ms), {_label(method)}",
+        method.problem or _words(method, task, "this machine"),
+        _reported_ms(method, "initialise"),
+        1000 * method.build_s,
+        key={"method": method.name, "task": "", "measure": "initialise ms", "k": 0},
+    )
 
 
-def _failed(method: Method, task: Task) -> dict:
+def _failed(method: Method, task: Task) -> Row:
     figure = f"precision, {task.name}, {_label(method)}"
-    key = _key(method, task, "precision", 0)
-    return {"figure": figure, "here": np.nan, "depends_on": method.problem, **key}
+    return Row(figure, method.problem, key=_key(method, task, "precision", 0))
 
 
 def _key(method: Method, task: Task, measure: str, k: int) -> dict:

@@ -10,21 +10,24 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from sigscope.evaluation.intervals import interval
+from sigscope.embeddings.embed import Embeddings
 from sigscope.evaluation.metrics import measured
 from sigscope.evaluation.rankings import Judged
+from sigscope.evaluation.tasks import described
 from sigscope.gallery.gallery import Gallery
-from sigscope.protocols.published import R2_MAP, Outcome, beside
+from sigscope.indexes.exact import exact_neighbours
+from sigscope.protocols.published import R2_MAP, Outcome, Row, beside, depends
+from sigscope.types import EncoderLike
 
-COLLECTIONS = ("Oxford", "Paris")
+COLLECTIONS = {"oxford5k": "Oxford", "paris6k": "Paris"}  # what R2 calls our galleries
 PREFIX = "oxc1_"  # of Oxford's pictures in the files of queries, and nowhere else
 QUERY = "_query.txt"
+KINDS = ("good", "ok", "junk")
 
 
 @dataclass(frozen=True)
@@ -135,72 +138,45 @@ def judge_landmarks(
 
 
 def landmark_map(
-    rankings: Mapping[str, Sequence[str]],
-    truths: Mapping[str, Landmark],
+    gallery: Gallery,
+    embeddings: Embeddings,
+    encoder: EncoderLike,
     *,
-    collection: str = "Oxford",
-    model: str = "unknown",
+    crop: bool = True,
     ks: Sequence[int] = (5, 10, 20, 50),
     seed: int = 0,
 ) -> Outcome:
     """Return the Oxford group's mAP, and R2's mAP@k over the right pictures found, beside R2's.
 
+    The queries lie in the gallery's folder (see `landmark_queries`); all of it is searched.
     Intervals draw landmarks: the queries all_souls_1 to all_souls_5 are one.
 
     Args:
-        rankings: for each query the names of pictures, best first.
-        truths: for each query its good, ok and junk pictures; see `read_landmarks`.
-        collection: Oxford or Paris.
-        model: what made the rankings, for the table.
+        gallery: Oxford5k or Paris6k; of another one R2 says nothing.
+        embeddings: of the whole gallery.
+        encoder: the model that made the embeddings.
+        crop: search with what lies in the box, as the group does, or with the whole picture.
         ks: the k of mAP@k.
         seed: of the bootstrap.
+
+    Raises:
+        StaleEmbeddings: the embeddings are of another gallery or by another model.
+        ValueError: the folder has no queries.
     """
-    if collection not in COLLECTIONS:
-        raise ValueError(f"R2 has no collection {collection!r}; choose from Oxford, Paris")
-    judged = judge_landmarks(rankings, truths)
-    table = pd.DataFrame({"id": list(truths), "n_right": judged.n_right, "rank": judged.first})
-    table.insert(1, "landmark", [re.sub(r"_\d+$", "", name) for name in truths])
-    table["mAP"] = trapezoid_average_precision(judged)
-    for k in ks:
-        table[f"mAP@{k}"] = measured(judged, f"AP of found@{k}")
-    said = R2_MAP.set_index("k")[collection]
-    known = table[table["n_right"] > 0]
-    landmarks = f"{len(known)} queries of {known['landmark'].nunique()} landmarks"
-    rows = []
-    for k in [0, *ks]:
-        name = f"mAP@{k}" if k else "mAP"
-        low, high = interval(known[name], known["landmark"], np.random.default_rng(seed))
-        how = "divided by right pictures found" if k else "trapezoids, as compute_ap"
-        rows.append(
-            {
-                "figure": f"{name}, {collection}",
-                "report": said.get(k, np.nan),
-                "here": known[name].mean(),
-                "low": low,
-                "high": high,
-                "depends_on": "; ".join([model, collection, landmarks, how, "junk taken out"]),
-                "k": k,
-            }
-        )
-    return Outcome(
-        beside(rows), table, {"model": model, "gallery": collection, "searched": judged.n}
-    )
-
-
-def read_landmarks(folder: str | Path) -> dict[str, Landmark]:
-    """Return the ground truth in a folder of the group's files, by query, in order of name.
-
-    A query called all_souls_1 has all_souls_1_good.txt, _ok.txt and _junk.txt, a name a line.
-    """
-    folder = Path(folder)
-    queries = sorted(path.name.removesuffix("_good.txt") for path in folder.glob("*_good.txt"))
-    if not queries:
-        raise ValueError(f"{folder} has no files *_good.txt; give the folder of the ground truth")
-    return {query: Landmark.of(*_lists(folder, query)) for query in queries}
+    queries = landmark_queries(gallery.root)
+    about = described(gallery, embeddings, None, encoder)
+    asked = [one.cropped(gallery) if crop else gallery.picture(one.picture) for one in queries]
+    found = exact_neighbours(embeddings.images, encoder.encode_pictures(asked), len(embeddings))
+    rankings = {one.id: embeddings.ids[rows] for one, rows in zip(queries, found, strict=True)}
+    truths = {one.id: one.truth for one in queries}
+    return Outcome(*_scored(rankings, truths, about, ks, seed), about)
 
 
 def landmark_queries(folder: str | Path) -> list[LandmarkQuery]:
     """Return the queries in a folder, or in the one folder below it that has some, by name.
+
+    A query called all_souls_1 has the files all_souls_1_query.txt, a line with its picture and its
+    box, and all_souls_1_good.txt, _ok.txt and _junk.txt, a name a line.
 
     Raises:
         ValueError: There are none, those of more than one collection, or one that is not whole.
@@ -214,34 +190,47 @@ def landmark_queries(folder: str | Path) -> list[LandmarkQuery]:
         )
     if len(folders) > 1:
         raise ValueError(f"{folder} has queries in {' and '.join(folders)}; give one of them")
-    truths = read_landmarks(folders[0])
-    lone = [file.name for file in files if file.name.removesuffix(QUERY) not in truths]
-    if lone:
-        raise ValueError(f"{folders[0]} has {lone[0]} but no _good.txt of it; unpack it again")
-    return [_query(file, truths[file.name.removesuffix(QUERY)]) for file in files]
+    return [_query(file) for file in files]
 
 
-def landmark_rankings(
-    searcher: Any, queries: Iterable[LandmarkQuery], *, crop: bool = True
-) -> dict[str, list[str]]:
-    """Return for each query the ids of all pictures, best first, as `landmark_map` takes them.
+def _scored(
+    rankings: Mapping[str, Sequence[str]],
+    truths: Mapping[str, Landmark],
+    about: dict,
+    ks: Sequence[int],
+    seed: int,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the table of report beside here, and that of the queries."""
+    judged = judge_landmarks(rankings, truths)
+    table = pd.DataFrame({"id": list(truths), "n_right": judged.n_right, "rank": judged.first})
+    table.insert(1, "landmark", [re.sub(r"_\d+$", "", name) for name in truths])
+    table["mAP"] = trapezoid_average_precision(judged)
+    for k in ks:
+        table[f"mAP@{k}"] = measured(judged, f"AP of found@{k}")
+    collection = COLLECTIONS.get(about["gallery"], about["gallery"])
+    said = R2_MAP.set_index("k").get(collection, pd.Series(dtype=float))
+    known = table[table["n_right"] > 0]
+    landmarks = f"{len(known)} queries of {known['landmark'].nunique()} landmarks"
+    rows = []
+    for k in [0, *ks]:
+        name = f"mAP@{k}" if k else "mAP"
+        how = "divided by right pictures found" if k else "trapezoids, as compute_ap"
+        rows.append(
+            Row.mean(
+                f"{name}, {collection}",
+                depends(about, landmarks, how, "junk taken out"),
+                known[name],
+                known["landmark"],
+                seed=seed,
+                report=said.get(k, np.nan),
+                k=k,
+            )
+        )
+    return beside(rows), table
 
-    Args:
-        searcher: a Searcher of the collection's gallery.
-        queries: see `landmark_queries`.
-        crop: search with what lies in the box, as the group does, or with the whole picture.
-    """
-    gallery = searcher.gallery
-    return {
-        query.id: searcher.by_picture(
-            query.cropped(gallery) if crop else gallery.picture(query.picture), len(searcher)
-        )["id"].tolist()
-        for query in queries
-    }
 
-
-def _query(file: Path, truth: Landmark) -> LandmarkQuery:
-    """Read a line like oxc1_all_souls_000013 136.5 34.1 648.5 955.7."""
+def _query(file: Path) -> LandmarkQuery:
+    """Read a line like oxc1_all_souls_000013 136.5 34.1 648.5 955.7, and the truth beside it."""
     cells = file.read_text(encoding="utf-8").split()
     try:
         picture, box = cells[0], tuple(float(cell) for cell in cells[1:])
@@ -254,12 +243,11 @@ def _query(file: Path, truth: Landmark) -> LandmarkQuery:
             "bottom); unpack the ground truth again"
         ) from None
     id, picture = file.name.removesuffix(QUERY), picture.removeprefix(PREFIX)
+    truth = Landmark.of(*(_list(file.with_name(f"{id}_{kind}.txt")) for kind in KINDS))
     return LandmarkQuery(id, picture, (left, top, right, bottom), truth)
 
 
-def _lists(folder: Path, query: str) -> list[list[str]]:
-    files = [folder / f"{query}_{kind}.txt" for kind in ("good", "ok", "junk")]
-    absent = [file.name for file in files if not file.exists()]
-    if absent:
-        raise ValueError(f"{folder} lacks {absent[0]}; unpack the ground truth again")
-    return [file.read_text(encoding="utf-8").split() for file in files]
+def _list(file: Path) -> list[str]:
+    if not file.exists():
+        raise ValueError(f"{file.parent} lacks {file.name}; unpack the ground truth again")
+    return file.read_text(encoding="utf-8").split()

@@ -4,12 +4,14 @@ All shares are in [0, 1], also those that a report prints in percent. The figure
 reports' own tables; nothing here is measured.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from sigscope.evaluation.intervals import wilson_interval
+from sigscope.evaluation.intervals import interval, wilson_interval
 
 COLUMNS = ["figure", "report", "here", "low", "high", "depends_on"]
 
@@ -126,27 +128,46 @@ class Outcome:
     about: dict  # model, weights, gallery, fingerprint, split, searched
 
 
-def beside(rows: list[dict]) -> pd.DataFrame:
-    """Return the table of an `Outcome`.
+@dataclass(frozen=True)
+class Row:
+    """One figure of a report beside ours; what is not known is nan."""
 
-    Args:
-        rows: each with ``figure``, ``here`` and ``depends_on``; ``report``, ``low`` and ``high``
-            are nan where left out; what else they hold becomes a column to choose rows by.
-    """
-    table = pd.DataFrame(rows)
-    for name in COLUMNS:
-        if name not in table:
-            table[name] = np.nan
-    table = table[COLUMNS + [name for name in table if name not in COLUMNS]]
+    figure: str  # as the report names it
+    depends_on: str
+    report: float = np.nan
+    here: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    key: Mapping[str, Any] = field(default_factory=dict)  # columns to choose rows by
+
+    @classmethod
+    def mean(
+        cls,
+        figure: str,
+        depends_on: str,
+        values: pd.Series,
+        clusters: pd.Series,
+        *,
+        seed: int,
+        report: float = np.nan,
+        **key: Any,
+    ) -> "Row":
+        """Return the row of a mean over queries, with the 95 % interval that draws clusters."""
+        low, high = interval(values, clusters, np.random.default_rng(seed))
+        return cls(figure, depends_on, report, float(values.mean()), low, high, key)
+
+
+def beside(rows: Iterable[Row]) -> pd.DataFrame:
+    """Return the table of an `Outcome`."""
+    records = [{name: getattr(row, name) for name in COLUMNS} | dict(row.key) for row in rows]
     numbers = ["report", "here", "low", "high"]
-    table[numbers] = table[numbers].astype(float)
-    return table
+    return pd.DataFrame(records).astype(dict.fromkeys(numbers, float))
 
 
 def depends(about: dict, *further: str) -> str:
     """Return in words what a figure hangs on: model, gallery, split, how many were searched."""
     searched = f"{about['searched']:,} pictures searched"
-    of = f"{about['gallery']}, {about['split']} split"
+    of = f"{about['gallery']}, {about['split']} split" if about["split"] else about["gallery"]
     return "; ".join([about["model"], of, searched, *further])
 
 
