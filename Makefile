@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run explorer notebooks report screenshots test test-portable bench fix gallery model autofaiss install
+.PHONY: help run explorer notebooks report screenshots test test-portable bench fix gallery model autofaiss lock install
 
 PORT ?= 8501
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -72,6 +72,12 @@ model: install ## train data/models/siglit-mini again
 
 autofaiss: install ## build .venv-autofaiss, where AutoFaiss runs (once; about 430 MB)
 	@$(PY) -m sigscope.ann.autofaiss
+
+lock: EXTRAS := lock
+lock: install ## bring requirements.lock up to date with pyproject.toml (UPGRADE=1: to the newest)
+	@$(PY) -m uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+		--fork-strategy fewest --no-annotate --custom-compile-command "make lock" --quiet \
+		$(if $(UPGRADE),--upgrade) --output-file requirements.lock
 
 install:
 	@command -v $(PYTHON) >/dev/null || { echo "sigscope needs Python 3.11 or newer, and there is no $(PYTHON) on the PATH: install one, or name it with 'make run PYTHON=/path/to/python3.11'." >&2; exit 1; }

@@ -1,4 +1,4 @@
-"""The set-up: one list of pins everywhere, nothing done twice, and a sentence for each trouble."""
+"""The set-up: one lock everywhere, nothing done twice, and a sentence for each trouble."""
 
 import ast
 import errno
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from sigscope import paths
 from sigscope.cli import install
@@ -45,10 +46,12 @@ def checkout(tmp_path, monkeypatch):
     """A checkout with nothing installed, on a roomy disk, where pip knows where to look."""
     root = tmp_path / "checkout"
     root.mkdir()
-    (root / "pyproject.toml").write_text((paths.ROOT / "pyproject.toml").read_text())
+    for name in ("pyproject.toml", "requirements.lock"):
+        (root / name).write_text((paths.ROOT / name).read_text())
     python = root / ".venv" / "bin" / "python"
     places = {"ROOT": root, "VENV": root / ".venv", "PYTHON": python}
     places |= {"STAMP": root / ".venv" / "sigscope.json", "LOG": root / "data/cache/install.log"}
+    places |= {"LOCK": root / "requirements.lock"}
     for name, path in places.items():
         monkeypatch.setattr(install, name, str(path))
     monkeypatch.setattr(install.shutil, "disk_usage", lambda _: Usage(0, 0, 100e9))
@@ -63,7 +66,7 @@ def pretend_python(checkout, says: str = "", status: int = 0):
     (checkout / "says").write_text(says)
     python.write_text(
         f'#!/bin/sh\n[ "$1" = -c ] && exit 0\n[ "$3" = config ] && exit 0\n'
-        f'echo "$@" >> "{calls}"\ncat "{checkout}/says"\nexit {status}\n'
+        f'echo "$@" >> "{calls}"\ncat "{checkout}/says" > "$5"\nexit {status}\n'
     )
     python.chmod(0o755)
     return calls
@@ -77,17 +80,53 @@ def trouble(capsys, extras=()) -> str:
     return said
 
 
-def test_conda_and_pip_install_the_same_pins():
-    pip = next(part["pip"] for part in conda()["dependencies"] if isinstance(part, dict))
-    ours = settings()["dependencies"] + settings()["optional-dependencies"]["test"]
-    assert sorted(pip) == sorted([*ours, "-e ."])
+def locked() -> list[Requirement]:
+    """Return the lines of the lock: a name, one version, and perhaps on which machines."""
+    lines = (paths.ROOT / "requirements.lock").read_text().splitlines()
+    return [Requirement(line) for line in lines if not line.startswith("#")]
 
 
-def test_every_package_is_pinned_to_one_version():
+def asked() -> list[Requirement]:
+    """Return what pyproject.toml asks for, with every extra."""
     optional = settings()["optional-dependencies"].values()
-    pins = settings()["dependencies"] + [pin for extra in optional for pin in extra]
-    assert all(re.fullmatch(r"[\w-]+==[\d.]+", pin) for pin in pins)
-    assert "torch==2.13.0" in pins and not any("torchvision" in pin for pin in pins)
+    every = settings()["dependencies"] + [line for extra in optional for line in extra]
+    return [Requirement(line) for line in every]
+
+
+def plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_conda_installs_this_package_with_its_tests_in_the_locked_versions():
+    pip = next(part["pip"] for part in conda()["dependencies"] if isinstance(part, dict))
+    assert pip == ["-c requirements.lock", "-e .[test]"]
+    assert os.path.basename(install.LOCK) == "requirements.lock"
+
+
+def test_lock_has_one_version_of_a_package_on_a_machine_and_no_build_of_it():
+    assert all(re.fullmatch(r"==[\w.]+", str(line.specifier)) for line in locked())
+    for system in ("linux", "darwin", "win32"):
+        machine = {"sys_platform": system, "python_full_version": "3.11.7"}
+        here = [line for line in locked() if not line.marker or line.marker.evaluate(machine)]
+        names = [plain(line.name) for line in here]
+        assert len(names) == len(set(names))
+
+
+def test_lock_has_every_package_that_is_asked_for_within_its_range():
+    versions = {plain(line.name): str(line.specifier).strip("=") for line in locked()}
+    out = [str(want) for want in asked() if not want.specifier.contains(versions[plain(want.name)])]
+    assert not out, "run make lock"
+    assert "torchvision" not in versions
+
+
+def test_ranges_are_readable_and_have_two_ends():
+    assert all(re.fullmatch(r"~=\d+\.\d+", str(want.specifier)) for want in asked())
+
+
+def test_lock_names_cuda_packages_for_linux_alone():
+    cuda = [line for line in locked() if line.name.startswith(("nvidia-", "cuda-", "triton"))]
+    assert cuda
+    assert not [line for line in cuda if line.marker.evaluate({"sys_platform": "darwin"})]
 
 
 def test_everything_asks_for_the_same_python():
@@ -98,7 +137,7 @@ def test_everything_asks_for_the_same_python():
 
 def test_makefile_installs_by_install_py_alone_and_names_extras_that_exist():
     makefile = (paths.ROOT / "Makefile").read_text()
-    assert "lib/sigscope/install.py $(EXTRAS)" in makefile
+    assert "lib/sigscope/cli/install.py $(EXTRAS)" in makefile
     assert not re.search(r"\bpip3? install|==", makefile)
     named = set(re.findall(r"^\w+: EXTRAS := (.+)$", makefile, re.M))
     by_hand = set(
@@ -107,12 +146,13 @@ def test_makefile_installs_by_install_py_alone_and_names_extras_that_exist():
     assert named | by_hand == set(settings()["optional-dependencies"])
 
 
-def test_this_environment_has_the_pinned_versions():
+def test_this_environment_has_the_locked_versions():
     from importlib.metadata import version
 
-    for pin in settings()["dependencies"] + settings()["optional-dependencies"]["test"]:
-        name, wanted = pin.split("==")
-        assert version(name).split("+")[0] == wanted, name
+    wanted = settings()["dependencies"] + settings()["optional-dependencies"]["test"]
+    versions = {plain(line.name): str(line.specifier).strip("=") for line in locked()}
+    for name in (Requirement(line).name for line in wanted):
+        assert version(name).split("+")[0] == versions[plain(name)], name
 
 
 def test_no_file_names_a_package_index():
@@ -185,14 +225,16 @@ def test_disk_that_fills_while_we_write_is_one_sentence(checkout, capsys, monkey
 def test_second_time_does_nothing(checkout, capsys):
     calls = pretend_python(checkout)
     assert install.main([]) == install.main([]) == 0
-    assert calls.read_text() == f"-m pip install -e {checkout}\n"
+    log, lock = checkout / "data/cache/install.log", checkout / "requirements.lock"
+    said = f"-m pip install --log {log} -c {lock} -e {checkout} --quiet\n"
+    assert calls.read_text() == said
 
 
 def test_extras_are_added_once_and_kept(checkout):
     calls = pretend_python(checkout)
     for extras in ([], ["test"], [], ["test"]):
         assert install.main(extras) == 0
-    assert [line.split()[-1] for line in calls.read_text().splitlines()] == [
+    assert [line.split()[-2] for line in calls.read_text().splitlines()] == [
         str(checkout),
         f"{checkout}[test]",
     ]
@@ -201,7 +243,7 @@ def test_extras_are_added_once_and_kept(checkout):
 def test_changed_pin_is_installed(checkout):
     calls = pretend_python(checkout)
     install.main([])
-    file = checkout / "pyproject.toml"
+    file = checkout / "requirements.lock"
     file.write_text(file.read_text().replace("numpy==", "numpy==99."))
     install.main([])
     assert len(calls.read_text().splitlines()) == 2
@@ -219,7 +261,7 @@ def test_changed_style_settings_install_nothing(checkout):
 def test_checkout_that_was_moved_gets_a_new_venv(checkout, tmp_path, monkeypatch):
     pretend_python(checkout)
     install.main([])
-    for name in ("ROOT", "VENV", "PYTHON", "STAMP", "LOG"):
+    for name in ("ROOT", "VENV", "PYTHON", "STAMP", "LOG", "LOCK"):
         moved = getattr(install, name).replace(str(checkout), str(tmp_path / "moved"))
         monkeypatch.setattr(install, name, moved)
     checkout.rename(tmp_path / "moved")
@@ -244,7 +286,7 @@ def test_linux_without_gpu_is_told_of_cuda_unless_pip_is_told_where_to_look(
 def test_make_lists_every_command():
     said = subprocess.run(["make", "-s", "help"], cwd=paths.ROOT, **PIPE).stdout
     names = [line.split()[0] for line in said.splitlines()]
-    assert {"run", "test", "notebooks", "explorer", "bench", "help"} <= set(names)
+    assert {"run", "test", "notebooks", "explorer", "bench", "lock", "help"} <= set(names)
     assert said == subprocess.run(["make", "-s"], cwd=paths.ROOT, **PIPE).stdout
 
 
@@ -261,7 +303,7 @@ def pretend_pythons(folder, **works: bool) -> dict:
 def test_make_takes_a_newer_python_where_python3_is_old(tmp_path):
     env = pretend_pythons(tmp_path, python3=False, python3_14=False, python3_13=True)
     said = subprocess.run(["make", "-n", "install"], cwd=paths.ROOT, env=env, **PIPE).stdout
-    assert "python3.13 -I lib/sigscope/install.py" in said
+    assert "python3.13 -I lib/sigscope/cli/install.py" in said
 
 
 def test_make_without_python_says_so():

@@ -1,4 +1,4 @@
-"""Make .venv ready: the pinned packages, installed once, or one sentence saying why not.
+"""Make .venv ready: the locked packages, installed once, or one sentence saying why not.
 
 This file runs before anything is installed, on whatever Python is there. So it imports the
 standard library alone, and its syntax is old enough for an old Python to reach the sentence.
@@ -21,34 +21,14 @@ VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 STAMP = os.path.join(VENV, "sigscope.json")
 LOG = os.path.join(ROOT, "data", "cache", "install.log")
-GB_FRESH, GB_CUDA, GB_AGAIN = (
-    3.5,
-    11.0,
-    0.5,
-)  # measured: 2.5 GB with the CPU build, and room to unpack
-
-UNREACHABLE = (
-    "Temporary failure in name resolution",
-    "Name or service not known",
-    "nodename nor servname",
-    "getaddrinfo failed",
-    "Network is unreachable",
-    "No route to host",
-    "Connection refused",
-    "Connection reset",
-    "Connection timed out",
-    "Read timed out",
-    "ConnectTimeoutError",
-    "Cannot connect to proxy",
-    "CERTIFICATE_VERIFY_FAILED",
-    "Failed to establish a new connection",
-)
-
-
+LOCK = os.path.join(ROOT, "requirements.lock")
+GB_FRESH, GB_CUDA, GB_AGAIN = 3.5, 11.0, 0.5  # measured: 2.5 GB with the CPU build, and room
+NOTHING = {"place": "", "extras": [], "pins": ""}
+AGAIN = "run the same command again"
 CUDA = (
     "This Linux machine shows no NVIDIA GPU, yet pip's usual torch for Linux brings several GB of "
     "CUDA libraries: for the small CPU build press Ctrl-C, set PIP_EXTRA_INDEX_URL to the CPU "
-    "wheels that pytorch.org names under 'Get started', and run the same command again."
+    "wheels that pytorch.org names under 'Get started', and " + AGAIN + "."
 )
 
 
@@ -72,31 +52,26 @@ def check_venv_module():
     if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
         raise Refused(
             "This Python ({}) comes without its venv module: on Debian or Ubuntu "
-            "'apt install python{}.{}-venv' adds it; then run the same command again.".format(
-                sys.executable, *sys.version_info[:2]
+            "'apt install python{}.{}-venv' adds it; then {}.".format(
+                sys.executable, *sys.version_info[:2], AGAIN
             )
         )
 
 
-def requirements(extras):
-    """Return the pins of pyproject.toml, those of the named extras included."""
+def project():
+    """Return what pyproject.toml says of the package: its requirements, its extras."""
     import tomllib
 
     with open(os.path.join(ROOT, "pyproject.toml"), "rb") as file:
-        settings = tomllib.load(file)
-    optional = settings["project"].get("optional-dependencies", {})
-    pins = list(settings["project"]["dependencies"])
-    return pins + [pin for extra in sorted(extras) for pin in optional.get(extra, [])]
+        return tomllib.load(file)["project"]
 
 
 def stamp(extras):
-    """Return what an installation with these extras depends on: the pins and the place."""
-    text = "\n".join(sorted(requirements(extras)))
-    return {
-        "place": ROOT,
-        "extras": sorted(extras),
-        "pins": hashlib.sha256(text.encode()).hexdigest(),
-    }
+    """Return what an installation with these extras depends on: ranges, lock and place."""
+    with open(LOCK) as file:
+        text = json.dumps(project()) + file.read()
+    pins = hashlib.sha256(text.encode()).hexdigest()
+    return {"place": ROOT, "extras": sorted(extras), "pins": pins}
 
 
 def installed():
@@ -105,8 +80,8 @@ def installed():
         with open(STAMP) as file:
             found = json.load(file)
     except (OSError, ValueError):
-        return {"place": "", "extras": [], "pins": ""}
-    return found if os.path.exists(PYTHON) else {"place": "", "extras": [], "pins": ""}
+        return NOTHING
+    return found if os.path.exists(PYTHON) else NOTHING
 
 
 def is_ready(extras):
@@ -141,8 +116,7 @@ def check_space(needed_gb):
     if free_gb < needed_gb:
         raise Refused(
             f"The disk is too full: the packages need {needed_gb:.1f} GB and {ROOT} has "
-            f"{free_gb:.1f} GB free; make room, or move this folder to a larger disk, and run "
-            "the same command again."
+            f"{free_gb:.1f} GB free; make room, or move this folder to a larger disk, and {AGAIN}."
         )
 
 
@@ -160,14 +134,8 @@ def make_venv():
     command = [sys.executable, "-m", "venv", "--clear", VENV]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
-        text = done.stdout.decode(errors="replace")
-        raise Refused(explain(text) or "Python could not make .venv: " + last_line(text))
-
-
-def last_line(text, start=""):
-    """Return the last line that says something, of those that begin with start."""
-    lines = [line.strip() for line in text.splitlines() if line.startswith(start) and line.strip()]
-    return lines[-1] if lines else "it did not say why"
+        text = done.stdout.decode(errors="replace").strip() or "it did not say why"
+        raise Refused(explain(text) or "Python could not make .venv: " + text.splitlines()[-1])
 
 
 def explain(text):
@@ -176,14 +144,15 @@ def explain(text):
     if "No space left on device" in text or "Errno 28" in text:
         return (
             "The disk filled up while installing: make room here or in the temporary folder "
-            f"(TMPDIR names another) and run the same command again {where}."
+            f"(TMPDIR names another) and {AGAIN} {where}."
         )
-    reasons = [reason for reason in UNREACHABLE if reason in text]
-    if reasons:
+    broken = re.search("connection broken by (.*): /", text)
+    if broken:
+        reason = broken[1].split(": ")[-1].strip("'\")(.")
         return (
-            f"The packages could not be fetched, as pip reaches no package index ({reasons[0]}): "
-            "connect this machine, or set PIP_FIND_LINKS to a folder of wheels, and run the same "
-            f"command again {where}."
+            f"The packages could not be fetched, as pip reaches no package index ({reason}): "
+            f"connect this machine, or set PIP_FIND_LINKS to a folder of wheels, and {AGAIN} "
+            f"{where}."
         )
     missing = re.search("No matching distribution found for ([^ \n(]+)", text)
     if missing:
@@ -196,64 +165,44 @@ def explain(text):
 
 def pip_environment():
     """Return the environment for pip: give up on a dead network soon, stay inside .venv."""
-    ours = {"PIP_RETRIES": "2", "PIP_DEFAULT_TIMEOUT": "20", "PIP_PROGRESS_BAR": "off"}
+    ours = {"PIP_RETRIES": "2", "PIP_DEFAULT_TIMEOUT": "20"}
     forced = {"PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
-    return {**ours, **os.environ, **forced, "PYTHONUNBUFFERED": "1"}
-
-
-def show(line):
-    """Show one line of pip's in place on a terminal, and only the milestones elsewhere."""
-    if sys.stdout.isatty():
-        width = shutil.get_terminal_size().columns - 3
-        sys.stdout.write("\r\033[K  " + line.strip()[:width])
-        sys.stdout.flush()
-    elif line.startswith("Installing collected"):
-        print("  " + line.strip()[:200], flush=True)
+    return {**ours, **os.environ, **forced}
 
 
 def pip_install(extras):
-    """Install this checkout and its pins in one go, keeping pip's words in the log."""
+    """Install this checkout and what is locked in one go; pip's words go to the log as well."""
     target = ROOT + ("[{}]".format(",".join(sorted(extras))) if extras else "")
-    command = [PYTHON, "-m", "pip", "install", "-e", target]
+    command = [PYTHON, "-m", "pip", "install", "--log", LOG, "-c", LOCK, "-e", target]
     os.makedirs(os.path.dirname(LOG), exist_ok=True)
-    with open(LOG, "w") as log:
-        pip = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=pip_environment(),
-            universal_newlines=True,
-            errors="replace",
-        )
-        for line in pip.stdout:
-            log.write(line)
-            show(line)
-    if sys.stdout.isatty():
-        sys.stdout.write("\r\033[K")
-    if pip.wait():
-        with open(LOG) as log:
+    if os.path.exists(LOG):
+        os.remove(LOG)
+    quiet = [] if sys.stdout.isatty() else ["--quiet"]
+    done = subprocess.run(command + quiet, stderr=subprocess.DEVNULL, env=pip_environment())
+    if done.returncode:
+        with open(LOG, errors="replace") as log:
             text = log.read()
-        fallback = "pip stopped with '{}': the whole of it is in {}.".format(
-            last_line(text, "ERROR"), os.path.relpath(LOG, ROOT)
-        )
+        said = re.findall("ERROR: (.+)", text) or ["it did not say why"]
+        where = os.path.relpath(LOG, ROOT)
+        fallback = f"pip stopped with '{said[-1].strip()}': the whole of it is in {where}."
         raise Refused(explain(text) or fallback)
 
 
 def install(extras):
-    """Bring .venv up to date with pyproject.toml; do nothing when it is."""
+    """Bring .venv up to date with the lock; do nothing when it is."""
     check_python()
     if is_ready(extras):
         return
     check_venv_module()
     start = time.time()
-    had = [extra for extra in installed()["extras"] if requirements([]) != requirements([extra])]
-    extras = sorted(set(extras) | set(had))
+    had = set(installed()["extras"]) & set(project()["optional-dependencies"])
+    extras = sorted(had | set(extras))
     make_venv()
     cuda = would_bring_cuda()
     check_space(GB_AGAIN if has_torch() else GB_CUDA if cuda else GB_FRESH)
     if cuda:
         print(CUDA, flush=True)
-    print("Installing the pinned packages into .venv (once; a few minutes) ...", flush=True)
+    print("Installing the locked packages into .venv (once; a few minutes) ...", flush=True)
     if os.path.exists(STAMP):
         os.remove(STAMP)
     pip_install(extras)
