@@ -86,7 +86,7 @@ def asked(map: Map, how: Settings) -> Asked | None:
         return None
     searcher = how.searcher
     found = query.results(how)
-    vector = searcher.asked_vector(found)
+    vector = found.asked.vector
     embedded = searcher.embeddings
     where = place(map, embedded.images, vector)
     scores = pd.Series(embedded.images @ vector, index=embedded.ids)

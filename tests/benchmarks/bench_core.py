@@ -145,7 +145,9 @@ def result_table(searcher: Searcher) -> list[Mark]:
     )
     category = searcher.gallery.items["category"][0]
     filtered, _ = in_turns(
-        lambda: target.nearest(vector, 24, category=category), lambda: None, PAIRS
+        lambda: target.nearest(vector, 24, among=searcher._among(target, category=category)),
+        lambda: None,
+        PAIRS,
     )
     return [
         Mark("table of 24 results, beyond the index", whole - index, "µs"),

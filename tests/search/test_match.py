@@ -84,7 +84,7 @@ def test_a_match_says_the_number_it_rests_on(searcher):
 
 
 def test_a_picture_and_a_mixture_are_judged_too(searcher):
-    other_way = searcher.match(searcher.by_vector(np.eye(D)[D - 1]))
+    other_way = searcher.matcher.judge(np.eye(D, dtype=np.float32)[D - 1], "picture")
     assert not other_way.found
     assert searcher.match(searcher.like("003")).found
     parts = [Part("item", "003"), Part("text", "a cat")]
@@ -116,7 +116,7 @@ def test_an_item_does_not_vouch_for_itself(searcher):
     embeddings = replace(searcher.embeddings, images=images, captions=captions)
     odd = Searcher(lonely, embeddings, NameEncoder())
     own = odd.match(odd.like(lonely.items["id"][5]))
-    stranger = odd.match(odd.by_vector(images[5]))
+    stranger = odd.matcher.judge(images[5], "picture")
     assert not own.found and stranger.excess > own.excess + 1
 
 
@@ -125,6 +125,24 @@ def test_a_table_that_was_saved_can_be_judged(searcher, tmp_path):
     table.to_parquet(tmp_path / "found.parquet")
     again = pd.read_parquet(tmp_path / "found.parquet")
     assert searcher.match(again) == searcher.match(table)
+
+
+def test_a_saved_table_is_judged_by_the_filters_it_was_found_with(searcher, tmp_path):
+    parts = [Part("item", "003"), Part("text", "a dog", -0.5)]
+    for table in (
+        searcher.by_text("a cat", category=["dog", "tree", "bus"]),
+        searcher.like("003", split="val"),
+        searcher.by_parts(parts, category=["cat", "dog"]),
+    ):
+        table.to_parquet(tmp_path / "found.parquet")
+        again = pd.read_parquet(tmp_path / "found.parquet")
+        assert searcher.match(again) == searcher.match(table)
+
+
+def test_what_is_cut_and_sorted_of_a_table_is_judged_like_the_whole(searcher):
+    table = searcher.by_text("a dog")
+    for part in (table.head(2), table.sort_values("id"), table[["id"]], table.copy()):
+        assert searcher.match(part) == searcher.match(table)
 
 
 def test_what_is_no_result_is_a_sentence(searcher):

@@ -14,6 +14,7 @@ from sigscope.embeddings.embed import StaleEmbeddings, embed_gallery, load_embed
 from sigscope.images.read import PictureError
 from sigscope.indexes.specs import INDEXES
 from sigscope.models.encoder import Encoder
+from sigscope.search.compose import Part
 from sigscope.search.searcher import Searcher
 
 COLUMNS = ["rank", "id", "score", "caption", "category", "path"]
@@ -119,13 +120,6 @@ def test_each_caption_of_an_item_is_a_result_of_its_own(searcher):
     assert len(table) == 2 * N and table["id"].value_counts().eq(2).all()
 
 
-def test_a_vector_is_a_query_whatever_its_length_and_is_left_alone(searcher):
-    vector = np.array([0, 300.0, 0, 30.0])
-    vector.setflags(write=False)
-    assert colours(searcher.by_vector(vector, k=3)) == ["green"] * 3
-    assert colours(searcher.by_vector([0, 0, 3, 0], k=3)) == ["blue"] * 3
-
-
 # --- the table
 
 
@@ -229,7 +223,6 @@ def test_every_search_keeps_to_the_limit_on_text(texts):
         texts.by_text("red", 5, max_text=0.2, category="warm"),
         texts.by_picture(picture, 5, max_text=0.2),
         texts.like("000-red.png", 5, max_text=0.2),
-        texts.by_vector([1, 0, 0, 0], 5, max_text=0.2),
         texts.by_text("red", 5, max_text=0.2, less_text=0.1),
     ):
         assert len(table) == 5 and not {"red", "green"} & set(colours(table))
@@ -245,6 +238,39 @@ def test_a_limit_holds_for_every_index(gallery, embeddings):
     searcher = Searcher(gallery, embeddings, ToyEncoder(), index="hnsw")
     searcher.adjustments.text_scores = np.arange(N, dtype=np.float32) / N
     assert set(searcher.by_text("red", N, max_text=0.5)["id"]) == set(gallery.items["id"][:13])
+
+
+EXACT = ["flat", "flat-l2", "numpy", "knn"]
+KEPT = [
+    {"category": "cold"},
+    {"split": ["val", "test"], "category": "warm"},
+    {"max_text": 0.3},
+    {"max_text": 0.6, "category": ["warm", "cold"], "split": "train"},
+]
+
+
+@pytest.mark.parametrize("filters", KEPT, ids=str)
+@pytest.mark.parametrize("name", EXACT)
+def test_an_exact_filtered_search_is_the_whole_one_cut_afterwards(
+    name, filters, gallery, embeddings
+):
+    searcher = Searcher(gallery, embeddings, ToyEncoder(), index=name)
+    searcher.adjustments.text_scores = np.linspace(0, 1, N, dtype=np.float32)
+    parts = [Part("text", "orange"), Part("item", "000-red.png", 0.4), Part("text", "blue", -0.3)]
+    for ask in (
+        lambda **only: searcher.by_text("a red and white thing", N, **only),
+        lambda **only: searcher.by_text("red", N, less_text=0.2, tame_hubs=True, **only),
+        lambda **only: searcher.like("003-yellow.png", N, **only),
+        lambda **only: searcher.by_parts(parts, N, **only),
+    ):
+        whole, found = ask(), ask(**filters)
+        may = pd.Series(searcher._among(searcher._pictures, **filters), searcher.index.ids)
+        left = whole[may[whole["id"]].to_numpy()]
+        assert set(found["id"]) == set(left["id"]) and len(found)  # equal scores may swap places
+        np.testing.assert_allclose(found["score"], left["score"], atol=1e-6)
+        of_id = found.set_index("id")["score"].loc[left["id"]]
+        np.testing.assert_allclose(of_id, left["score"], atol=1e-6)
+        assert found["rank"].tolist() == list(range(1, len(found) + 1))
 
 
 # --- what cannot be searched for
@@ -266,12 +292,6 @@ def test_a_missing_or_broken_picture_is_a_sentence(searcher):
         for search in (searcher.by_picture, searcher.captions_for):
             with pytest.raises(PictureError):
                 search(picture)
-
-
-@pytest.mark.parametrize("vector", [[0, 0, 0, 0], [np.nan, 1, 1, 1], [1, 2, 3], [[1, 2, 3, 4]]])
-def test_a_vector_without_direction_or_of_another_size_is_a_sentence(vector, searcher):
-    with pytest.raises(ValueError, match="no direction|must be"):
-        searcher.by_vector(vector)
 
 
 # --- what is searched
@@ -452,12 +472,16 @@ def test_a_spec_serves_as_well_as_a_name(gallery, embeddings):
     assert searcher.captions_for(searcher.embeddings.ids[0], k=1)["caption"].str.contains("red")[0]
 
 
-def test_the_vector_that_was_asked_for_finds_the_same_again(searcher):
+def test_the_vector_that_was_asked_for_ranks_the_same_again(searcher):
     found = searcher.by_text("red", 5)
-    again = searcher.by_vector(searcher.asked_vector(found), 5)
-    assert again["id"].tolist() == found["id"].tolist()
+    scores = searcher.embeddings.images @ found.asked.vector
+    assert np.allclose(np.sort(scores)[::-1][:5], found["score"])
+    assert "vector" not in str(found.attrs)
 
 
-def test_a_table_from_elsewhere_has_no_vector(searcher):
-    with pytest.raises(ValueError, match="no result of a search for pictures"):
-        searcher.asked_vector(pd.DataFrame({"id": ["a"]}))
+def test_a_picture_that_was_shown_is_not_kept_with_the_table(searcher, tmp_path):
+    found = searcher.by_picture(Image.new("RGB", (3, 3), COLOURS["red"]))
+    found.to_parquet(tmp_path / "found.parquet")
+    assert searcher.match(found) and "query" not in found.attrs
+    with pytest.raises(ValueError, match="no result of a search for pictures; search first"):
+        searcher.match(pd.read_parquet(tmp_path / "found.parquet"))

@@ -112,7 +112,9 @@ def search_corrected(
     Returns:
         Corrected scores, float32, and rows, int64, both (queries, at most k), best first.
     """
-    n = len(corrections[0].offsets) if corrections else k
+    if not corrections:
+        return search(xq, k)
+    n = len(corrections[0].offsets)
     fetch = min(max(fetch, k), n)
     while True:
         cosines, rows = search(xq, fetch)

@@ -155,17 +155,6 @@ def raw_sum(parts: Sequence[tuple[np.ndarray, str, float]]) -> np.ndarray:
     return _unit(sum(weight * vectors.astype(np.float64) for vectors, _, weight in parts))
 
 
-def direction(vector: np.ndarray, d: int) -> np.ndarray:
-    """Return any d numbers but zeros as a unit vector, float32, (d,), or raise."""
-    vector = np.array(vector, dtype=np.float64)
-    if vector.shape != (d,):
-        raise ValueError(f"the vector has shape {vector.shape}; it must be ({d},)")
-    length = np.linalg.norm(vector)
-    if not (np.isfinite(length) and length > 0):
-        raise ValueError("the vector is all zeros or holds NaN or infinity: no direction")
-    return (vector / length).astype(np.float32)
-
-
 def evenly(rows: np.ndarray, most: int) -> np.ndarray:
     """Return rows, or at most so many of them, evenly spaced."""
     return rows[:: max(1, -(-len(rows) // most))]

@@ -1,10 +1,12 @@
-"""Query vectors: words, pictures and items of a gallery as unit vectors, by the gallery's model."""
+"""Queries: what is asked for, and its parts as unit vectors, by the gallery's model."""
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 
 from sigscope.embeddings.embed import Embeddings, StaleEmbeddings
 from sigscope.embeddings.worker import picture_side
@@ -14,6 +16,43 @@ from sigscope.search.compose import Part
 from sigscope.types import EncoderLike
 
 REMEMBERED_TEXTS = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """What was asked for: its parts, the vector they make, and what could be found.
+
+    Attributes:
+        parts: what was asked for.
+        vector: unit vector, float32, shape (d,), that the results are nearest to.
+        kind: what it is made of: text, picture or composed.
+        without: ids that are no results.
+        filters: what the results were chosen from, as `filters.mask` takes it.
+    """
+
+    parts: tuple[Part, ...]
+    vector: np.ndarray
+    kind: str
+    without: tuple[str, ...]
+    filters: dict
+
+    def in_words(self) -> dict | None:
+        """Return it as JSON from which it can be made again; None where a picture was shown."""
+        if any(part.kind == "picture" for part in self.parts):
+            return None
+        parts = [[part.kind, part.value, part.weight] for part in self.parts]
+        return {"parts": parts, "without": list(self.without), "filters": self.filters}
+
+
+class Results(pd.DataFrame):
+    """A ranked table; one of pictures knows its query, and so does what is cut or sorted of it."""
+
+    _metadata = ["asked"]
+    asked: Query | None = None
+
+    @property
+    def _constructor(self) -> type:
+        return Results
 
 
 class QueryVectors:

@@ -25,12 +25,12 @@ from sigscope.indexes.specs import IndexSpec, find_spec
 from sigscope.models.captioners import Captioner, NearestCaptions
 from sigscope.rerank.adjustments import Adjustments
 from sigscope.rerank.corrections import Correction
-from sigscope.search.compose import Composer, Part, checked, direction
+from sigscope.search.compose import Composer, Part, checked
 from sigscope.search.evidence import Shown
-from sigscope.search.filters import Choice, Filters, allowed, mask, text_limit
+from sigscope.search.filters import Choice, Filters, mask
 from sigscope.search.match import Match, Matcher
 from sigscope.search.merging import Merger, by_template
-from sigscope.search.queries import QueryVectors
+from sigscope.search.queries import Query, QueryVectors, Results
 from sigscope.search.targets import Target
 from sigscope.types import EncoderLike
 
@@ -43,9 +43,10 @@ class Searcher:
     made; many threads may share it.
 
     Every search returns one row per result, best first: rank (from 1), id, score (cosine), caption,
-    category and path, and in its ``attrs`` the milliseconds that the query took to encode
+    category and path. In its ``attrs`` are the milliseconds that the query took to encode
     (``encode_ms``) and the rest took (``search_ms``), ``adjusted`` where the score is no longer the
-    cosine, ``composed`` where the query has several parts, and what `match` needs.
+    cosine, ``composed`` where the query has several parts, and, unless a picture was shown, the
+    query in words (``query``). A table of pictures knows its `Query` as well (``asked``).
     """
 
     def __init__(
@@ -126,7 +127,7 @@ class Searcher:
         tame_hubs: bool = False,
         less_text: float = 0.0,
         **filters: Unpack[Filters],
-    ) -> pd.DataFrame:
+    ) -> Results:
         """Return the pictures that fit a text best; a text too long for the model is cut.
 
         Args:
@@ -139,33 +140,18 @@ class Searcher:
         """
         if not isinstance(text, str) or not text.strip():
             raise ValueError("the query is empty; write a few words that describe a picture")
-        start = perf_counter()
-        vector = self._vectors.text(text)
         adjusted = self.adjustments.of(text, tame_hubs, less_text)
-        return self._found(vector, k, start, "text", corrections=adjusted, **filters)
+        return self._found([Part("text", text)], k, corrections=adjusted, **filters)
 
-    def by_picture(self, picture: Source, k: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:
+    def by_picture(self, picture: Source, k: int = 10, **filters: Unpack[Filters]) -> Results:
         """Return the pictures most like a picture: its path, its bytes, or an open one."""
-        start = perf_counter()
-        return self._found(self._vectors.picture(picture), k, start, "picture", **filters)
+        return self._found([Part("picture", picture)], k, **filters)
 
-    def by_vector(
-        self, vector: np.ndarray, k: int = 10, **filters: Unpack[Filters]
-    ) -> pd.DataFrame:
-        """Return the pictures nearest a vector of d numbers; its length does not matter."""
-        start = perf_counter()
-        return self._found(
-            direction(vector, self.embeddings.dimension), k, start, "picture", **filters
-        )
-
-    def like(self, id: str, k: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:
+    def like(self, id: str, k: int = 10, **filters: Unpack[Filters]) -> Results:
         """Return the pictures most like an item of the gallery, which is not among them itself."""
-        start = perf_counter()
-        return self._found(self._vectors.item(id), k, start, "picture", without=[id], **filters)
+        return self._found([Part("item", id)], k, **filters)
 
-    def by_parts(
-        self, parts: Sequence[Part], k: int = 10, **filters: Unpack[Filters]
-    ) -> pd.DataFrame:
+    def by_parts(self, parts: Sequence[Part], k: int = 10, **filters: Unpack[Filters]) -> Results:
         """Return the pictures that fit several parts together; its items are not among them.
 
         The score is the cosine to the composed vector (`compose.Gap`); of a single part it is what
@@ -174,11 +160,7 @@ class Searcher:
         Raises:
             ValueError: there are no parts, all weights are below 0, or the parts cancel each other.
         """
-        parts, start = checked(parts), perf_counter()
-        vector = self.composer.vector(parts, [self._vectors.part(part) for part in parts])
-        items = list(dict.fromkeys(part.value for part in parts if part.kind == "item"))
-        kind = parts[0].side if len(parts) == 1 else "composed"
-        return self._found(vector, k, start, kind, without=items, **filters)
+        return self._found(checked(parts), k, **filters)
 
     def by_caption(
         self,
@@ -189,7 +171,7 @@ class Searcher:
         captioner: Captioner | None = None,
         merge: Merger | None = None,
         **filters: Unpack[Filters],
-    ) -> pd.DataFrame:
+    ) -> Results:
         """Return the pictures that fit a picture's caption merged with words, as report R2 does.
 
         Args:
@@ -207,30 +189,27 @@ class Searcher:
         caption = (captioner or NearestCaptions())(self, picture)
         sentence = (merge or by_template)(caption, words)
         without = [picture] if self._vectors.knows(picture) else []
-        vector = self._vectors.text(sentence)
-        table = self._found(vector, k, start, "text", without=without, **filters)
+        table = self._found([Part("text", sentence)], k, start=start, without=without, **filters)
         table.attrs |= {"caption": caption, "sentence": sentence}
         return table
 
     def match(self, table: pd.DataFrame) -> Match:
         """Return whether the gallery holds what was asked, for a table of pictures found here.
 
-        The first call learns from a few hundred items of the gallery, at most some seconds.
-        """
-        vector = self.asked_vector(table)
-        _, kind, kept = table.attrs["asked"]
-        among = mask(self._pictures, lambda: self.adjustments.text_scores, **kept)
-        return self.matcher.judge(vector, kind, among)
-
-    def asked_vector(self, table: pd.DataFrame) -> np.ndarray:
-        """Return the unit vector that a table of pictures found here is nearest to, float32, (d,).
+        The first call learns from a few hundred items of the gallery, at most some seconds. A table
+        that was saved and read again is asked for anew, if no picture was shown.
 
         Raises:
-            ValueError: it is no result of a search for pictures.
+            ValueError: the table is no result of a search for pictures.
         """
-        if "asked" not in table.attrs:
+        query = getattr(table, "asked", None)
+        if query is None and (words := table.attrs.get("query")):
+            parts = [Part(*part) for part in words["parts"]]
+            query = self._query(parts, words["without"], words["filters"])
+        if query is None:
             raise ValueError("this table is no result of a search for pictures; search first")
-        return np.frombuffer(bytes.fromhex(table.attrs["asked"][0]), np.float32)
+        among = self._among(self._pictures, without=query.without, **query.filters)
+        return self.matcher.judge(query.vector, query.kind, among)
 
     def captions_for(
         self,
@@ -244,51 +223,55 @@ class Searcher:
         start = perf_counter()
         is_id = self._vectors.knows(picture)
         vector = self._vectors.item(picture) if is_id else self._vectors.picture(picture)
-        return self._ranked(
-            self._caption_target(), vector, k, start, category=category, split=split
-        )
+        target = self._caption_target()
+        return self._ranked(target, vector, k, start, {"category": category, "split": split})
 
     def _found(
         self,
-        vector: np.ndarray,
+        parts: Sequence[Part],
         k: int,
-        start: float,
-        kind: str,
         *,
+        start: float | None = None,
         without: Sequence[str] = (),
         corrections: Sequence[Correction] = (),
-        max_text: float | None = None,
-        **labels: Choice,
-    ) -> pd.DataFrame:
-        """Return a table of pictures; kind says what the vector is made of (`match.KINDS`)."""
-        limits = [] if max_text is None else [text_limit(self.adjustments.text_scores, max_text)]
-        fetched = k + len(without[1:]) if k > 0 else k
-        table = self._ranked(
-            self._pictures,
-            vector,
-            fetched,
-            start,
-            without=without[0] if without else None,
-            corrections=[*corrections, *limits],
-            **labels,
-        )
-        if limits or without[1:]:
-            attrs, table = table.attrs, allowed(table, k, without)
-            table.attrs = attrs
-        kept = {"without": list(without), "max_text": max_text, **labels}
-        table.attrs["asked"] = (vector.tobytes().hex(), kind, kept)  # text, so it can be saved
+        **filters: Unpack[Filters],
+    ) -> Results:
+        """Return the pictures that fit a query; the clock has run since start, or runs from now."""
+        start = perf_counter() if start is None else start
+        query = self._query(parts, without, filters)
+        settings = {"without": query.without, "corrections": corrections}
+        table = self._ranked(self._pictures, query.vector, k, start, query.filters, **settings)
+        table.asked = query
+        if words := query.in_words():
+            table.attrs["query"] = words
         if corrections:
             table.attrs["adjusted"] = True
-        if kind == "composed":
+        if query.kind == "composed":
             table.attrs["composed"] = True
         return table
 
+    def _query(self, parts: Sequence[Part], without: Sequence[str], filters: dict) -> Query:
+        vector = self.composer.vector(parts, [self._vectors.part(part) for part in parts])
+        items = [part.value for part in parts if part.kind == "item"]
+        kind = parts[0].side if len(parts) == 1 else "composed"
+        return Query(tuple(parts), vector, kind, tuple(dict.fromkeys([*without, *items])), filters)
+
+    def _among(self, target: Target, **filters: Any) -> np.ndarray | None:
+        return mask(target, lambda: self.adjustments.text_scores, **filters)
+
     def _ranked(
-        self, target: Target, vector: np.ndarray, k: int, start: float, **settings: Any
-    ) -> pd.DataFrame:
+        self,
+        target: Target,
+        vector: np.ndarray,
+        k: int,
+        start: float,
+        filters: Filters,
+        **settings: Any,
+    ) -> Results:
         encoded = perf_counter()
         effort = self.effort if target.index.spec.knob else None
-        table = target.nearest(vector, k, effort=effort, **settings)
+        among = self._among(target, **filters)
+        table = target.nearest(vector, k, among=among, effort=effort, **settings)
         table.attrs["encode_ms"] = 1000 * (encoded - start)
         table.attrs["search_ms"] = 1000 * (perf_counter() - encoded)
         return table

@@ -16,6 +16,7 @@ from sigscope.gallery.gallery import Gallery
 from sigscope.indexes.index import VectorIndex
 from sigscope.indexes.specs import IndexSpec
 from sigscope.rerank.corrections import Correction, search_corrected
+from sigscope.search.queries import Results
 
 COLUMNS = pd.Index(["rank", "id", "score", "caption", "category", "path"])
 SHOWN = ["id", "caption", "category", "path"]
@@ -102,71 +103,48 @@ class Target:
         vector: np.ndarray,
         k: int,
         *,
-        category: str | Sequence[str] | None = None,
-        split: str | Sequence[str] | None = None,
-        without: str | None = None,
+        among: np.ndarray | None = None,
+        without: Sequence[str] = (),
         effort: int | None = None,
         corrections: Sequence[Correction] = (),
-    ) -> pd.DataFrame:
+    ) -> Results:
         """Return the k rows nearest a unit vector, best first, as a table with ``COLUMNS``.
 
         Args:
             vector: float32, shape (d,).
             k: how many; more than there are means all of them.
-            category: only these categories, one or several; none at all gives no rows.
-            split: only these splits.
-            without: an id to leave out.
+            among: mask of the rows that may be found, (n,), from `filters.mask`; None: all.
+            without: ids to leave out; as many more are found first, whatever the index.
             effort: the value of the index's knob; None is its default.
             corrections: taken off the cosines, each over all rows of the embeddings.
 
         Raises:
-            ValueError: k is below 1, or nothing has that category or split.
+            ValueError: k is below 1.
         """
         k = operator.index(k)
         if k < 1:
             raise ValueError(f"k is {k}; ask for at least one result")
-        among = self._chosen(category=category, split=split)
-        wanted = k if without is None else k + 1
-        scores, rows = self._search(vector[None], wanted, among, effort, corrections)
-        scores, rows = scores[0][rows[0] >= 0], rows[0][rows[0] >= 0]
-        if without is not None:
-            others = self.index.ids[rows] != without
-            scores, rows = scores[others][:k], rows[others][:k]
-        return self._table(scores, rows)
+        numbers = None if among is None else np.flatnonzero(among)
 
-    def _search(
-        self,
-        xq: np.ndarray,
-        k: int,
-        among: np.ndarray | None,
-        effort: int | None,
-        corrections: Sequence[Correction],
-    ) -> tuple[np.ndarray, np.ndarray]:
-        if not corrections:
-            return self.index.search(xq, k, rows=among, effort=effort)
+        def search(xq: np.ndarray, fetch: int) -> tuple[np.ndarray, np.ndarray]:
+            return self.index.search(xq, fetch, rows=numbers, effort=effort)
 
-        def plain(xq: np.ndarray, fetch: int) -> tuple[np.ndarray, np.ndarray]:
-            return self.index.search(xq, fetch, rows=among, effort=effort)
+        taken_off = [one.among(self.rows) for one in corrections]
+        found = search_corrected(search, vector[None], k + len(without), taken_off)
+        scores, rows = (part[0][found[1][0] >= 0] for part in found)
+        kept = np.ones(len(rows), bool)
+        for id in without:
+            kept &= self.index.ids[rows] != id
+        return self._table(scores[kept][:k], rows[kept][:k])
 
-        return search_corrected(plain, xq, k, [one.among(self.rows) for one in corrections])
-
-    def _chosen(self, **wanted: str | Sequence[str] | None) -> np.ndarray | None:
-        """Return the numbers of the rows that have the wanted labels; None means every row."""
-        masks = [
-            self.labels[name].rows_with(name, values)
-            for name, values in wanted.items()
-            if values is not None
-        ]
-        return np.flatnonzero(np.logical_and.reduce(masks)) if masks else None
-
-    def _table(self, scores: np.ndarray, rows: np.ndarray) -> pd.DataFrame:
+    def _table(self, scores: np.ndarray, rows: np.ndarray) -> Results:
         columns = [
             np.arange(1, len(rows) + 1),
             self.shown["id"].take(rows),
             scores,
             *(self.shown[column].take(rows) for column in SHOWN[1:]),
         ]
-        table = pd.DataFrame(dict(enumerate(columns)), copy=False)
+        table = Results(dict(enumerate(columns)), copy=False)
         table.columns = COLUMNS  # named last: as keys of the dict the names cost more than the data
         return table
 
