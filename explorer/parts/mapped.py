@@ -12,8 +12,8 @@ import resources
 import streamlit as st
 
 from parts.settings import Settings
-from sigscope.ann import nearest
 from sigscope.figures import LOOKS, Look, add_labels, add_pairs, add_query, map_figure
+from sigscope.indexes import nearest
 from sigscope.maps import (
     KINDS,
     Faithfulness,

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from sigscope.ann import difficulty
-from sigscope.ann.difficulty import Vectors, by_size, chords, compare, describe, nearest
+from sigscope.ann.difficulty import Vectors, by_size, chords, compare, describe
+from sigscope.indexes.exact import nearest
 
 
 def unit(x):
@@ -18,31 +19,6 @@ def vectors():
     images = cloud(400, 24)
     noise = np.random.default_rng(1).normal(size=images.shape)
     return Vectors(images, unit(images + 0.3 * noise + 0.2), np.arange(400))
-
-
-def test_nearest_is_what_sorting_all_cosines_finds():
-    xb, xq = cloud(50, 6), cloud(7, 6, seed=1)
-    cosines, rows = nearest(xb, xq, 5)
-    by_hand = np.argsort(-(xq @ xb.T), axis=1)[:, :5]
-    np.testing.assert_array_equal(rows, by_hand)
-    np.testing.assert_allclose(cosines, np.take_along_axis(xq @ xb.T, by_hand, 1), rtol=1e-5)
-
-
-def test_a_query_never_finds_its_own_row_even_among_copies():
-    xb = unit(np.array([[1, 0], [1, 0], [1, 0], [0, 1.0]]))
-    _, rows = nearest(xb, xb, 3, own=np.arange(4))
-    assert [sorted(found) for found in rows] == [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]]
-
-
-def test_leaving_out_a_row_that_is_not_near_leaves_the_others():
-    xb = unit(np.array([[1, 0], [1, 0.1], [1, 0.2], [-1, 0]]))
-    _, rows = nearest(xb, xb[:1], 2, own=np.array([3]))
-    assert rows.tolist() == [[0, 1]]
-
-
-def test_more_neighbours_than_rows_is_refused():
-    with pytest.raises(ValueError, match="from 1 to 3"):
-        nearest(cloud(4, 3), cloud(4, 3), 4, own=np.arange(4))
 
 
 def test_a_chord_is_the_distance_between_two_unit_vectors():

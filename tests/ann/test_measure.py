@@ -10,13 +10,12 @@ from toy import unit
 from sigscope.ann.measure import (
     Run,
     as_table,
-    exact_neighbours,
     measure,
     pareto,
     sweep,
     threads_set,
 )
-from sigscope.indexes.index import INDEXES
+from sigscope.indexes.specs import INDEXES
 
 RUN = Run("a", 1, "text", 10, 0.5, 1.0, 2.0, 100.0, 3.0, 64.0, 0.0, 1, 100, 8, 20)
 
@@ -60,33 +59,6 @@ def vectors():
 @pytest.fixture(scope="module")
 def exact(vectors):
     return np.argsort(-(vectors[1] @ vectors[0].T), axis=1, kind="stable")
-
-
-@pytest.mark.parametrize("chunk, at_once", [(1, 1), (7, 3), (100, 20), (10_000, 10_000)])
-@pytest.mark.parametrize("k", [1, 10, 100, 1000])
-def test_exact_neighbours_are_those_of_a_full_sort(k, chunk, at_once, vectors, exact):
-    found = exact_neighbours(*vectors, k, chunk=chunk, queries_at_once=at_once)
-    np.testing.assert_array_equal(found, exact[:, :k])
-
-
-def test_of_equal_scores_the_lower_row_comes_first():
-    xb = np.tile(np.eye(2, dtype=np.float32), (300, 1))  # rows 0, 2, 4 ... are the query's
-    found = exact_neighbours(xb, xb[:1], 5, chunk=4)
-    assert found.tolist() == [[0, 2, 4, 6, 8]] and found.dtype == np.int64
-
-
-def test_exact_neighbours_agree_with_faiss_over_many_blocks():
-    rng = np.random.default_rng(1)
-    xb, xq = unit(rng.normal(size=(3000, 16))), unit(rng.normal(size=(30, 16)))
-    _, found = faiss.knn(xq, xb, 10, metric=faiss.METRIC_INNER_PRODUCT)
-    np.testing.assert_array_equal(exact_neighbours(xb, xq, 10, chunk=600), found)
-
-
-def test_exact_neighbours_refuse_what_does_not_fit(vectors):
-    with pytest.raises(ValueError, match="k is 0"):
-        exact_neighbours(*vectors, 0)
-    with pytest.raises(ValueError, match="the same d"):
-        exact_neighbours(vectors[0], vectors[1][:, :4], 3)
 
 
 def test_a_run_says_what_was_asked_and_what_was_found(vectors, exact):

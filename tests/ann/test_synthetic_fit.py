@@ -11,7 +11,8 @@ import pytest
 from sigscope import paths
 from sigscope.ann import synthetic, synthetic_fit
 from sigscope.ann.branching import LEVELS, moves
-from sigscope.ann.difficulty import Vectors, chords, compare, nearest
+from sigscope.ann.difficulty import Vectors, chords, compare
+from sigscope.indexes.exact import nearest
 
 N = 700
 

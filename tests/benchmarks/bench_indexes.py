@@ -9,8 +9,7 @@ SIGSCOPE_BENCH_D make it smaller (1,000,000 and 768 otherwise).
 import gc
 import os
 import sys
-import tempfile
-from pathlib import Path
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -23,7 +22,8 @@ from sigscope.ann.measure import Run, as_table, measure, sweep, threads_set
 from sigscope.ann.recommend import recommend
 from sigscope.ann.synthetic_fit import Fitted, fit, from_folder
 from sigscope.indexes.exact import exact_neighbours
-from sigscope.indexes.index import INDEXES, VectorIndex
+from sigscope.indexes.index import VectorIndex
+from sigscope.indexes.specs import INDEXES
 from sigscope.paths import SHIPPED
 
 SEED, K, QUERIES, SINGLES, FLAT_SINGLES = 0, 10, 400, 100, 15
@@ -64,7 +64,7 @@ def climbed(
     return runs
 
 
-def at_full_size(made: Fitted, folder: Path) -> tuple[pd.DataFrame, list[Mark]]:
+def at_full_size(made: Fitted) -> tuple[pd.DataFrame, list[Mark]]:
     """Compare the presets with exact search over N vectors of D dimensions."""
     start = perf_counter()
     xb = made.pictures(N, np.random.default_rng(SEED), D)
@@ -72,16 +72,12 @@ def at_full_size(made: Fitted, folder: Path) -> tuple[pd.DataFrame, list[Mark]]:
     say(f"{N:,} vectors of {D} dimensions made in {perf_counter() - start:.0f} s")
     with threads_set(2):
         exact = {kind: exact_neighbours(xb, xq, K) for kind, xq in asked.items()}
-    half = folder / "vectors.npy"  # to re-rank with, mapped from disk
-    out = np.lib.format.open_memmap(half, "w+", np.float16, xb.shape)
-    for row in range(0, N, 65_536):
-        out[row : row + 65_536] = xb[row : row + 65_536]
-    out.flush()
     ids, runs = [str(row) for row in range(N)], []
     for name in ("flat", *PRESETS):
-        reranked = {"vectors": half} if INDEXES[name].rerank else {}
+        spec = INDEXES[name]
+        half = replace(spec, factory=spec.factory.replace(",RFlat", ",Refine(SQfp16)"))
         with threads_set(1):
-            index = VectorIndex.build(name, xb, ids, **reranked)
+            index = VectorIndex.build(half, xb, ids)
         say(f"{index.describe()}; built in {index.build_s:.0f} s")
         if name == "flat":
             few = {kind: xq[:FLAT_SINGLES] for kind, xq in asked.items()}
@@ -189,8 +185,7 @@ def against_autofaiss(xb: np.ndarray, ids: list[str], asked: dict) -> list[Mark]
 def report() -> list[Mark]:
     """Measure, print, and return the marks that were missed."""
     made = world()
-    with tempfile.TemporaryDirectory() as folder:
-        full, marks = at_full_size(made, Path(folder))
+    full, marks = at_full_size(made)
     print(
         f"\n{full.round(3).to_string(index=False)}\n\n{marks_table(marks).to_string(index=False)}"
     )

@@ -9,7 +9,7 @@ from sigscope.indexes.faiss_backend import METRICS, FaissIndex
 from sigscope.indexes.specs import INDEXES
 
 N, D = 600, 16
-FAISS = [name for name, spec in INDEXES.items() if spec.backend == "faiss" and not spec.rerank]
+FAISS = [name for name, spec in INDEXES.items() if spec.backend == "faiss" and not spec.reranks]
 
 
 @pytest.fixture(scope="module")

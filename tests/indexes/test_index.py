@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from toy import unit
 
-from sigscope.indexes.index import INDEXES, IndexSpec, StaleIndex, VectorIndex
+from sigscope.indexes.files import StaleIndex
+from sigscope.indexes.index import VectorIndex
+from sigscope.indexes.specs import INDEXES, IndexSpec
 
 
 @pytest.fixture(scope="module")
@@ -194,14 +196,26 @@ def test_a_loaded_index_answers_as_the_saved_one(saved, flat, vectors, ids):
     assert loaded.ids.tolist() == ids and loaded.build_s == flat.build_s
 
 
-def test_plain_faiss_reads_it_and_the_sidecar_describes_it(saved):
-    about = json.loads((saved.parent / "image.index.json").read_text())
+def parts(path):
+    """Return the index in a file, and what the file says of it."""
+    data = path.read_bytes()
+    length = int.from_bytes(data[-40:-32])
+    return data[: -40 - length], json.loads(data[-40 - length : -40])
+
+
+def write(path, index, about):
+    """Write an index and what is said of it, with the right hash."""
+    text = about if isinstance(about, bytes) else json.dumps(about).encode()
+    data = index + text + len(text).to_bytes(8)
+    path.write_bytes(data + hashlib.sha256(data).digest())
+
+
+def test_plain_faiss_reads_it_and_the_file_says_what_it_is(saved):
+    index, about = parts(saved)
     assert faiss.read_index(str(saved)).ntotal == about["ntotal"] == 500
+    assert index == faiss.serialize_index(faiss.read_index(str(saved))).tobytes()
     assert about["spec"]["factory"] == "Flat" and about["d"] == 16
-    assert sorted(path.name for path in saved.parent.iterdir()) == [
-        saved.name,
-        f"{saved.name}.json",
-    ]
+    assert [path.name for path in saved.parent.iterdir()] == [saved.name]
 
 
 def test_an_index_of_another_gallery_is_refused(saved, ids):
@@ -223,29 +237,31 @@ def test_a_changed_file_is_refused(saved, ids):
         VectorIndex.load(saved, ids=ids)
 
 
+@pytest.mark.parametrize("size", [0, 10, 39, 2000])
+def test_a_file_cut_short_is_refused(size, saved, ids):
+    saved.write_bytes(saved.read_bytes()[:size])
+    with pytest.raises(StaleIndex, match="sha256"):
+        VectorIndex.load(saved, ids=ids)
+
+
 def test_a_file_that_is_no_index_is_refused_even_with_the_right_hash(saved, ids):
-    saved.write_bytes(b"not an index")
-    sidecar = saved.with_name(saved.name + ".json")
-    about = json.loads(sidecar.read_text())
-    about["sha256"] = hashlib.sha256(b"not an index").hexdigest()
-    sidecar.write_text(json.dumps(about))
+    write(saved, b"not an index", parts(saved)[1])
     with pytest.raises(StaleIndex, match="cannot be read by Faiss"):
         VectorIndex.load(saved, ids=ids)
 
 
 @pytest.mark.parametrize("change", [{"ntotal": 499}, {"d": 8}])
-def test_a_sidecar_of_another_index_is_refused(change, saved, ids):
-    sidecar = saved.with_name(saved.name + ".json")
-    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | change))
-    with pytest.raises(StaleIndex, match="unlike its .json"):
+def test_what_is_said_of_another_index_is_refused(change, saved, ids):
+    index, about = parts(saved)
+    write(saved, index, about | change)
+    with pytest.raises(StaleIndex, match="unlike what it says"):
         VectorIndex.load(saved, ids=ids)
 
 
-@pytest.mark.parametrize("text", [None, "", "{", "[]", "{}"])
-def test_a_missing_or_broken_sidecar_is_refused(text, saved, ids):
-    sidecar = saved.with_name(saved.name + ".json")
-    sidecar.unlink() if text is None else sidecar.write_text(text)
-    with pytest.raises(StaleIndex, match="image.index.json"):
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"{}"])
+def test_a_file_that_does_not_say_what_it_holds_is_refused(text, saved, ids):
+    write(saved, parts(saved)[0], text)
+    with pytest.raises(StaleIndex, match="does not say what index"):
         VectorIndex.load(saved, ids=ids)
 
 
@@ -257,8 +273,8 @@ def test_a_missing_index_is_refused(saved, ids):
 
 @pytest.mark.parametrize("change", [{"spec": {"values": []}}, {"spec": {"from": "the future"}}])
 def test_a_spec_of_another_version_is_refused(change, saved, ids):
-    sidecar = saved.with_name(saved.name + ".json")
-    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | change))
+    index, about = parts(saved)
+    write(saved, index, about | change)
     with pytest.raises(StaleIndex, match="another version.*build the index again"):
         VectorIndex.load(saved, ids=ids)
 
@@ -272,7 +288,7 @@ def test_a_full_disk_leaves_the_saved_index_as_it_was(flat, saved, vectors, ids,
         flat.save(saved)
     monkeypatch.undo()
     assert len(VectorIndex.load(saved, ids=ids)) == 500
-    assert len(list(saved.parent.iterdir())) == 2
+    assert len(list(saved.parent.iterdir())) == 1
 
 
 # --- knobs and specs

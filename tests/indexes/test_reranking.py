@@ -1,12 +1,16 @@
+from dataclasses import replace
+
+import faiss
 import numpy as np
 import pytest
 from toy import unit
 
-from sigscope.indexes import reranking
-from sigscope.indexes.index import StaleIndex, VectorIndex
-from sigscope.indexes.reranking import FullVectors, best_among
+from sigscope.indexes import faiss_backend
+from sigscope.indexes.index import VectorIndex
+from sigscope.indexes.specs import INDEXES
 
 N, D = 400, 16
+RERANKED = [name for name in INDEXES if name.endswith("+rerank")]
 
 
 @pytest.fixture(scope="module")
@@ -20,73 +24,53 @@ def ids():
     return [str(row) for row in range(N)]
 
 
-@pytest.fixture(params=["float32", "float16", "float32.npy", "float16.npy"])
-def held(request, vectors, tmp_path):
-    """Full vectors in each form they may be given in."""
-    kind, _, suffix = request.param.partition(".")
-    rows = vectors[0].astype(kind)
-    if not suffix:
-        return rows
-    np.save(tmp_path / "full.npy", rows)
-    return tmp_path / "full.npy"
+def ranked(xb, xq, proposed, k):
+    """Return the best k of what was proposed and their cosines, compared one by one."""
+    scores = np.full(proposed.shape, -np.inf)
+    for at, row in np.ndenumerate(proposed):
+        if row >= 0:
+            scores[at] = xq[at[0]] @ xb[row]
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(scores, order, 1), np.take_along_axis(proposed, order, 1)
 
 
-XB = np.array([[1, 0], [0, 1], [0.6, 0.8], [-1, 0]], np.float32)
-
-
-@pytest.mark.parametrize("kind", [np.float32, np.float16])
-def test_candidates_are_ranked_by_their_cosine_worked_by_hand(kind):
-    found = np.array([[3, 1, 2, -1]])
-    scores, rows = FullVectors(XB.astype(kind)).ranked(XB[:1], found, 3)
-    assert rows.tolist() == [[2, 1, 3]]  # of rows 3, 1 and 2, whose cosines are -1, 0 and 0.6
-    np.testing.assert_allclose(scores, [[0.6, 0, -1]], atol=1e-3)
-
-
-@pytest.mark.parametrize("kind", [np.float32, np.float16])
-def test_an_empty_slot_stays_empty_and_last(kind):
-    scores, rows = FullVectors(XB.astype(kind)).ranked(XB[:1], np.array([[-1, 3, -1]]), 3)
-    assert rows.tolist() == [[3, -1, -1]] and np.isneginf(scores).tolist() == [[False, True, True]]
-
-
-def test_float16_rows_are_widened_as_numpy_does(vectors):
-    half = vectors[0].astype(np.float16)
-    np.testing.assert_array_equal(FullVectors(half).fetch(np.arange(9)), half[:9].astype("f4"))
-
-
-@pytest.mark.parametrize("at_once", [1, 7, N])
-def test_comparing_every_row_agrees_with_sorting_them(at_once, vectors, monkeypatch):
-    monkeypatch.setattr(reranking, "AT_ONCE", at_once)
-    (xb, xq), rows = vectors, np.arange(5, 65)
-    scores, found = best_among(xb.__getitem__, rows, xq, 10)
-    expected = rows[np.argsort(-(xq @ xb[rows].T), axis=1, kind="stable")[:, :10]]
-    np.testing.assert_array_equal(found, expected)
-    np.testing.assert_allclose(scores, np.take_along_axis(xq @ xb.T, found, 1), atol=1e-6)
-
-
-def test_results_carry_the_cosines_of_the_full_vectors(held, vectors, ids):
+@pytest.mark.parametrize("name", RERANKED)
+@pytest.mark.parametrize("candidates", [1, 3, 20])
+def test_rows_and_scores_are_those_of_candidates_compared_by_hand(name, candidates, vectors, ids):
     xb, xq = vectors
-    index = VectorIndex.build("rabitq+rerank", xb, ids, vectors=held)
-    scores, rows = index.search(xq, 5, candidates=N)
-    np.testing.assert_allclose(scores, np.take_along_axis(xq @ xb.T, rows, 1), atol=1e-3)
-    assert index.rerank_bytes_per_vector == D * (2 if "float16" in index.describe() else 4)
+    plain = VectorIndex.build(name.removesuffix("+rerank"), xb, ids)
+    proposed = plain.search(xq, 5 * candidates)[1]
+    scores, rows = VectorIndex.build(name, xb, ids).search(xq, 5, candidates=candidates)
+    expected_scores, expected = ranked(xb, xq, proposed, 5)
+    np.testing.assert_array_equal(rows, expected)
+    np.testing.assert_allclose(scores, expected_scores, atol=1e-6)
 
 
-def test_a_loaded_index_is_given_its_vectors_again(held, vectors, ids, tmp_path):
-    built = VectorIndex.build("ivf-rabitq+rerank", vectors[0], ids)
-    built.save(tmp_path / "i")
-    loaded = VectorIndex.load(tmp_path / "i", ids=ids, vectors=held)
-    (ours, _), (theirs, _) = (index.search(vectors[1], 5) for index in (built, loaded))
-    np.testing.assert_allclose(ours, theirs, atol=1e-3)
+@pytest.mark.parametrize("name", ["rabitq+rerank", "ivf-rabitq+rerank", "pq-fast+rerank"])
+def test_float16_takes_half_the_space_and_gives_nearly_the_cosines(name, vectors, ids):
+    xb, xq = vectors
+    spec = INDEXES[name]
+    half = replace(spec, factory=spec.factory.replace(",RFlat", ",Refine(SQfp16)"))
+    built = VectorIndex.build(half, xb, ids)
+    assert built.spec.reranks and built.rerank_bytes_per_vector == 2 * D
+    for rows_asked in (None, np.arange(0, N, 2)):
+        scores, rows = built.search(xq, 5, candidates=N, rows=rows_asked)
+        np.testing.assert_allclose(scores, np.take_along_axis(xq @ xb.T, rows, 1), atol=1e-3)
 
 
 @pytest.mark.parametrize("count", [3, 399])
-def test_a_filter_is_respected_however_many_rows_it_has(count, vectors, ids, monkeypatch):
-    monkeypatch.setattr(reranking, "FEW", 5)
-    index = VectorIndex.build("pq-fast+rerank", vectors[0], ids)
+@pytest.mark.parametrize("name", ["pq-fast+rerank", "ivf-rabitq+rerank", "sq8+rerank"])
+def test_a_filter_is_respected_however_many_rows_it_has(name, count, vectors, ids, monkeypatch):
+    monkeypatch.setattr(faiss_backend, "FEW", 5)
+    index = VectorIndex.build(name, vectors[0], ids)
     among = np.sort(np.random.default_rng(0).choice(N, count, replace=False))
-    _, rows = index.search(vectors[1], 3, rows=among, candidates=20)
+    effort = index.efforts[-1] if index.spec.knob == "nprobe" else None
+    scores, rows = index.search(vectors[1], 3, rows=among, candidates=60, effort=effort)
     expected = among[np.argsort(-(vectors[1] @ vectors[0][among].T), axis=1)[:, :3]]
-    assert (rows == expected).mean() > 0.95
+    assert (rows == expected).mean() > 0.95 and np.isin(rows, among).all()
+    np.testing.assert_allclose(
+        scores, np.take_along_axis(vectors[1] @ vectors[0].T, rows, 1), atol=1e-6
+    )
 
 
 def test_more_candidates_find_more(vectors, ids):
@@ -97,29 +81,18 @@ def test_more_candidates_find_more(vectors, ids):
     assert shares[0] < shares[1] < shares[2] == 5
 
 
-WRONG = [
-    (lambda x: x.astype(np.float64), "float32 or float16, not float64"),
-    (lambda x: x[:-1], r"shape \(399, 16\)"),
-    (lambda x: x.tolist(), "not list"),
-    (lambda x: x[::-1], "not the rows of xb"),
-    (lambda x: "missing.npy", "missing.npy is not a .npy file"),
-]
+def test_a_graph_over_codes_looks_as_far_as_its_candidates(vectors, ids):
+    spec = replace(INDEXES["hnsw"], factory="HNSW16_SQ4,RFlat", candidates=30, label="graph")
+    index = VectorIndex.build(spec, vectors[0], ids)
+    assert index.search(vectors[1], 10)[1].min() >= 0
+    exact = np.argsort(-(vectors[1] @ vectors[0].T), axis=1)[:, :10]
+    assert (index.search(vectors[1], 10)[1] == exact).mean() > 0.95
 
 
-@pytest.mark.parametrize("spoil, sentence", WRONG)
-def test_wrong_vectors_to_rerank_with_are_refused(spoil, sentence, vectors, ids):
-    with pytest.raises(ValueError, match=sentence):
-        VectorIndex.build("sq8+rerank", vectors[0], ids, vectors=spoil(vectors[0]))
-
-
-def test_a_saved_index_refuses_the_vectors_of_another(vectors, ids, tmp_path):
+def test_plain_faiss_reranks_what_was_saved(vectors, ids, tmp_path):
     VectorIndex.build("sq8+rerank", vectors[0], ids).save(tmp_path / "i")
-    with pytest.raises(StaleIndex, match="other vectors than those given to re-rank"):
-        VectorIndex.load(tmp_path / "i", ids=ids, vectors=vectors[0][::-1])
-    with pytest.raises(ValueError, match="re-ranks; give load the vectors"):
-        VectorIndex.load(tmp_path / "i", ids=ids)
-
-
-def test_vectors_for_an_index_that_does_not_rerank_are_refused(vectors, ids):
-    with pytest.raises(ValueError, match="'sq8' does not re-rank"):
-        VectorIndex.build("sq8", vectors[0], ids, vectors=vectors[0])
+    bare = faiss.read_index(str(tmp_path / "i"))
+    scores, rows = bare.search(vectors[1], 1)
+    np.testing.assert_allclose(
+        scores[:, 0], (vectors[1] * vectors[0][rows[:, 0]]).sum(1), atol=1e-6
+    )

@@ -8,7 +8,7 @@ from toy import ToyEncoder, write_gallery
 
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import embed_gallery
-from sigscope.indexes.index import INDEXES
+from sigscope.indexes.specs import INDEXES
 from sigscope.rerank import adjustments
 from sigscope.rerank.adjustments import Adjustments
 from sigscope.rerank.corrections import Correction

@@ -1,7 +1,7 @@
 """What an index gives up for its speed."""
 
 from sigscope.ann.autofaiss import AutoFaiss
-from sigscope.ann.difficulty import Vectors, by_size, compare, nearest
+from sigscope.ann.difficulty import Vectors, by_size, compare
 from sigscope.ann.measure import as_table, measure, pareto, sweep, threads_set
 from sigscope.ann.recommend import recommend
 from sigscope.ann.synthetic_fit import fit, from_folder
@@ -15,7 +15,6 @@ __all__ = [
     "fit",
     "from_folder",
     "measure",
-    "nearest",
     "pareto",
     "recommend",
     "sweep",

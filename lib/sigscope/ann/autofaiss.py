@@ -19,7 +19,8 @@ import numpy as np
 
 from sigscope import paths
 from sigscope.files import read_json, write_json
-from sigscope.indexes.index import IndexSpec
+from sigscope.indexes.backends import NumpyIndex
+from sigscope.indexes.specs import IndexSpec
 
 ENVIRONMENT = paths.ROOT / ".venv-autofaiss"
 WORKER = Path(__file__).with_name("autofaiss_worker.py")
@@ -163,17 +164,11 @@ class AutofaissIndex:
         if k < 1:
             raise ValueError(f"k is {k}; ask for at least one result")
         if rows is not None:
-            return self._search_among(xq, k, np.unique(np.asarray(rows, np.int64)))
+            rows = np.unique(np.asarray(rows, np.int64))
+            return NumpyIndex(self.vectors).search_among(xq, min(k, rows.size), rows)
         scores, found = self.index.search(xq, min(k, len(self)))
         scores[found < 0] = -np.inf
         return scores, found
-
-    def _search_among(
-        self, xq: np.ndarray, k: int, rows: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        scores = xq @ self.vectors[rows].T
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return np.take_along_axis(scores, order, 1), rows[order]
 
 
 def is_ready(environment: Path = ENVIRONMENT) -> bool:

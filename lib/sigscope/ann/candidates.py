@@ -63,5 +63,7 @@ def _codes(n: int, d: int, memory: float) -> list[IndexSpec]:
         return []
     plain = IndexSpec(f"IVF{{cells}},PQ{max(fitting)}x8np", "ip", CELLS, PROBES)
     label = f"ivf-pq{max(fitting)}"
-    reranked = replace(plain, rerank=True, candidates=20, label=f"{label}+rerank")
+    reranked = replace(
+        plain, factory=f"{plain.factory},RFlat", candidates=20, label=f"{label}+rerank"
+    )
     return [replace(plain, label=label), reranked]

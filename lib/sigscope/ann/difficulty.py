@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from sigscope.indexes.exact import nearest
+
 RANKS = (1, 10, 100)
 K_DIMENSION, K_HUBS = 20, 10
 SHORTEST = 5e-4  # the chord that the rounding of a float32 cosine can no longer tell from 0
@@ -27,35 +29,6 @@ class Vectors:
     images: np.ndarray  # (n, d) float32, unit rows
     texts: np.ndarray  # (m, d) float32, unit rows
     own: np.ndarray | None = None  # (m,) row numbers of images
-
-
-def nearest(
-    xb: np.ndarray, xq: np.ndarray, k: int, *, own: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the k rows of xb nearest each query by exhaustive search, best first.
-
-    Args:
-        xb: unit rows, float32, (n, d).
-        xq: unit queries, float32, (queries, d).
-        k: how many; at most n, or n - 1 where a row is left out.
-        own: a row number per query that is not to be found; None leaves out nothing.
-
-    Returns:
-        Cosines, float32, and row numbers, int64, both (queries, k).
-    """
-    import faiss
-
-    most = len(xb) - (own is not None)
-    if not 1 <= k <= most:
-        raise ValueError(f"k is {k}; with {len(xb):,} rows it must be from 1 to {most:,}")
-    xb, xq = (np.ascontiguousarray(x, dtype=np.float32) for x in (xb, xq))
-    extra = own is not None
-    cosines, rows = faiss.knn(xq, xb, k + extra, metric=faiss.METRIC_INNER_PRODUCT)
-    if not extra:
-        return cosines, rows
-    other = rows != np.asarray(own)[:, None]
-    other[other.all(axis=1), -1] = False  # its own row was too far to be seen: drop the last
-    return cosines[other].reshape(-1, k), rows[other].reshape(-1, k)
 
 
 def chords(cosines: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from sigscope.ann.forecast import Budget, Forecast, Questions, Trial, climb, forecast
 from sigscope.ann.measure import build, name_of, single_ms
-from sigscope.indexes.index import IndexSpec
+from sigscope.indexes.specs import IndexSpec
 
 LARGEST_SAMPLE = 50_000  # rows
 SMALLEST_SAMPLE = 512

@@ -38,9 +38,9 @@ from sigscope.ann.difficulty import (
     chords,
     intrinsic_dimension,
     modality_gap,
-    nearest,
 )
 from sigscope.ann.synthetic import PICTURES, TEXT_QUERIES, Fitted, pulled, unit
+from sigscope.indexes.exact import nearest
 
 __all__ = ["Fitted", "fit", "from_folder", "growth_dimension"]
 

@@ -18,7 +18,7 @@ from sigscope.evaluation.evaluate import Result, compare, evaluate
 from sigscope.evaluation.intervals import paired_difference
 from sigscope.evaluation.tasks import DIRECTIONS, items_of
 from sigscope.gallery.gallery import Gallery
-from sigscope.indexes.exact import steady_scores
+from sigscope.indexes.exact import cosines_float64
 from sigscope.types import EncoderLike
 
 R2_PROMPT = "The photo of …"
@@ -183,7 +183,7 @@ def zero_shot(
     texts = [prompt.format(name) for name in names for prompt in prompts]
     classes = encoder.encode_texts(texts).reshape(len(names), len(prompts), -1).mean(axis=1)
     classes /= np.linalg.norm(classes, axis=1, keepdims=True)
-    scores = steady_scores(embeddings.images[rows], classes)
+    scores = cosines_float64(embeddings.images[rows], classes)
     truth = np.array([names.index(of[id]) for id in embeddings.ids[rows]])
     own = scores[np.arange(len(rows)), truth]
     rank = (scores >= own[:, None]).sum(axis=1)  # a tie counts against the model

@@ -20,7 +20,7 @@ from sigscope.evaluation.intervals import interval, paired_difference
 from sigscope.evaluation.tasks import described
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.twins import twins
-from sigscope.indexes.exact import steady_scores
+from sigscope.indexes.exact import cosines_float64
 from sigscope.search.compose import Gap, raw_sum
 from sigscope.search.merging import Merger, by_template
 from sigscope.types import EncoderLike
@@ -178,7 +178,7 @@ class _Asked:
 
     def places(self, xq: np.ndarray) -> np.ndarray:
         """Return how many pictures rank before the best right one, int64, (q,); ties do."""
-        scores = steady_scores(xq, self.embeddings.images)
+        scores = cosines_float64(xq, self.embeddings.images)
         scores[self.stands_for == self.stands_for[self.rows][:, None]] = -np.inf
         places = np.empty(len(scores), np.int64)
         for query, ids in enumerate(self.triples["right"]):
@@ -194,7 +194,7 @@ class _Asked:
         pairs = zip(of.caption_ids, of.caption_texts, strict=True)
         titles = np.flatnonzero([first.get(id) == text for id, text in pairs])
         owners = np.array([self.row_of[id] for id in of.caption_ids[titles]])
-        scores = steady_scores(self.pictures, of.captions[titles])
+        scores = cosines_float64(self.pictures, of.captions[titles])
         own = self.stands_for[owners][None] == self.stands_for[self.rows][:, None]
         nearest = np.where(own, -np.inf, scores).argmax(axis=1)
         return list(of.caption_texts[titles][nearest])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sigscope.indexes.exact import check_vectors, steady_scores
+from sigscope.indexes.exact import check_vectors, cosines_float64
 
 CHUNK_BYTES = 64 * 2**20  # scores held at once
 
@@ -82,7 +82,7 @@ def judge(
     step = max(1, chunk_bytes // (8 * max(len(xb), 1)))
     for start in range(0, len(xq), step):
         stop = min(start + step, len(xq))
-        scores = steady_scores(xq[start:stop], xb)
+        scores = cosines_float64(xq[start:stop], xb)
         if without is not None:
             _leave_out(scores, without, truth, start)
         here = slice(truth.starts[start], truth.starts[stop])

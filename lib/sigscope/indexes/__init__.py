@@ -1,6 +1,11 @@
 """Vectors become something that searches."""
 
-from sigscope.indexes.exact import exact_neighbours, neighbour_recall, steady_scores
+from sigscope.indexes.exact import (
+    cosines_float64,
+    exact_neighbours,
+    nearest,
+    neighbour_recall,
+)
 from sigscope.indexes.index import VectorIndex
 from sigscope.indexes.specs import INDEXES, IndexSpec, cells
 
@@ -9,7 +14,8 @@ __all__ = [
     "IndexSpec",
     "VectorIndex",
     "cells",
+    "cosines_float64",
     "exact_neighbours",
+    "nearest",
     "neighbour_recall",
-    "steady_scores",
 ]

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from sigscope.indexes.faiss_backend import FaissIndex
-from sigscope.indexes.reranking import FullVectors, Reranked
-from sigscope.indexes.specs import CANDIDATES, IndexSpec
+from sigscope.indexes.specs import IndexSpec
 from sigscope.types import SearchIndex
 
 AT_ONCE = 2**24  # cosines held at a time
@@ -28,19 +27,13 @@ def get_ready(spec: IndexSpec) -> None:
         import sklearn.neighbors  # noqa: F401
 
 
-def read(path: Path, spec: IndexSpec) -> SearchIndex:
-    """Return what was written to path by the backend of spec.
+def read(path: Path, spec: IndexSpec, mmap: bool) -> SearchIndex:
+    """Return what was written to path by the backend of spec, mapped into memory if mmap says so.
 
     Raises:
         ValueError, RuntimeError: It is not such a file.
     """
-    return _KINDS[spec.backend].read(path, spec)
-
-
-def with_vectors(backend: SearchIndex, full: FullVectors, spec: IndexSpec) -> Reranked:
-    """Return a backend that ranks what this one finds by full vectors, as spec says."""
-    widens = spec.knob == CANDIDATES
-    return Reranked(backend, full, spec.default if widens else spec.candidates, widens)
+    return _KINDS[spec.backend].read(path, spec, mmap)
 
 
 class NumpyIndex:
@@ -60,9 +53,9 @@ class NumpyIndex:
         return cls(xb)
 
     @classmethod
-    def read(cls, path: Path, spec: IndexSpec) -> "NumpyIndex":
+    def read(cls, path: Path, spec: IndexSpec, mmap: bool) -> "NumpyIndex":
         """Return the index over the rows in a .npy file."""
-        xb = np.load(path, allow_pickle=False)
+        xb = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
         if xb.dtype != np.float32 or xb.ndim != 2:
             raise ValueError(f"it holds {xb.dtype} {xb.shape}")
         return cls(np.ascontiguousarray(xb))
@@ -109,9 +102,9 @@ class SklearnIndex:
         return cls(xb)
 
     @classmethod
-    def read(cls, path: Path, spec: IndexSpec) -> "SklearnIndex":
+    def read(cls, path: Path, spec: IndexSpec, mmap: bool) -> "SklearnIndex":
         """Return the index over the rows in a .npy file."""
-        return cls(NumpyIndex.read(path, spec).index)
+        return cls(NumpyIndex.read(path, spec, mmap).index)
 
     def write(self, sink: Any) -> None:
         """Write the rows as .npy; fitting them again takes no time."""

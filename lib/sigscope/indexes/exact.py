@@ -2,73 +2,76 @@
 
 import numpy as np
 
-BLOCK = 16_384  # rows held in float64 at once
-
+BLOCK = 16_384  # rows compared, or held in float64, at once
+AT_ONCE = 1024  # queries
 DIGITS = 12  # decimals of a score; float64 leaves about 15 of a cosine
 
 
-def exact_neighbours(
-    xb: np.ndarray, xq: np.ndarray, k: int, *, chunk: int = 16_384, queries_at_once: int = 1024
-) -> np.ndarray:
-    """Return the rows nearest each query by exhaustive search, best first.
+def nearest(
+    xb: np.ndarray, xq: np.ndarray, k: int, *, own: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the k rows of xb nearest each query by exhaustive search, best first.
 
-    Of rows with the same float32 score the lower row number comes first. Rows are visited in blocks
-    that grow to chunk, and after the first only what beats the k-th best so far is looked at again.
+    Of rows with the same float32 score the lower row number comes first. Rows are read and compared
+    BLOCK at a time.
 
     Args:
         xb: unit rows to search, shape (n, d), a memory map if need be.
         xq: unit queries, float32, shape (q, d).
-        k: how many; more than n means n.
-        chunk: rows scored at once; memory is queries_at_once x chunk floats.
-        queries_at_once: queries scored at once.
+        k: how many; at most n, or n - 1 where a row is left out.
+        own: a row number per query that is not to be found; None leaves out nothing.
 
     Returns:
-        Row numbers, int64, shape (q, min(k, n)).
+        Cosines, float32, and row numbers, int64, both (q, k).
     """
-    if k < 1:
-        raise ValueError(f"k is {k}; ask for at least one neighbour")
     if xb.ndim != 2 or xq.ndim != 2 or xb.shape[1] != xq.shape[1]:
         raise ValueError(f"vectors {xb.shape} and queries {xq.shape} need two axes and the same d")
-    k = min(k, len(xb))
-    parts = [
-        _exact(xb, xq[start : start + queries_at_once], k, chunk)
-        for start in range(0, len(xq), queries_at_once)
-    ]
-    return np.concatenate(parts) if parts else np.empty((0, k), np.int64)
+    most, extra = len(xb) - (own is not None), own is not None
+    if not 1 <= k <= most:
+        raise ValueError(f"k is {k}; with {len(xb):,} rows it must be from 1 to {most:,}")
+    xq = np.ascontiguousarray(xq, np.float32)
+    scores, rows = np.empty((len(xq), k + extra), np.float32), np.empty((len(xq), k + extra), int)
+    for start in range(0, len(xq), AT_ONCE):
+        some = slice(start, start + AT_ONCE)
+        scores[some], rows[some] = _nearest(xb, xq[some], k + extra)
+    if own is None:
+        return scores, rows
+    other = rows != np.asarray(own)[:, None]
+    other[other.all(axis=1), -1] = False  # its own row was too far to be seen: drop the last
+    return scores[other].reshape(-1, k), rows[other].reshape(-1, k)
 
 
-def _exact(xb: np.ndarray, xq: np.ndarray, k: int, chunk: int) -> np.ndarray:
-    scores = np.full((len(xq), k), -np.inf, np.float32)
-    rows = np.full((len(xq), k), len(xb), np.int64)
-    start, size = 0, min(chunk, max(k, 256))
-    while start < len(xb):
-        block = np.asarray(xb[start : start + size], np.float32)
-        found = xq @ block.T
-        query, column = np.nonzero(found > scores[:, -1:])  # a later row never wins a tie
-        scores, rows = _merged(scores, rows, query, found[query, column], start + column)
-        start, size = start + len(block), min(chunk, 2 * size)
-    return rows
+def exact_neighbours(xb: np.ndarray, xq: np.ndarray, k: int) -> np.ndarray:
+    """Return the rows of `nearest`, int64, shape (q, min(k, n)); k may be more than n."""
+    if k < 1:
+        raise ValueError(f"k is {k}; ask for at least one neighbour")
+    return nearest(xb, xq, max(1, min(k, len(xb))))[1]
 
 
-def _merged(
-    scores: np.ndarray,
-    rows: np.ndarray,
-    query: np.ndarray,
-    new_scores: np.ndarray,
-    new_rows: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the best of the kept (q, k) and of the new, which are listed with their query."""
-    q, k = scores.shape
-    query = np.concatenate([np.repeat(np.arange(q), k), query])
-    every = np.concatenate([scores.ravel(), new_scores])
-    where = np.concatenate([rows.ravel(), new_rows])
-    order = np.lexsort((where, -every, query))
-    first = np.searchsorted(query[order], np.arange(q))
-    best = order[first[:, None] + np.arange(k)]
-    return every[best], where[best]
+def _nearest(xb: np.ndarray, xq: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    scores, rows = np.empty((len(xq), 0), np.float32), np.empty((len(xq), 0), np.int64)
+    for start in range(0, len(xb), BLOCK):
+        block = np.ascontiguousarray(xb[start : start + BLOCK], np.float32)
+        new, found = _with_ties(block, xq, min(k, len(block)))
+        scores, rows = np.hstack([scores, new]), np.hstack([rows, start + found])
+        order = np.lexsort((rows, -scores))[:, :k]
+        scores, rows = (np.take_along_axis(x, order, 1) for x in (scores, rows))
+    return scores, rows
 
 
-def steady_scores(xq: np.ndarray, xb: np.ndarray) -> np.ndarray:
+def _with_ties(block: np.ndarray, xq: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the k best rows of each query and, of those as good as the k-th, at least all."""
+    import faiss
+
+    wide = min(k + 1, len(block))
+    while True:
+        scores, rows = faiss.knn(xq, block, wide, metric=faiss.METRIC_INNER_PRODUCT)
+        if wide == len(block) or (scores[:, k - 1] > scores[:, -1]).all():
+            return scores, rows
+        wide = min(2 * wide, len(block))
+
+
+def cosines_float64(xq: np.ndarray, xb: np.ndarray) -> np.ndarray:
     """Return the inner product of each query and row, float64, shape (q, n), the same everywhere.
 
     In float32 the last digits depend on the processor and on how many threads there are, and with

@@ -3,6 +3,9 @@
 Nothing on an index changes once it is built: effort goes along with each search, so that several
 threads may search at once. Each kind of index can be searched among some rows only in its own way;
 ``search_among`` picks the one that finds what is there.
+
+Where candidates are re-ranked, ``base`` is the index that proposes them, and the vectors that they
+are compared by are in Faiss's ``refine_index``.
 """
 
 from pathlib import Path
@@ -11,11 +14,12 @@ from typing import Any
 import faiss
 import numpy as np
 
-from sigscope.indexes.reranking import FEW, best_among
-from sigscope.indexes.specs import CELLS, IndexSpec
-from sigscope.indexes.training import core, train
+from sigscope.indexes.exact import nearest
+from sigscope.indexes.specs import CANDIDATES, CELLS, IndexSpec
+from sigscope.indexes.training import base, core, train
 
 METRICS = {"ip": faiss.METRIC_INNER_PRODUCT, "l2": faiss.METRIC_L2}
+FEW = 20_000  # so many rows or fewer are all compared, at about the cost of a search
 DECODED = 64  # one row in so many, or fewer, are decoded and compared
 ADDED_AT_ONCE = 65_536  # rows; what is rotated before it is added is copied first
 
@@ -28,12 +32,17 @@ class FaissIndex:
         self.index, self.spec = index, spec
         self.ntotal, self.d = index.ntotal, index.d
         self.metric = _metric(index)
+        self.base: FaissIndex | None = None
+        self.rerank_bytes_per_vector = 0.0
+        if isinstance(index, faiss.IndexRefine):
+            self.base = FaissIndex(base(index), spec)
+            self.rerank_bytes_per_vector = float(index.refine_index.sa_code_size())
         self._core = core(index)
         self._partial = isinstance(self._core, faiss.IndexIVF | faiss.IndexHNSW)
         self._pads = self._partial or isinstance(self._core, faiss.IndexPQFastScan)
         self._graph = isinstance(self._core, faiss.IndexHNSW)
         self._beam = self._core.hnsw.efSearch if self._graph else 0
-        self._settings: dict[int, faiss.SearchParameters] = {}
+        self._settings: dict[tuple, faiss.SearchParameters] = {}
 
     @classmethod
     def build(cls, spec: IndexSpec, xb: np.ndarray) -> "FaissIndex":
@@ -46,39 +55,70 @@ class FaissIndex:
                 f"not {spec.metric}; give the spec another factory"
             )
         train(index, xb)
-        step = ADDED_AT_ONCE if isinstance(index, faiss.IndexPreTransform) else n
+        step = ADDED_AT_ONCE if isinstance(base(index), faiss.IndexPreTransform) else n
         for start in range(0, n, step):
             index.add(xb[start : start + step])
         _set_default(core(index), spec, n)
         return cls(index, spec)
 
     @classmethod
-    def read(cls, path: Path, spec: IndexSpec) -> "FaissIndex":
+    def read(cls, path: Path, spec: IndexSpec, mmap: bool) -> "FaissIndex":
         """Return the index in a file."""
-        return cls(faiss.read_index(str(path)), spec)
+        return cls(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC if mmap else 0), spec)
 
     def write(self, sink: Any) -> None:
         """Write the index as ``faiss.write_index`` does, a piece at a time."""
         faiss.write_index(self.index, faiss.PyCallbackIOWriter(sink.write))
 
     def search(
-        self, xq: np.ndarray, k: int, effort: int | None = None
+        self, xq: np.ndarray, k: int, effort: int | None = None, candidates: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the k best rows that this effort finds, then empty slots."""
+        if self.base is not None:
+            return self._refined(xq, k, effort, candidates)
         if self._graph and k > (effort or self._beam):
             effort = k  # a graph looks no further than effort, whatever k is
         params = None if effort is None else self._with_effort(effort)
         return self._cosines(*self.index.search(xq, k, params=params))
 
+    def _refined(
+        self, xq: np.ndarray, k: int, effort: int | None, candidates: int | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the best of what the base proposes, compared again."""
+        effort, factor = self._wide(effort, candidates)
+        factor = min(factor, -(-self.ntotal // k))
+        if self._graph and k * factor > (effort or self._beam):
+            effort = k * factor
+        if (effort, factor) not in self._settings:
+            inner = None if effort is None else self.base._params(effort, None)
+            self._settings[effort, factor] = faiss.IndexRefineSearchParameters(
+                k_factor=factor, base_index_params=inner
+            )
+        params = self._settings[effort, factor]
+        return self._cosines(*self.index.search(xq, k, params=params))
+
+    def _wide(self, effort: int | None, candidates: int | None) -> tuple[int | None, int]:
+        """Return the effort to find candidates with, and how many to look at per result."""
+        if self.spec.knob == CANDIDATES:
+            return None, candidates or effort or self.spec.default
+        return effort, candidates or self.spec.candidates or 1
+
     def search_among(
-        self, xq: np.ndarray, k: int, rows: np.ndarray, effort: int | None = None
+        self,
+        xq: np.ndarray,
+        k: int,
+        rows: np.ndarray,
+        effort: int | None = None,
+        candidates: int | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the k best of some rows.
 
-        FEW rows or fewer are all compared, by codes where the index keeps codes. Of more rows, an
-        inverted file or a graph searches with its effort times n / rows, and wholly for queries
-        that it then finds too little for.
+        FEW rows or fewer are all compared, by codes where the index keeps nothing else. Of more
+        rows, an inverted file or a graph searches with its effort times n / rows, and wholly for
+        queries that it then finds too little for.
         """
+        if self.base is not None:
+            return self._refined_among(xq, k, rows, *self._wide(effort, candidates))
         if isinstance(self._core, faiss.IndexFlat):
             return self._cosines(*_only(self.index, xq, k, rows))
         if isinstance(self._core, faiss.IndexPQ | faiss.IndexPQFastScan):
@@ -95,6 +135,19 @@ class FaissIndex:
         if short.any():
             scores[short], found[short] = self._wholly(xq[short], k, rows)
         return scores, found
+
+    def _refined_among(
+        self, xq: np.ndarray, k: int, rows: np.ndarray, effort: int | None, factor: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        refine = faiss.downcast_index(self.index.refine_index)
+        if rows.size <= max(FEW, k * factor):
+            return _only(refine, xq, k, rows)
+        _, proposed = self.base.search_among(xq, k * factor, rows, effort)
+        scores = np.full(proposed.shape, -np.inf, np.float32)
+        for q, found, row in zip(xq, proposed, scores, strict=True):
+            row[found >= 0] = refine.reconstruct_batch(found[found >= 0]) @ q
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(scores, best, 1), np.take_along_axis(proposed, best, 1)
 
     def _wholly(self, xq: np.ndarray, k: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self._graph:  # the rows themselves are beside the graph
@@ -118,7 +171,8 @@ class FaissIndex:
         It is asked for more and more results until there are k of these rows for every query.
         """
         if rows.size * DECODED <= self.ntotal:
-            return best_among(self.index.reconstruct_batch, rows, xq, k)
+            scores, found = nearest(self.index.reconstruct_batch(rows), xq, k)
+            return scores, rows[found]
         wanted, wide = np.zeros(self.ntotal, bool), 2 * k * self.ntotal // rows.size
         wanted[rows] = True
         while True:
@@ -141,9 +195,9 @@ class FaissIndex:
         return scores, found
 
     def _with_effort(self, effort: int) -> faiss.SearchParameters:
-        if effort not in self._settings:
-            self._settings[effort] = self._params(effort, None)
-        return self._settings[effort]
+        if (effort,) not in self._settings:
+            self._settings[effort,] = self._params(effort, None)
+        return self._settings[effort,]
 
     def _params(self, effort: int | None, selector: Any) -> faiss.SearchParameters:
         """Return parameters of the class that this index heeds; it ignores those of others."""
@@ -182,5 +236,11 @@ def _set_default(inner: faiss.Index, spec: IndexSpec, n: int) -> None:
 def _only(
     index: faiss.Index, xq: np.ndarray, k: int, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the best of some rows in a flat index, which compares with no others."""
+    """Return the best of some rows in a flat index, which compares with no others.
+
+    float16 rows, which Faiss would all look through, are decoded first.
+    """
+    if not isinstance(index, faiss.IndexFlat):
+        scores, found = nearest(index.reconstruct_batch(rows), xq, k)
+        return scores, rows[found]
     return index.search(xq, k, params=faiss.SearchParameters(sel=faiss.IDSelectorArray(rows)))

@@ -1,10 +1,12 @@
-"""Files of indexes: the index itself, and beside it a ``.json`` that says what it is and of what.
+"""Files of indexes: the index itself, and behind it what it is, of what, and a hash of all.
 
-Faiss keeps no checksum and reads some broken files without a word, so the ``.json`` has one.
+A file is the index as Faiss (or numpy) writes it, JSON, the length of that JSON in 8 bytes, and the
+SHA-256 of everything before: Faiss keeps no checksum and reads some broken files without a word.
 """
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,13 +14,13 @@ from typing import Any, BinaryIO
 import faiss
 import numpy as np
 
-from sigscope.files import atomic_write, read_json, sha256, write_json
+from sigscope.files import atomic_write
 from sigscope.indexes import backends
-from sigscope.indexes.reranking import FullVectors
 from sigscope.indexes.specs import IndexSpec
 
 _AGAIN = "build the index again with VectorIndex.build and save it"
-_ABOUT = {"name", "spec", "ntotal", "d", "ids", "vectors", "sha256", "build_s"}
+_ABOUT = {"name", "spec", "ntotal", "d", "ids", "vectors", "build_s"}
+_LENGTH, _HASH, _PIECE = 8, 32, 2**20  # bytes
 
 
 class StaleIndex(ValueError):
@@ -51,25 +53,21 @@ class Sink:
         return len(data)
 
 
-def write_index(path: Path, backend: Any, spec: IndexSpec, about: dict) -> None:
-    """Write a backend to path, and about to path + ``.json`` with what both files must agree on."""
+def write_index(path: Path, backend: Any, about: dict) -> None:
+    """Write a backend and what is said of it to path, which is whole or what it was before."""
     with atomic_write(path) as part, part.open("wb") as file:
         sink = Sink(file)
         backend.write(sink)
-    spot = backend.full.spot() if spec.rerank else ""
-    about |= {"spot": spot, "sha256": sink.sha256.hexdigest(), "faiss": faiss.__version__}
-    write_json(_sidecar(path), about)
+        text = json.dumps(about | {"faiss": faiss.__version__}).encode()
+        sink.write(text + len(text).to_bytes(_LENGTH))
+        file.write(sink.sha256.digest())
 
 
 def read_index(
-    path: Path,
-    ids: Sequence[str],
-    xb: np.ndarray | None,
-    vectors: np.ndarray | str | Path | None,
+    path: Path, ids: Sequence[str], xb: np.ndarray | None, mmap: bool
 ) -> tuple[dict, IndexSpec, Any]:
     """Return what is said of the index at path, its spec and its backend; see VectorIndex.load."""
-    about = _read_sidecar(path)
-    _check_file(path, about)
+    about = _read_about(path)
     if ids_fingerprint(ids) != about["ids"]:
         raise StaleIndex(
             f"{path} was built for another gallery ({about['ntotal']:,} rows, here "
@@ -78,62 +76,53 @@ def read_index(
     if xb is not None and vectors_fingerprint(xb) != about["vectors"]:
         raise StaleIndex(f"{path} was built from other vectors of the same pictures; {_AGAIN}")
     spec = _spec(path, about)
-    backend = _backend(path, spec, about)
-    if spec.rerank:
-        full = _full(path, xb if vectors is None else vectors, about)
-        backend = backends.with_vectors(backend, full, spec)
-    return about, spec, backend
+    return about, spec, _backend(path, spec, about, mmap)
 
 
-def _sidecar(path: Path) -> Path:
-    return path.with_name(path.name + ".json")
-
-
-def _read_sidecar(path: Path) -> dict:
+def _read_about(path: Path) -> dict:
+    """Return what the file says of its index, once every byte of it is known to be as written."""
     try:
-        about = read_json(_sidecar(path))
-    except (OSError, ValueError) as error:
-        raise StaleIndex(f"{_sidecar(path)} is missing or broken; {_AGAIN}") from error
+        text = _checked(path)
+    except OSError as error:
+        raise StaleIndex(f"{path} cannot be read ({error.strerror}); {_AGAIN}") from error
+    try:
+        about = json.loads(text)
+    except ValueError:
+        about = None
     if not isinstance(about, dict) or not about.keys() >= _ABOUT:
-        raise StaleIndex(f"{_sidecar(path)} does not describe an index; {_AGAIN}")
+        raise StaleIndex(f"{path} does not say what index it holds; {_AGAIN}")
     return about
 
 
-def _check_file(path: Path, about: dict) -> None:
-    try:
-        found = sha256(path)
-    except OSError as error:
-        raise StaleIndex(f"{path} cannot be read ({error.strerror}); {_AGAIN}") from error
-    if found != about["sha256"]:
-        raise StaleIndex(f"{path} is not the file its .json describes (sha256); {_AGAIN}")
+def _checked(path: Path) -> bytes:
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        for start in range(0, max(0, size - _HASH), _PIECE):
+            found.update(file.read(min(_PIECE, size - _HASH - start)))
+        if size < _HASH + _LENGTH or file.read() != found.digest():
+            raise StaleIndex(f"{path} is not as it was written (sha256); {_AGAIN}")
+        file.seek(size - _HASH - _LENGTH)
+        length = int.from_bytes(file.read(_LENGTH))
+        file.seek(max(0, size - _HASH - _LENGTH - length))
+        return file.read(length)
 
 
 def _spec(path: Path, about: dict) -> IndexSpec:
     try:
         return IndexSpec(**{**about["spec"], "values": tuple(about["spec"]["values"])})
     except (TypeError, KeyError) as error:
-        raise StaleIndex(f"{_sidecar(path)} is of another version; {_AGAIN}") from error
+        raise StaleIndex(f"{path} is of another version; {_AGAIN}") from error
 
 
-def _backend(path: Path, spec: IndexSpec, about: dict) -> Any:
+def _backend(path: Path, spec: IndexSpec, about: dict, mmap: bool) -> Any:
     try:
-        backend = backends.read(path, spec)
+        backend = backends.read(path, spec, mmap)
     except (RuntimeError, ValueError) as error:
         who = f"Faiss {faiss.__version__}" if spec.backend == "faiss" else spec.backend
         raise StaleIndex(f"{path} cannot be read by {who}; {_AGAIN}") from error
     if (backend.ntotal, backend.d, backend.metric) != (about["ntotal"], about["d"], spec.metric):
         raise StaleIndex(
-            f"{path} holds {backend.ntotal:,} rows of {backend.d}, unlike its .json; {_AGAIN}"
+            f"{path} holds {backend.ntotal:,} rows of {backend.d}, unlike what it says; {_AGAIN}"
         )
     return backend
-
-
-def _full(path: Path, vectors: np.ndarray | str | Path | None, about: dict) -> FullVectors:
-    if vectors is None:
-        raise ValueError(f"{path} re-ranks; give load the vectors, an array or a .npy file")
-    full = FullVectors.of(vectors, about["ntotal"], about["d"])
-    if full.spot() != about["spot"]:
-        raise StaleIndex(
-            f"{path} was built from other vectors than those given to re-rank with; {_AGAIN}"
-        )
-    return full

@@ -16,25 +16,16 @@ import numpy as np
 from sigscope.indexes import backends
 from sigscope.indexes.files import (
     Sink,
-    StaleIndex,
     ids_fingerprint,
     read_index,
     vectors_fingerprint,
     write_index,
 )
-from sigscope.indexes.reranking import FullVectors
-from sigscope.indexes.specs import CELLS, INDEXES, IndexSpec, cells, find_spec
-from sigscope.indexes.unit_rows import check_queries, check_rows, checked_numbers
+from sigscope.indexes.specs import CELLS, IndexSpec, cells, find_spec
 from sigscope.types import SearchIndex
 
-__all__ = [
-    "INDEXES",
-    "IndexSpec",
-    "StaleIndex",
-    "VectorIndex",
-    "ids_fingerprint",
-    "vectors_fingerprint",
-]
+FLOAT32 = np.dtype(np.float32)
+LENGTH_OFF = 0.01  # how far the squared length of a row may be from 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,35 +35,26 @@ class VectorIndex:
     ``search`` may be called from several threads at once; Faiss keeps to the threads it was given
     (``OMP_NUM_THREADS``, or ``faiss.omp_set_num_threads`` in the calling thread).
 
-    The rows of "numpy" and "knn", and what a "+rerank" index ranks its candidates with, are the
-    caller's own array, held and not copied: do not write to it afterwards.
+    The rows of "numpy" and "knn" are the caller's own array, held and not copied: do not write to
+    it afterwards.
     """
 
     name: str
     spec: IndexSpec
-    backend: SearchIndex  # what searches: a backend, or one whose candidates are re-ranked
+    backend: SearchIndex  # what searches
     ids: np.ndarray  # (n,) strings, row order
     vectors_sha256: str  # of the float32 bytes it was built from
     build_s: float
     d: int
 
     @classmethod
-    def build(
-        cls,
-        name: str | IndexSpec,
-        xb: np.ndarray,
-        ids: Sequence[str],
-        *,
-        vectors: np.ndarray | str | Path | None = None,
-    ) -> "VectorIndex":
+    def build(cls, name: str | IndexSpec, xb: np.ndarray, ids: Sequence[str]) -> "VectorIndex":
         """Return an index over xb; row i of it is ids[i].
 
         Args:
             name: a name in ``INDEXES``, or a spec of your own.
             xb: unit rows, float32, shape (n, d).
             ids: n of them.
-            vectors: what to re-rank with: the same rows as an array or the path of a ``.npy`` file,
-                float32 or float16; None re-ranks with xb.
         """
         name, spec = find_spec(name)
         check_rows(xb, ids)
@@ -81,13 +63,6 @@ class VectorIndex:
         start = perf_counter()
         backend = backends.build(spec, xb)
         build_s = perf_counter() - start
-        if spec.rerank:
-            full = FullVectors.of(xb if vectors is None else vectors, *xb.shape)
-            if vectors is not None and full.spot() != FullVectors(xb).spot():
-                raise ValueError("vectors to re-rank with are not the rows of xb; give the same")
-            backend = backends.with_vectors(backend, full, spec)
-        elif vectors is not None:
-            raise ValueError(f"index {name!r} does not re-rank; leave vectors out")
         return cls(name, spec, backend, _frozen(ids), vectors_fingerprint(xb), build_s, xb.shape[1])
 
     def __len__(self) -> int:
@@ -106,15 +81,15 @@ class VectorIndex:
 
     @cached_property
     def bytes_per_vector(self) -> float:
-        """Bytes of the saved index, without ids, for each row."""
+        """Bytes of the index when saved, without ids and vectors to re-rank with, for each row."""
         counted = Sink()
-        self.backend.write(counted)
+        (getattr(self.backend, "base", None) or self.backend).write(counted)
         return counted.size / len(self)
 
     @property
     def rerank_bytes_per_vector(self) -> float:
-        """Bytes of the vectors held beside the index to re-rank with, for each row."""
-        return float(self.backend.full.bytes_per_vector) if self.spec.rerank else 0.0
+        """Bytes of the vectors held beside the codes to re-rank with, for each row."""
+        return getattr(self.backend, "rerank_bytes_per_vector", 0.0)
 
     def describe(self) -> str:
         """Return one line: what it is, over how much, by which metric, and its knob."""
@@ -124,8 +99,6 @@ class VectorIndex:
             line += f"; {self.spec.knob} {self.spec.default_effort(len(self))}"
         if self.spec.knob == CELLS:
             line += f" of {cells(len(self))}"
-        if self.spec.rerank:
-            line += f"; re-ranked by {self.backend.full.rows.dtype}"
         if self.spec.candidates:
             line += f", {self.spec.candidates} candidates a result"
         return line
@@ -146,7 +119,7 @@ class VectorIndex:
             k: how many; more than there are means all of them.
             rows: row numbers to search among, exactly; None searches all rows.
             effort: the value of the knob for this search; None is the default of the spec.
-            candidates: with re-ranking, how many rows per result asked for are compared exactly.
+            candidates: with re-ranking, how many rows per result asked for are compared again.
 
         Returns:
             Cosines, float32, and row numbers, int64, both (queries, min(k, rows to search)). Where
@@ -169,25 +142,18 @@ class VectorIndex:
         """Return how to search, checked, as the backend takes it."""
         for value, known, what in (
             (effort, self.spec.knob, "no knob to set; leave effort out"),
-            (candidates, self.spec.rerank, "no re-ranking; leave candidates out"),
+            (candidates, self.spec.reranks, "no re-ranking; leave candidates out"),
         ):
             if value is not None and not known:
                 raise ValueError(f"index {self.name!r} has {what}")
             if value is not None and value < 1:
                 raise ValueError(f"effort and candidates start at 1; {value} finds nothing")
-        return (effort, candidates) if self.spec.rerank else (effort,)
-
-    def add(self, xb: np.ndarray, ids: Sequence[str]) -> None:
-        """Refuse: cells, codes and cosines are fitted to the rows that the index was built from."""
-        raise ValueError(
-            f"nothing can be added to index {self.name!r} once it is built; "
-            "build it again over all rows with VectorIndex.build"
-        )
+        return (effort, candidates) if self.spec.reranks else (effort,)
 
     def save(self, path: str | Path) -> None:
-        """Write the index to path, and what it is to path + ``.json``, each in one move.
+        """Write the index and what it is to one file, which replaces an older one once it is whole.
 
-        Vectors to re-rank with are not written; ``load`` is given them again.
+        Faiss reads the file as an index (numpy, those of its own), and passes over what it says.
         """
         about = {
             "name": self.name,
@@ -199,7 +165,7 @@ class VectorIndex:
             "vectors": self.vectors_sha256,
             "build_s": self.build_s,
         }
-        write_index(Path(path), self.backend, self.spec, about)
+        write_index(Path(path), self.backend, about)
 
     @classmethod
     def load(
@@ -208,7 +174,7 @@ class VectorIndex:
         *,
         ids: Sequence[str],
         xb: np.ndarray | None = None,
-        vectors: np.ndarray | str | Path | None = None,
+        mmap: bool = False,
     ) -> "VectorIndex":
         """Return the index saved at path, checked against the ids (and vectors) it must belong to.
 
@@ -216,12 +182,12 @@ class VectorIndex:
             path: where it was saved.
             ids: the id of each row, in the order it was built from.
             xb: the vectors it must have been built from; None leaves that unchecked.
-            vectors: what a "+rerank" index ranks with, as in ``build``; None takes xb.
+            mmap: map the file into memory, so that several processes share it.
 
         Raises:
             StaleIndex: It is missing, broken, or was built from something else.
         """
-        about, spec, backend = read_index(Path(path), ids, xb, vectors)
+        about, spec, backend = read_index(Path(path), ids, xb, mmap)
         known = about["vectors"], about["build_s"], about["d"]
         return cls(about["name"], spec, backend, _frozen(ids), *known)
 
@@ -230,3 +196,59 @@ def _frozen(ids: Sequence[str]) -> np.ndarray:
     ids = np.array([str(i) for i in ids], dtype=object)
     ids.setflags(write=False)
     return ids
+
+
+def check_rows(xb: np.ndarray, ids: Sequence[str]) -> None:
+    """Raise unless xb is one float32 unit row, or more, for each id."""
+    if not isinstance(xb, np.ndarray) or xb.dtype != np.float32 or xb.ndim != 2:
+        raise ValueError(f"vectors must be float32 of shape (n, d), not {_shape(xb)}")
+    if xb.size == 0:
+        raise ValueError(f"there is nothing to index: the vectors have shape {xb.shape}")
+    if len(ids) != len(xb):
+        raise ValueError(f"{len(xb)} vectors and {len(ids)} ids; each vector needs its own id")
+    check_length(xb)
+
+
+def check_length(x: np.ndarray) -> None:
+    """Raise unless every row of x is finite and has length 1, naming the first that has not."""
+    with np.errstate(over="ignore", invalid="ignore"):  # such a row is refused just below
+        squared = np.vecdot(x, x)
+    wrong = ~(np.abs(squared - 1) <= LENGTH_OFF)
+    if not wrong.any():
+        return
+    row = int(np.argmax(wrong))
+    if not np.isfinite(x[row]).all():
+        raise ValueError(f"row {row} holds NaN or infinity; it was not encoded rightly")
+    if not x[row].any():
+        raise ValueError(f"row {row} is all zeros and has no direction")
+    length = float(np.linalg.norm(x[row].astype(np.float64)))
+    raise ValueError(f"row {row} has length {length:.3g}; divide each row by its length first")
+
+
+def check_queries(xq: np.ndarray, d: int) -> None:
+    """Raise unless xq is float32 unit rows of the right width; about 2 microseconds for one."""
+    if not (isinstance(xq, np.ndarray) and xq.dtype == FLOAT32 and xq.ndim == 2):
+        raise ValueError(f"queries must be float32 of shape (queries, d), not {_shape(xq)}")
+    if xq.shape[1] != d:
+        raise ValueError(
+            f"the queries have {xq.shape[1]} dimensions and the index {d}; "
+            "encode them with the model that made the index"
+        )
+    if len(xq) != 1 or not -LENGTH_OFF <= np.vdot(xq, xq) - 1 <= LENGTH_OFF:
+        check_length(xq)
+
+
+def checked_numbers(rows: np.ndarray, n: int) -> np.ndarray:
+    """Return row numbers below n as contiguous int64, rising, each once, or raise."""
+    if rows.size == 0:
+        return np.empty(0, np.int64)
+    if rows.ndim != 1 or rows.dtype.kind not in "iu":
+        raise ValueError(f"rows must be row numbers in one dimension, not {_shape(rows)}")
+    if rows.min() < 0 or rows.max() >= n:
+        raise ValueError(f"rows run from {rows.min()} to {rows.max()}; there are {n}")
+    ascending = (rows[1:] > rows[:-1]).all()
+    return np.ascontiguousarray(rows if ascending else np.unique(rows), dtype=np.int64)
+
+
+def _shape(x: object) -> str:
+    return f"{x.dtype} {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__

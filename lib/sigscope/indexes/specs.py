@@ -13,6 +13,10 @@ Fast scan passes over a row whose code is the worst in every sub-vector. Among a
 that happens, so rows too few for two cells (n < 78) are scanned by the same codes, but plainly.
 (np leaves out a slow step of training that only another kind of search makes use of.)
 
+",RFlat" and ",Refine(SQfp16)" re-rank: the vectors are kept beside the codes, as float32 or as
+float16, and what the codes propose is compared again by them. float32 gives the exact cosine;
+float16 takes half the space and changes it by less than 1e-3.
+
 Effort is the value of the knob: more of it finds more and takes longer.
 """
 
@@ -36,9 +40,13 @@ class IndexSpec:
     values: tuple[int, ...] = ()  # to sweep, in rising effort
     default: int = 0  # effort unless a search says otherwise; 0 is the rule of ``default_effort``
     backend: str = "faiss"  # or "numpy" or "sklearn"
-    rerank: bool = False  # candidates are compared again, exactly, with vectors held outside
     candidates: int = 0  # how many per result asked for, where effort is not that itself
     label: str = ""  # for people
+
+    @property
+    def reranks(self) -> bool:
+        """Whether candidates are compared again with vectors kept beside the codes."""
+        return self.factory.endswith((",RFlat", ",Refine(SQfp16)"))
 
     def recipe(self, n: int, d: int) -> str:
         """Return the factory string for n rows of d dimensions."""
@@ -97,7 +105,8 @@ def _graph(metric: str, label: str) -> IndexSpec:
 
 def _reranked(spec: IndexSpec, candidates: int) -> IndexSpec:
     """Return spec with re-ranking; where it has no knob yet, how many candidates becomes it."""
-    how = {"rerank": True, "candidates": candidates, "label": f"{spec.label}, re-ranked"}
+    how = {"factory": f"{spec.factory},RFlat", "label": f"{spec.label}, re-ranked"}
+    how["candidates"] = candidates
     if not spec.knob:
         how |= {"knob": CANDIDATES, "values": WIDTHS, "default": candidates, "candidates": 0}
     return replace(spec, **how)

@@ -20,9 +20,14 @@ BUILD_BEAM = 80  # efConstruction: how many rows a graph looks at to link a new 
 NO_WARNING = 1  # rows a centroid
 
 
+def base(index: faiss.Index) -> faiss.Index:
+    """Return what proposes candidates where they are re-ranked, and otherwise the index itself."""
+    return faiss.downcast_index(index.base_index if isinstance(index, faiss.IndexRefine) else index)
+
+
 def core(index: faiss.Index) -> faiss.Index:
-    """Return what searches, behind the steps that pad or rotate vectors."""
-    index = faiss.downcast_index(index)
+    """Return what searches first, behind the steps that pad or rotate vectors."""
+    index = base(index)
     return (
         faiss.downcast_index(index.index) if isinstance(index, faiss.IndexPreTransform) else index
     )
@@ -33,9 +38,15 @@ def train(index: faiss.Index, xb: np.ndarray) -> None:
 
     Only k-means is given a sample. Scalar quantisers need the largest and the smallest values.
     """
+    if isinstance(index, faiss.IndexRefine):
+        train(base(index), xb)
+        index.refine_index.train(xb[:1])  # float32 and float16 have nothing to learn
+        index.is_trained = True
+        return
     inner = core(index)
     if isinstance(inner, faiss.IndexHNSW):
         inner.hnsw.efConstruction = BUILD_BEAM
+        index.train(xb)
         return
     most = _set_clustering(inner)
     codes = getattr(inner, "pq", None)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sigscope.ann.difficulty import nearest
+from sigscope.indexes.exact import nearest
 from sigscope.maps.map import Map
 
 K = 15

@@ -22,9 +22,9 @@ import numpy as np
 from tqdm import tqdm
 
 from sigscope import paths
-from sigscope.ann.difficulty import nearest
 from sigscope.embeddings.embed import Embeddings
 from sigscope.files import LOCK, folder_lock
+from sigscope.indexes.exact import nearest
 from sigscope.maps import faithfulness
 from sigscope.maps.clusters import find_clusters
 from sigscope.maps.map import (

@@ -18,7 +18,7 @@ from sigscope.evaluation.rankings import judge_lists
 from sigscope.evaluation.tasks import Task, caption_tasks, items_of
 from sigscope.gallery.gallery import Gallery
 from sigscope.indexes.exact import exact_neighbours
-from sigscope.indexes.index import IndexSpec
+from sigscope.indexes.specs import IndexSpec
 from sigscope.protocols.methods import Method, opened
 from sigscope.protocols.published import R3_MS, R3_SAID, Outcome, Row, beside, depends
 

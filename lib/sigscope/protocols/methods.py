@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from sigscope.indexes.index import IndexSpec, VectorIndex, vectors_fingerprint
+from sigscope.indexes.files import vectors_fingerprint
+from sigscope.indexes.index import VectorIndex
+from sigscope.indexes.specs import IndexSpec
 
 Search = Callable[..., tuple[np.ndarray, np.ndarray]]  # (xq, k) -> scores, rows, best first
 WARM_UP = 3  # queries, unmeasured

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sigscope.indexes.exact import steady_scores
+from sigscope.indexes.exact import cosines_float64
 
 CELLS = 8_000_000  # scores held at once
 
@@ -135,5 +135,5 @@ def search_corrected(
 def _nearest(xq: np.ndarray, xb: np.ndarray) -> np.ndarray:
     """Return the row nearest each query, int64, shape (queries,)."""
     step = max(1, CELLS // len(xb))
-    parts = [steady_scores(xq[i : i + step], xb).argmax(axis=1) for i in range(0, len(xq), step)]
+    parts = [cosines_float64(xq[i : i + step], xb).argmax(axis=1) for i in range(0, len(xq), step)]
     return np.concatenate([np.empty(0, np.int64), *parts])

@@ -18,7 +18,7 @@ from typing import Protocol
 
 import numpy as np
 
-from sigscope.indexes.exact import steady_scores
+from sigscope.indexes.exact import cosines_float64
 from sigscope.rerank.corrections import CELLS, Correction
 
 Right = Sequence[np.ndarray]  # for each query, the rows that are right answers to it
@@ -104,7 +104,7 @@ class QueryBankNorm:
         step = max(1, CELLS // len(xb))
         for start in range(0, len(bank), step):
             own = None if right is None else right[start : start + step]
-            scores = _without(steady_scores(bank[start : start + step], xb), own)
+            scores = _without(cosines_float64(bank[start : start + step], xb), own)
             active[np.argpartition(-scores, k - 1, axis=1)[:, :k]] = True
         return Correction(offsets, active)
 
@@ -181,7 +181,7 @@ def _bank_scores(bank: np.ndarray, xb: np.ndarray, right: Right | None) -> Itera
     query, row = _pairs(right)
     step = max(1, CELLS // len(bank))
     for start in range(0, len(xb), step):
-        scores = steady_scores(bank, xb[start : start + step])
+        scores = cosines_float64(bank, xb[start : start + step])
         here = (row >= start) & (row < start + step)
         scores[query[here], row[here] - start] = -np.inf
         if np.isneginf(scores.max(axis=0)).any():
