@@ -2,6 +2,7 @@ import json
 
 import pytest
 from hostile_server import HostileServer
+from img2dataset_files import row, write_files
 
 from sigscope import paths
 from sigscope.datasets import sbu
@@ -113,8 +114,6 @@ def test_what_was_downloaded_becomes_a_gallery(tmp_path, place):
 
 
 def test_captions_that_img2dataset_left_with_entities_are_resolved(tmp_path):
-    from test_datasets_img2dataset import row, write_files
-
     write_texts(tmp_path)
     write_files(tmp_path / "pictures", "00000", [row("000000000", caption="A &amp; B")])
     gallery = load_sbu(tmp_path)

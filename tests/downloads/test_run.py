@@ -20,8 +20,7 @@ from sigscope.datasets.img2dataset import load_img2dataset
 from sigscope.downloads.limits import Limits
 from sigscope.downloads.lists import UrlList
 from sigscope.downloads.pictures import Saving
-from sigscope.downloads.records import COLUMNS
-from sigscope.downloads.report import report, rows, summary
+from sigscope.downloads.records import COLUMNS, report, rows, summary
 from sigscope.downloads.run import DiskError, Effort, download
 from sigscope.downloads.shard import ListChanged
 from sigscope.files import FolderBusy, folder_lock
@@ -239,10 +238,10 @@ def test_a_journal_cut_off_and_a_picture_cut_off_are_both_made_good(server, tmp_
 
 def _as_if_killed(folder, half_of_the_last_line):
     """Turn the finished shard 0 back into one whose process was killed."""
-    from sigscope.downloads.shard import Shard
+    from sigscope.downloads.shard import DownloadShard
 
     table = rows(folder)
-    shard = Shard(folder, 0, list(zip(table["url"], table["caption"], strict=True)), 1)
+    shard = DownloadShard(folder, 0, list(zip(table["url"], table["caption"], strict=True)), 1)
     shard.reopen(lambda row: True)
     shard.table.unlink()
     lines = shard.journal.read_text()
@@ -258,7 +257,9 @@ def test_a_killed_journal_of_another_list_is_not_continued(server, tmp_path):
 
 KILLED = """
 import sys
-from test_downloads_run import Effort, HERE, Saving, UrlList, download
+from sigscope.downloads import Limits, UrlList, download
+from sigscope.downloads.pictures import Saving
+from sigscope.downloads.run import Effort
 port, n, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 
 def urls():
@@ -269,7 +270,8 @@ def urls():
 
 effort = Effort(16, 16, 2500)
 saving = Saving(None, "original")
-download(UrlList("many", urls, n), folder, limits=HERE, saving=saving, effort=effort)
+limits = Limits(read_s=2, total_s=4, backoff_s=0.01, allowed=("127.0.0.1/32",))
+download(UrlList("many", urls, n), folder, limits=limits, saving=saving, effort=effort)
 """
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from sigscope.downloads.limits import Limits
 from sigscope.downloads.lists import UrlList
-from sigscope.downloads.report import rows
+from sigscope.downloads.records import rows
 from sigscope.downloads.run import download
 from sigscope.gallery.shaky_server import BUSY, NETWORK, NOTICES, PICTURES, PRIVATE, ShakyServer
 

@@ -45,10 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def download(options: argparse.Namespace) -> int:
     """Download the pictures of a list of URLs, such as SBU's."""
     from sigscope.datasets.load import open_list
-    from sigscope.downloads.limits import Limits
+    from sigscope.downloads.limits import REASONS, Limits
     from sigscope.downloads.pictures import Saving
-    from sigscope.downloads.reasons import REASONS
-    from sigscope.downloads.report import summary
+    from sigscope.downloads.records import summary
     from sigscope.downloads.run import Effort
     from sigscope.downloads.run import download as run
 

@@ -7,15 +7,15 @@ from itertools import islice
 from pathlib import Path
 
 from sigscope.downloads.lists import UrlList
-from sigscope.downloads.shard import Shard
+from sigscope.downloads.shard import DownloadShard
 from sigscope.images.read import plain
 
 
 @dataclass(frozen=True)
-class Job:
+class DownloadJob:
     """One row that is to be downloaded: its shard, and its number there."""
 
-    shard: Shard
+    shard: DownloadShard
     number: int
 
     @property
@@ -53,26 +53,26 @@ class Feed:
         self._rows = islice(urls.rows(), first)
         self._folder, self._size, self._retry = folder, shard_size, retry
         self._next_shard = 0
-        self._jobs: deque[Job] = deque()
-        self._open: set[Shard] = set()
+        self._jobs: deque[DownloadJob] = deque()
+        self._open: set[DownloadShard] = set()
         self.skipped = 0
 
-    def ready(self) -> Job | None:
+    def ready(self) -> DownloadJob | None:
         """Return the next job of the shards that are open, or None."""
         return self._jobs.popleft() if self._jobs else None
 
-    def next(self) -> Job | None:
+    def next(self) -> DownloadJob | None:
         """Return the next job, opening shards as need be; None when the list is at its end."""
         while (job := self.ready()) is None:
             rows = [(plain(url), plain(text)) for url, text in islice(self._rows, self._size)]
             if not rows:
                 return None
-            shard = Shard(self._folder, self._next_shard, rows, digits(self._size))
+            shard = DownloadShard(self._folder, self._next_shard, rows, digits(self._size))
             self._next_shard += 1
             self._take_up(shard)
         return job
 
-    def forget(self, shard: Shard) -> None:
+    def forget(self, shard: DownloadShard) -> None:
         """Let go of a shard that is finished."""
         self._open.discard(shard)
 
@@ -82,7 +82,7 @@ class Feed:
             with suppress(OSError):  # a full disk has been told of already
                 shard.close()
 
-    def _take_up(self, shard: Shard) -> None:
+    def _take_up(self, shard: DownloadShard) -> None:
         """Add the jobs of a shard; one whose rows are all settled is finished instead."""
         if shard.is_finished and not self._reopened(shard):
             self.skipped += len(shard.rows)
@@ -94,9 +94,9 @@ class Feed:
             shard.finish()
             return
         self._open.add(shard)
-        self._jobs.extend(Job(shard, number) for number in missing)
+        self._jobs.extend(DownloadJob(shard, number) for number in missing)
 
-    def _reopened(self, shard: Shard) -> bool:
+    def _reopened(self, shard: DownloadShard) -> bool:
         """Reopen a finished shard if the list has more rows for it, or failures are to be retried.
 
         Returns:

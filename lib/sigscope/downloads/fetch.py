@@ -10,14 +10,18 @@ from time import monotonic
 import httpcore
 import httpx
 
-from sigscope.downloads import answers
-from sigscope.downloads.addresses import Resolver
-from sigscope.downloads.bodies import drain, read_body
 from sigscope.downloads.hosts import Hosts
-from sigscope.downloads.limits import FOR_ONE, Limits
-from sigscope.downloads.network import client
+from sigscope.downloads.limits import FOR_ONE, FetchError, Limits
+from sigscope.downloads.network import Resolver, client
 from sigscope.downloads.pictures import decode
-from sigscope.downloads.reasons import FetchError
+from sigscope.downloads.responses import (
+    check_opt_out,
+    check_status,
+    check_url,
+    drain,
+    read_body,
+    redirect,
+)
 
 GARBLED = (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError)
 UNASKABLE = (  # httpx's own protocol error is about where a redirect leads
@@ -36,14 +40,14 @@ class Found:
     body: bytes
 
 
-class Budget:
+class TimeBudget:
     """The seconds that one URL may still keep connections busy."""
 
     def __init__(self, seconds: float):
         """Begin with that many."""
         self.left = seconds
 
-    async def __aenter__(self) -> "Budget":
+    async def __aenter__(self) -> "TimeBudget":
         """Begin to spend."""
         self._begun = monotonic()
         self._timeout = asyncio.timeout(max(self.left, 0))
@@ -95,7 +99,7 @@ class Fetcher:
 
     async def fetch(self, url: str) -> Found:
         """Return what a URL holds; FetchError says why not, and how often it was tried."""
-        budget = Budget(self._limits.total_s)
+        budget = TimeBudget(self._limits.total_s)
         for tried in range(1, self._limits.tries + 1):
             try:
                 return await self._follow(url, budget)
@@ -123,11 +127,11 @@ class Fetcher:
         longest = min(self._limits.backoff_s * 2 ** (tried - 1), self._limits.wait_s)
         return longest * self._rng.uniform(0.5, 1.5)
 
-    async def _follow(self, text: str, budget: Budget) -> Found:
+    async def _follow(self, text: str, budget: TimeBudget) -> Found:
         """Follow the redirects of a URL to the body at their end."""
         url, seen = _parsed(text), set()
         for _ in range(self._limits.redirects + 1):
-            answers.check_url(url)
+            check_url(url)
             if url in seen:
                 raise FetchError("redirects", f"It redirects in a loop, back to {url}.")
             seen.add(url)
@@ -137,7 +141,7 @@ class Fetcher:
             url = found
         raise FetchError("redirects", f"It redirects more than {self._limits.redirects} times.")
 
-    async def _ask(self, url: httpx.URL, budget: Budget) -> bytes | httpx.URL:
+    async def _ask(self, url: httpx.URL, budget: TimeBudget) -> bytes | httpx.URL:
         """Return the body at url, or where it redirects to, when it is our turn at its server."""
         async with self._hosts.turn(f"{url.host}:{url.port or url.scheme}") as host:
             try:
@@ -184,12 +188,12 @@ class Fetcher:
     async def _read(self, response: httpx.Response) -> bytes | httpx.URL:
         if response.status_code != 200:
             await drain(response)
-        target = answers.redirect(response)
+        target = redirect(response)
         if target is not None:
             return target
-        answers.check_status(response)
+        check_status(response)
         if self._limits.opt_out:
-            answers.check_opt_out(response)
+            check_opt_out(response)
         return await read_body(response, self._limits.max_bytes)
 
 

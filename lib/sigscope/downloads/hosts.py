@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic
 
-from sigscope.downloads.reasons import FetchError
+from sigscope.downloads.limits import FetchError
 
 TIRED = 20  # after so many failures in a row a server is left alone
 REST_S = 600.0

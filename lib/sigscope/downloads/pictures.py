@@ -6,7 +6,7 @@ from io import BytesIO
 
 from PIL import ExifTags, Image
 
-from sigscope.downloads.reasons import FetchError
+from sigscope.downloads.limits import FetchError
 from sigscope.images.read import FORMATS, PictureError, open_picture
 
 SAVED_AS = {"jpg": "JPEG", "webp": "WEBP"}

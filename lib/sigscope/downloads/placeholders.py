@@ -1,13 +1,21 @@
 """Placeholders found out by their content: the same bytes under many different URLs.
 
-A server that answers 200 with a notice instead of the photo sends the same notice each time.
+A server that answers 200 with a notice instead of the photo sends the same notice each time. Those
+that were stored before they were found out are purged from the finished shards.
 """
 
 from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from urllib.parse import urlsplit
 
+import pyarrow.parquet as pq
+
+from sigscope.downloads.limits import FetchError
+from sigscope.downloads.records import Record, failed
+from sigscope.downloads.shard import DownloadShard
 from sigscope.files import read_json, write_json
 
 FILE = "placeholders.json"
@@ -25,7 +33,7 @@ class Placeholders:
         self._file = folder / FILE
         known = read_json(self._file) if self._file.exists() else {"sha256": [], "swept": True}
         self.known: set[str] = set(known["sha256"])
-        self.is_swept: bool = known["swept"]
+        self.is_purged: bool = known["swept"]
         self._urls: OrderedDict[str, set[int]] = OrderedDict()
         self._lock = Lock()
 
@@ -40,9 +48,9 @@ class Placeholders:
         with self._lock:
             return sha256 in self.known or self._count(sha256, url, format)
 
-    def swept(self) -> None:
+    def purged(self) -> None:
         """Note that no shard holds a known placeholder as a picture any more."""
-        self.is_swept = True
+        self.is_purged = True
         self._save()
 
     def _count(self, sha256: str, url: str, format: str) -> bool:
@@ -60,8 +68,48 @@ class Placeholders:
     def _learn(self, sha256: str) -> None:
         self.known.add(sha256)
         self._urls.pop(sha256, None)
-        self.is_swept = False
+        self.is_purged = False
         self._save()
 
     def _save(self) -> None:
-        write_json(self._file, {"sha256": sorted(self.known), "swept": self.is_swept})
+        write_json(self._file, {"sha256": sorted(self.known), "swept": self.is_purged})
+
+
+def notice() -> FetchError:
+    """Return the reason why a known placeholder is no picture."""
+    return FetchError("placeholder", STORED)
+
+
+def demoted(record: Record, known: Collection[str]) -> Record:
+    """Return a record as it is, or as a failure when its content is a known placeholder."""
+    if not record.is_success or record.sha256 not in known:
+        return record
+    failure = failed(record.number, record.url, record.caption, record.key, notice())
+    return replace(failure, sha256=record.sha256)
+
+
+def purge(folder: Path, known: Collection[str]) -> int:
+    """Take known placeholders out of every finished shard of folder; return how many there were."""
+    found = 0
+    for table in sorted(folder.glob("*.parquet")):
+        columns = pq.read_table(table, columns=["status", "sha256"]).to_pylist()
+        hits = sum(row["status"] == "success" and row["sha256"] in known for row in columns)
+        if hits:
+            _rewrite(folder, table, known)
+            found += hits
+    return found
+
+
+def _rewrite(folder: Path, table: Path, known: Collection[str]) -> None:
+    rows = pq.read_table(table, columns=["url", "caption", "key"]).to_pylist()
+    digits = len(rows[0]["key"]) - len(table.stem)
+    shard = DownloadShard(folder, int(table.stem), [(r["url"], r["caption"]) for r in rows], digits)
+    if not shard.is_finished:
+        return  # the run that finishes it looks for placeholders itself
+    shard.reopen(lambda row: True)
+    shard.begin()
+    if shard.missing:  # a picture has gone meanwhile; the next run fetches it
+        shard.close()
+        return
+    shard.replace(lambda record: demoted(record, known))
+    shard.finish()

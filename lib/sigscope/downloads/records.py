@@ -1,13 +1,19 @@
-"""What became of one URL: a row of img2dataset's shard tables, and one line of a shard's journal.
+"""What became of each URL: rows of img2dataset's tables, lines of a journal, and the report.
 
-Besides img2dataset's columns there is "reason", the short one of reasons.REASONS.
+Besides img2dataset's columns there is "reason", a key of limits.REASONS. The report tells it as
+R1 told it: how many pictures loaded, and why not all.
 """
 
 import json
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sigscope.downloads.reasons import FetchError
+import pandas as pd
+
+from sigscope.downloads.limits import REASONS, FetchError
+from sigscope.files import read_json
 
 SUCCESS = "success"
 COLUMNS = {
@@ -92,9 +98,85 @@ def failed(number: int, url: str, caption: str, key: str, error: FetchError) -> 
     return Record(number, url, caption, key, error.status, str(error), error.reason)
 
 
-def from_line(line: str) -> Record:
-    """Return the record in a journal's line; ValueError when the line is not whole."""
-    try:
-        return Record(**json.loads(line))
-    except TypeError as error:
-        raise ValueError(f"{line[:60]!r} is no record") from error
+def read_journal(file: Path) -> list[Record]:
+    """Return a journal's records; the last line may have been cut off by a kill."""
+    records = []
+    with suppress(ValueError, TypeError, FileNotFoundError):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            records.append(Record(**json.loads(line)))
+    return records
+
+
+def report(folder: str | Path) -> pd.DataFrame:
+    """Return one row per outcome, pictures that loaded first, then the commonest reason.
+
+    A folder that img2dataset wrote can be reported on too; its error messages are the reasons then.
+
+    Returns:
+        Columns: reason ("" for those that loaded), what (in words), count, share (of all rows that
+        are settled, in [0, 1]).
+
+    Raises:
+        FileNotFoundError: The folder holds no download.
+    """
+    counts = _counts(Path(folder))
+    total = sum(counts.values())
+    ranked = sorted(counts.items(), key=lambda item: (item[0] != "", -item[1]))
+    rows = [(reason, _what(reason), count, count / total) for reason, count in ranked]
+    return pd.DataFrame(rows, columns=["reason", "what", "count", "share"])
+
+
+def summary(table: pd.DataFrame) -> str:
+    """Return a report in sentences, a line for each reason."""
+    total = int(table["count"].sum())
+    loaded = int(table.loc[table["reason"] == "", "count"].sum())
+    lost = total - loaded
+    share = lost / total if total else 0
+    lines = [f"{loaded:,} of {total:,} pictures loaded; {lost:,} ({_percent(share)}) did not:"]
+    for row in table[table["reason"] != ""].itertuples():
+        lines.append(f"  {row.count:>9,}  {_percent(row.share):>7}  {row.what}")
+    return "\n".join(lines if lost else [lines[0].replace("; 0 (0 %) did not:", ".")])
+
+
+def rows(folder: str | Path) -> pd.DataFrame:
+    """Return what became of every URL of the finished shards, in order: records.COLUMNS."""
+    tables = [pd.read_parquet(path) for path in sorted(Path(folder).glob("*.parquet"))]
+    if not tables:
+        raise FileNotFoundError(_no_download(Path(folder)))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _counts(folder: Path) -> Counter:
+    """Return how often each reason came, "" for success, over finished and unfinished shards."""
+    counts: Counter = Counter()
+    finished = sorted(folder.glob("*_stats.json"))
+    for file in finished:
+        stats = read_json(file)
+        counts[""] += stats["successes"]
+        if "reasons" in stats:
+            counts.update(stats["reasons"])
+        else:
+            messages = {k: v for k, v in stats["status_dict"].items() if k != SUCCESS}
+            counts.update(messages)
+    journals = [path for path in folder.glob("*.journal") if _stats_of(path) not in finished]
+    for file in journals:
+        counts.update({record.number: record.reason for record in read_journal(file)}.values())
+    if not finished and not journals:
+        raise FileNotFoundError(_no_download(folder))
+    return counts
+
+
+def _stats_of(journal: Path) -> Path:
+    return journal.with_name(f"{journal.stem}_stats.json")
+
+
+def _what(reason: str) -> str:
+    return REASONS.get(reason, reason) if reason else "loaded"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %" if share else "0 %"
+
+
+def _no_download(folder: Path) -> str:
+    return f"{folder} holds no download; `python -m sigscope download` makes one."

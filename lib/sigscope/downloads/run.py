@@ -13,17 +13,14 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from sigscope.downloads.feed import Feed, Job
+from sigscope.downloads.feed import DownloadJob, Feed
 from sigscope.downloads.fetch import Fetcher
-from sigscope.downloads.limits import Limits
+from sigscope.downloads.limits import REASONS, FetchError, Limits
 from sigscope.downloads.lists import UrlList
 from sigscope.downloads.pictures import Saving, keep
-from sigscope.downloads.placeholders import Placeholders
-from sigscope.downloads.reasons import REASONS, FetchError
-from sigscope.downloads.records import Record, failed
-from sigscope.downloads.report import report
-from sigscope.downloads.shard import Shard
-from sigscope.downloads.sweep import demoted, placeholder, sweep
+from sigscope.downloads.placeholders import Placeholders, demoted, notice, purge
+from sigscope.downloads.records import Record, failed, report
+from sigscope.downloads.shard import DownloadShard
 from sigscope.files import LOCK, folder_lock, read_json, sha256, write_json
 
 MANIFEST = "download.json"
@@ -82,7 +79,7 @@ def download(
         wait_s: how long to wait for another process that works in folder.
 
     Returns:
-        The report of the folder, as report.report returns it.
+        The report of the folder, as records.report returns it.
 
     Raises:
         FolderBusy: Another process works in folder.
@@ -102,9 +99,9 @@ def download(
             feed = Feed(urls, folder, effort.shard_size, first, frozenset(retry))
             with tqdm(total=total, unit=" URLs", disable=not progress, smoothing=0.05) as bar:
                 _finish_all(_Run(feed, placeholders, limits, saving, effort, bar))
-            if not placeholders.is_swept:
-                sweep(folder, placeholders.known)
-                placeholders.swept()
+            if not placeholders.is_purged:
+                purge(folder, placeholders.known)
+                placeholders.purged()
             return report(folder)
     except OSError as error:
         raise _disk(error, folder) from error
@@ -144,7 +141,7 @@ class _Run:
         while (job := await self._next()) is not None:
             await self._settle(job, await self._record(job, fetcher))
 
-    async def _next(self) -> Job | None:
+    async def _next(self) -> DownloadJob | None:
         """Return the next job; one worker at a time opens shards, in a thread."""
         async with self._turn:
             if (job := self._feed.ready()) is not None:
@@ -160,7 +157,7 @@ class _Run:
                 setattr(self._bar, place, getattr(self._bar, place) + self._feed.skipped)
         self._feed.skipped = 0
 
-    async def _record(self, job: Job, fetcher: Fetcher) -> Record:
+    async def _record(self, job: DownloadJob, fetcher: Fetcher) -> Record:
         """Return what becomes of one row; its files are written when it is a success."""
         try:
             found = await fetcher.fetch(job.url)
@@ -168,15 +165,15 @@ class _Run:
         except FetchError as error:
             return failed(job.number, job.url, job.caption, job.key, error)
 
-    def _store(self, job: Job, body: bytes) -> Record:
+    def _store(self, job: DownloadJob, body: bytes) -> Record:
         """Decode a body and write its picture."""
         kept = keep(body, self._saving, self._limits.max_pixels)
         content = sha256(body)
         if self._placeholders.is_one(content, job.url, kept.format):
-            raise placeholder()
+            raise notice()
         return job.shard.store(job.number, kept, content)
 
-    async def _settle(self, job: Job, record: Record) -> None:
+    async def _settle(self, job: DownloadJob, record: Record) -> None:
         """Note what became of a row, and finish its shard if it was the last one."""
         if job.shard.add(record):
             await self._in_thread(self._finish, job.shard)
@@ -185,7 +182,7 @@ class _Run:
         self._bar.set_postfix_str(f"{self._failures / self._settled:.0%} failed", refresh=False)
         self._bar.update()
 
-    def _finish(self, shard: Shard) -> None:
+    def _finish(self, shard: DownloadShard) -> None:
         known = frozenset(self._placeholders.known)
         shard.replace(lambda record: demoted(record, known))
         shard.finish()

@@ -16,7 +16,7 @@ from time import time
 from typing import TextIO
 
 from sigscope.downloads.pictures import Kept
-from sigscope.downloads.records import COLUMNS, SUCCESS, Record, from_line
+from sigscope.downloads.records import COLUMNS, SUCCESS, Record, read_journal
 from sigscope.files import atomic_write, read_json, write_json
 
 Row = tuple[str, str]  # URL, caption
@@ -34,7 +34,7 @@ def digest(rows: Iterable[Row]) -> str:
     return found.hexdigest()
 
 
-class Shard:
+class DownloadShard:
     """One shard of a download into a folder.
 
     Attributes:
@@ -81,7 +81,7 @@ class Shard:
     def begin(self) -> None:
         """Take up what an earlier process has settled, and remove what it left half done."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for record in self._journalled():
+        for record in read_journal(self.journal):
             if record.number >= len(self.rows):
                 raise ListChanged(_more(self._root))
             if (record.url, record.caption) != tuple(self.rows[record.number]):
@@ -167,18 +167,6 @@ class Shard:
         file = names.get(row["key"], "missing")
         size = (self.folder / file).stat().st_size if row["key"] in names else -1
         return Record(number=number, file=file, size=size, **row)
-
-    def _journalled(self) -> list[Record]:
-        """Return the journal's records; the last line may have been cut off by a kill."""
-        if not self.journal.exists():
-            return []
-        records = []
-        for line in self.journal.read_text(encoding="utf-8").splitlines():
-            try:
-                records.append(from_line(line))
-            except ValueError:
-                break
-        return records
 
     def _remove_strays(self) -> None:
         """Remove files whose row is not a settled success."""

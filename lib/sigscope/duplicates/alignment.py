@@ -26,7 +26,7 @@ def blurred(x: np.ndarray, sigma: float) -> np.ndarray:
     return weights @ x @ weights.T
 
 
-def warped(b: np.ndarray, places: np.ndarray, rim: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def _warped(b: np.ndarray, places: np.ndarray, rim: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return b as it lies over a, and 1 where b without its rim covers a, float32, (m, s, s)."""
     rows, covered_rows = _sampling(places[:, :2], b.shape[-1], rim)
     columns, covered_columns = _sampling(places[:, 2:], b.shape[-1], rim)
@@ -49,7 +49,7 @@ def align(a: np.ndarray, b: np.ndarray, places: np.ndarray, steps: int) -> np.nd
     x = _coordinates(side)
     stiff = STIFF * np.diag([1, 1, 1, 1, 1e-3, 1e-3])
     for _ in range(steps):
-        over, covered = warped(b, places)
+        over, covered = _warped(b, places)
         down, right = np.gradient(over, 2 / side, axis=(1, 2))
         parts = (down * x[:, None], down, right * x, right, over, np.ones_like(over))
         slopes = np.stack(parts, axis=1).reshape(m, 6, -1)
@@ -82,7 +82,7 @@ def difference(a: np.ndarray, b: np.ndarray, places: np.ndarray) -> np.ndarray:
         b: as a.
         places: of b over a, (m, 4).
     """
-    over, covered = warped(b, places, RIM)
+    over, covered = _warped(b, places, RIM)
     seen = np.abs(blurred((a - over) * _inner(covered), SEEN_BLUR))
     edges = np.minimum(*(blurred(_steepness(x), EDGE_BLUR) for x in (a, over)))
     contrast = np.minimum(*(x.std(axis=(1, 2)) for x in (a, b)))
@@ -97,7 +97,7 @@ def colour_difference(a: np.ndarray, b: np.ndarray, places: np.ndarray) -> np.nd
     """
     largest = np.zeros(len(a), np.float32)
     for of_a, of_b in zip(a.swapaxes(0, 1), b.swapaxes(0, 1), strict=True):
-        over, covered = warped(of_b, places, RIM)
+        over, covered = _warped(of_b, places, RIM)
         spots = np.abs(blurred((of_a - over) * _inner(covered), 2.0))
         largest = np.maximum(largest, spots.max(axis=(1, 2)))
     return largest
