@@ -7,10 +7,10 @@ import pytest
 from dataset_files import pictures, problems, write
 
 from sigscope import paths
-from sigscope.datasets.captions import lines_of, tidy
-from sigscope.datasets.files import Entry, Tree
+from sigscope.datasets.files import Entry, Tree, lines_of
 from sigscope.datasets.load import DATASETS, load_gallery, load_named
 from sigscope.gallery.folder import GalleryError
+from sigscope.images.captions import tidy
 
 
 def test_every_data_set_has_a_loader_that_is_there(tmp_path):

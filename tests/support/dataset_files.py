@@ -3,7 +3,11 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 from PIL import Image
+from toy import ToyEncoder
+
+COLOURS = ["a red car", "a green tree", "a blue sky", "a yellow sun"]
 
 
 def pictures(root: Path, *names: str, size=(8, 6)) -> Path:
@@ -72,3 +76,17 @@ def items(gallery, *columns: str) -> dict:
 
 def problems(gallery) -> dict[str, str]:
     return dict(gallery.problems.itertuples(index=False, name=None))
+
+
+def r5_table(path, texts=COLOURS, scale=7.0, description="Description", encoder=None) -> Path:
+    """Write the table as R5's script does: pandas, lists of floats of no particular length."""
+    vectors = scale * (encoder or ToyEncoder()).encode_texts(texts)
+    table = pd.DataFrame(
+        {
+            description: texts,
+            "Image Embedding": [row.tolist() for row in vectors],
+            "Text Embedding": [(2 * row).tolist() for row in vectors],
+        }
+    )
+    table.to_csv(path, index=False)
+    return path

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sigscope.datasets.captions import tidy
 from sigscope.datasets.files import Entry, Tree
 from sigscope.datasets.karpathy import karpathy_entries
 from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.gallery import Gallery
+from sigscope.images.captions import tidy
 
 SPLITS = ("train", "val")
 KARPATHY = "dataset_coco.json"

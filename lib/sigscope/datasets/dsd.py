@@ -17,12 +17,12 @@ from uuid import uuid4
 from tqdm import tqdm
 
 from sigscope import paths
-from sigscope.datasets.captions import tidy
 from sigscope.datasets.files import Tree
 from sigscope.datasets.vector_tables import has_vectors, load_vectors
 from sigscope.files import PART, digest
 from sigscope.gallery.folder import GalleryError, Listing
 from sigscope.gallery.gallery import Gallery
+from sigscope.images.captions import tidy
 
 R5_ROWS = 50_000
 PICTURES = ("conditioning", "image", "target")  # columns, the first that is there

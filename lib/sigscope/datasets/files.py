@@ -1,8 +1,8 @@
-"""The files below a folder, looked up by name, so that a data set may be unpacked in any way."""
+"""The files of a data set, looked up by name, so that it may be unpacked in any way."""
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -176,6 +176,23 @@ class Tree:
     def _unread(self, error: OSError) -> None:
         name = os.path.relpath(error.filename, self.root)
         self.problems.append((plain(name), f"this folder cannot be read ({error.strerror})"))
+
+
+def lines_of(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (number from 1, line) of a text file, blank lines left out, line by line.
+
+    It is read as UTF-8, and a line that is not is read as Windows-1252. Only LF and CRLF end a
+    line: a caption may hold a form feed or a line separator.
+    """
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, start=1):
+            raw = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+            try:
+                line = raw.decode("utf-8")
+            except UnicodeDecodeError:
+                line = raw.decode("cp1252", "replace")
+            if line.strip():
+                yield number, line.rstrip("\r\n")
 
 
 def _lies_in(path: str, folder: str) -> bool:

@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from sigscope.datasets.captions import lines_of, tidy
-from sigscope.datasets.files import Entry, Tree
+from sigscope.datasets.files import Entry, Tree, lines_of
 from sigscope.datasets.karpathy import karpathy_entries
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.metadata import SPLITS
+from sigscope.images.captions import tidy
 
 Caption = tuple[str, str]  # a picture's file name, and one caption
 TOKEN = re.compile(r"(?P<name>[^\t]+?)#\d+\t(?P<text>.*)", re.DOTALL)

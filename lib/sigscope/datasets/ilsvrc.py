@@ -5,8 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sigscope.datasets.captions import lines_of
-from sigscope.datasets.files import Entry, Tree
+from sigscope.datasets.files import Entry, Tree, lines_of
 from sigscope.datasets.synsets import WNID, categories, read_names, read_numbers, sorted_wnids
 from sigscope.gallery.gallery import Gallery
 from sigscope.images.read import SUFFIXES

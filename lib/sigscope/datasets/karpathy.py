@@ -7,9 +7,9 @@ and cocoid. Of COCO's pictures ``restval`` is what is left of val2014, and every
 from collections.abc import Iterator
 from pathlib import Path
 
-from sigscope.datasets.captions import tidy
 from sigscope.datasets.files import Entry, Tree
 from sigscope.gallery.metadata import SPLITS
+from sigscope.images.captions import tidy
 
 
 def karpathy_entries(tree: Tree, path: Path) -> Iterator[Entry]:

@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 
 from sigscope.datasets.img2dataset import find_shards, load_img2dataset
-from sigscope.downloads.lists import UrlList, default_folder, tidy
+from sigscope.downloads.lists import UrlList, default_folder
 from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.gallery import Gallery
+from sigscope.images.captions import tidy
 
 URLS = "SBU_captioned_photo_dataset_urls.txt"
 CAPTIONS = "SBU_captioned_photo_dataset_captions.txt"

@@ -9,8 +9,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from sigscope.datasets.captions import lines_of, tidy
-from sigscope.datasets.files import Tree
+from sigscope.datasets.files import Tree, lines_of
+from sigscope.images.captions import tidy
 
 WNID = re.compile(r"n\d{8}")
 NAMES = ("synset_words.txt", "LOC_synset_mapping.txt")

@@ -1,4 +1,4 @@
-"""Tables of vectors, such as R5's, as galleries.
+"""Tables of vectors, such as R5's, as galleries whose pictures need not be there.
 
 An item's id is the table's own, or where it has none the row's number from 0, as R5 calls its
 pictures. A picture that is not there stays in the gallery, because its vector can be searched: its
@@ -6,17 +6,20 @@ caption and score are found, and only showing it fails, with the reason that the
 One line of the problems says how many there are.
 """
 
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from sigscope.datasets.files import Tree
-from sigscope.datasets.written_vectors import SUFFIXES, VectorRow, read_rows
 from sigscope.gallery.folder import GalleryError, Listing
 from sigscope.gallery.gallery import Gallery
+from sigscope.gallery.vectors import SUFFIXES, VectorRow, read_rows, usable_rows
 
 
 def load_vectors(path: str | Path) -> Gallery:
     """Return the gallery of a table of vectors, or of the one table of them in a folder.
+
+    Its ``vectors`` name the table, so that `embeddings.embed.open_embeddings` takes them from there
+    and asks for no picture.
 
     A picture is looked for below the table's folder, by the path that its row gives, and failing
     that by its name; where no column gives one, as 0.jpg, 1.jpg … by the number of the row. The
@@ -38,7 +41,7 @@ def load_vectors(path: str | Path) -> Gallery:
         problems.append((table.name, reason))
     if not rows:
         raise tree.error(f"{table} has no row that can be used.")
-    return Gallery.of(table.stem, tree.root, Listing(rows, problems))
+    return replace(Gallery.of(table.stem, tree.root, Listing(rows, problems)), vectors=table)
 
 
 def find_table(path: str | Path) -> Path:
@@ -69,21 +72,6 @@ def has_vectors(file: Path) -> bool:
     except GalleryError:
         return False
     return True
-
-
-def usable_rows(
-    table: Path, problems: list[tuple[str, str]] | None = None
-) -> Iterator[tuple[VectorRow, str]]:
-    """Yield the rows that the gallery has, with their ids; the others go to the problems."""
-    seen: set[str] = set()
-    for row in read_rows(table):
-        id = row.id or str(row.number)
-        fault = row.fault or (f"the id {id} stands in an earlier row as well" if id in seen else "")
-        if not fault:
-            seen.add(id)
-            yield row, id
-        elif problems is not None:
-            problems.append((table.name, f"row {row.number}: {fault}"))
 
 
 def _texts(row: VectorRow) -> list[str]:

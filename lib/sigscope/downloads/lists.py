@@ -2,12 +2,12 @@
 
 import csv
 import hashlib
-import html
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from sigscope import paths
+from sigscope.images.captions import tidy
 
 Row = tuple[str, str]  # URL, caption
 
@@ -33,11 +33,6 @@ class UrlList:
     name: str
     rows: Callable[[], Iterator[Row]]
     total: int | None = None
-
-
-def tidy(caption: str) -> str:
-    """Return a caption as a person reads it: HTML entities resolved, white space single."""
-    return " ".join(html.unescape(caption).split())
 
 
 def _read_txt(file: Path) -> Iterator[Row]:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from sigscope import paths
 from sigscope.cache import mark_used
+from sigscope.embeddings.imported import import_vectors
 from sigscope.embeddings.load import Embeddings, failures, load_embeddings
 from sigscope.embeddings.shards import StaleEmbeddings
 from sigscope.embeddings.store import MANIFEST, StoreError, read_manifest, settle, writing
@@ -98,8 +99,11 @@ def open_embeddings(
 ) -> Embeddings:
     """Return the gallery's embeddings: those shipped, or those in the cache, brought up to date.
 
-    A folder has one place in the cache for each encoder, and each of its subsets one of its own.
+    A folder has one place in the cache for each encoder, and each of its subsets one of its own. A
+    gallery that says where vectors of its items are gets those (`import_vectors`).
     """
+    if gallery.vectors is not None:
+        return import_vectors(gallery, encoder, progress=progress)
     shipped = paths.SHIPPED / _name(gallery, encoder.model)
     with suppress(StaleEmbeddings):
         return load_embeddings(shipped, gallery=gallery, identity=encoder.identity)

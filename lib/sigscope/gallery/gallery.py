@@ -37,13 +37,17 @@ class Gallery:
             ("train", "val", "test" or ""), source, licence, author, duplicate_of (the id of the
             twin that is kept, or ""), then any further columns of the metadata.
         problems: What was left out, and why: path, reason.
+        part: How a subset was chosen, "" for the whole.
+        vectors: The table that holds a vector of each item (`gallery.vectors`), which is searched
+            in place of the picture; None where pictures are to be embedded.
     """
 
     name: str
     root: Path
     items: pd.DataFrame
     problems: pd.DataFrame
-    part: str = ""  # how a subset was chosen, "" for the whole
+    part: str = ""
+    vectors: Path | None = None
 
     @classmethod
     def of(cls, name: str, root: Path, listing: Listing) -> "Gallery":

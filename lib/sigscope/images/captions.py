@@ -1,4 +1,4 @@
-"""Captions inside pictures: what people wrote into EXIF, XMP, IPTC or PNG texts, and only that.
+"""Captions: tidied as publishers write them, and read out of pictures (EXIF, XMP, IPTC, PNG).
 
 Only titles, descriptions and comments are read: no places, names, serial numbers or thumbnails.
 No pixel is decoded. What cameras and programs write there by themselves is no caption.
@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from html import unescape
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -22,6 +23,7 @@ DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 IPTC = {"description": (2, 120), "title": (2, 5)}
+ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);")
 CHARSETS = {b"ASCII\0\0\0": "utf-8", b"UNICODE\0": "utf-16", b"\0" * 8: "utf-8"}
 
 # What nobody wrote: a camera's or program's name or setting, a file's name, numbers, data.
@@ -57,13 +59,34 @@ def embedded_captions(file: str | Path) -> list[str]:
         return []
     try:
         with opened(file) as (binary, _), Image.open(binary, formats=tuple(FORMATS)) as picture:
-            found = [_tidy(text) for text in _texts(picture)]
+            found = [_one_line(text) for text in _texts(picture)]
     except Exception:  # decoders raise nearly anything when the bytes are hostile
         return []
     own = {Path(file).name.casefold(), Path(file).stem.casefold()}
     return [
         text for text in distinct(found) if _says_something(text) and text.casefold() not in own
     ]
+
+
+def distinct(captions: Iterable[str]) -> list[str]:
+    """Return the captions in their order, trimmed, without blanks and without doubles."""
+    trimmed = (caption.strip() for caption in captions)
+    return list(dict.fromkeys(caption for caption in trimmed if caption))
+
+
+def tidy(text: object) -> str:
+    """Return a caption on one line: entities (&amp;) read, blanks of any kind single, ends cut.
+
+    What is no text (None, nan) is "". An ampersand that opens no entity is left alone, and an
+    entity is read once: &amp;lt; is &lt;.
+    """
+    if not isinstance(text, str):
+        return ""
+    if "&" in text:
+        text = ENTITY.sub(lambda found: unescape(found[0]), text)
+    if not text.isascii():
+        text = text.replace("\ufeff", "").encode("utf-8", "replace").decode("utf-8")
+    return " ".join(text.split())
 
 
 def _texts(picture: Image.Image) -> Iterator[str]:
@@ -88,7 +111,7 @@ def _of_exif(picture: Image.Image) -> dict[str, str]:
     return {
         "description": _latin_or_utf8(exif.get(ExifTags.Base.ImageDescription)),
         "title": _windows_text(exif.get(ExifTags.Base.XPTitle)),
-        "comment": next(filter(_says_something, map(_tidy, comments)), ""),
+        "comment": next(filter(_says_something, map(_one_line, comments)), ""),
     }
 
 
@@ -159,7 +182,7 @@ def _with_charset(value: Any) -> str:
     return value[8:].decode(charset, "ignore")
 
 
-def _tidy(text: str) -> str:
+def _one_line(text: str) -> str:
     """Return text on one line, without what is cut off by a zero and without a byte order mark."""
     return " ".join(plain(text).split("\0")[0].replace("\ufeff", "").split())
 
@@ -169,9 +192,3 @@ def _says_something(text: str) -> bool:
     if len(text) > MAX_LETTERS or not all(letter.isprintable() for letter in text):
         return False
     return JUNK.fullmatch(text) is None
-
-
-def distinct(captions: Iterable[str]) -> list[str]:
-    """Return the captions in their order, trimmed, without blanks and without doubles."""
-    trimmed = (caption.strip() for caption in captions)
-    return list(dict.fromkeys(caption for caption in trimmed if caption))

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from sigscope.datasets.captions import tidy
 from sigscope.gallery.folder import GalleryError
+from sigscope.images.captions import tidy
 
 FIELDS = {  # what a column may be called, in lower case and with blanks for _
     "image": ("image embedding", "image embeddings", "image vector"),
@@ -57,6 +57,21 @@ def read_rows(path: Path) -> Iterator[VectorRow]:
         yield from rows
     except (OSError, csv.Error, UnicodeDecodeError) as error:
         raise GalleryError(f"{path} cannot be read ({error}); look at its quotes.") from error
+
+
+def usable_rows(
+    table: Path, problems: list[tuple[str, str]] | None = None
+) -> Iterator[tuple[VectorRow, str]]:
+    """Yield the rows that the gallery has, with their ids; the others go to the problems."""
+    seen: set[str] = set()
+    for row in read_rows(table):
+        id = row.id or str(row.number)
+        fault = row.fault or (f"the id {id} stands in an earlier row as well" if id in seen else "")
+        if not fault:
+            seen.add(id)
+            yield row, id
+        elif problems is not None:
+            problems.append((table.name, f"row {row.number}: {fault}"))
 
 
 def parse_vector(cell: Any, d: int | None = None) -> np.ndarray:

@@ -1,13 +1,12 @@
-"""Vectors that others have computed, such as R5's table: embeddings that fit the table's gallery.
+"""Vectors that others have computed, such as R5's table, as embeddings: no picture is looked at.
 
-A row is the same picture in both, by its id (`sigscope.datasets.vector_tables`).
+A row is the same item in the table and in its gallery, by its id.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,74 +15,54 @@ import numpy as np
 from tqdm import tqdm
 
 from sigscope import paths
-from sigscope.datasets.vector_tables import find_table, load_vectors, usable_rows
-from sigscope.datasets.written_vectors import VectorRow, parse_vector
-from sigscope.embeddings.embed import Embeddings, load_embeddings
+from sigscope.cache import mark_used
+from sigscope.embeddings.load import Embeddings, load_embeddings
 from sigscope.embeddings.shards import Shard, StaleEmbeddings
-from sigscope.embeddings.store import read_manifest, settle, writing
+from sigscope.embeddings.store import MANIFEST, settle, writing
 from sigscope.embeddings.writer import Writer
-from sigscope.files import digest, folder_lock, same, sha256
+from sigscope.files import digest, folder_lock, sha256, slug
 from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.gallery import Gallery
+from sigscope.gallery.vectors import VectorRow, parse_vector, usable_rows
 from sigscope.types import EncoderLike
 
+SHARD_SIZE = 1024  # rows
 LOOKED_AT = 256  # rows that tell how many dimensions the vectors have
 COMPARED = 16  # descriptions encoded again to see whether the model is the one that is named
 ALIKE = 0.98  # the least cosine there
+NAME_IT = "name the model that made them, as in SIGSCOPE_MODEL=google/siglip2-base-patch16-224"
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Imported:
-    """A table of vectors as a gallery, and the embeddings of it."""
-
-    gallery: Gallery
-    embeddings: Embeddings
+Row = tuple[VectorRow, str]  # and its id
 
 
-def import_vectors(
-    table: str | Path,
-    into: str | Path | None = None,
-    *,
-    encoder: EncoderLike | None = None,
-    shard_size: int = 1024,
-    progress: bool = False,
-) -> Imported:
-    """Return a table's gallery and its vectors, made unit vectors and stored in a folder.
+def import_vectors(gallery: Gallery, encoder: EncoderLike, *, progress: bool = False) -> Embeddings:
+    """Return the vectors in the table of a gallery, made unit vectors and stored in the cache.
 
-    The table is read twice, row by row, so memory holds one shard of it, besides the gallery and in
-    the end the vectors. A row whose vector cannot be used (NaN, other dimensions than most, all
-    zeros, cut short) is in ``embeddings.failed`` with its reason. A row without a text vector has
-    no caption to search. What an earlier call stored of the same table is kept.
+    The table is read row by row, so memory holds one shard of it and in the end the vectors. A row
+    whose vector cannot be used (NaN, other dimensions than most, all zeros, cut short) is in
+    ``failed`` with its reason. A row without a text vector has no caption to search. What an
+    earlier call stored of the same table is kept.
 
     Args:
-        table: .csv or .parquet, or a folder that holds one such; columns Image Embedding,
-            Description, and where there are any Text Embedding, a path, a url, an id.
-        into: the store; None is a place in the cache.
-        encoder: the model that made the vectors, which is put to the test on some descriptions;
-            None says that nothing is known of it.
-        shard_size: rows in a shard.
+        gallery: of ``datasets.vector_tables.load_vectors``; its ``vectors`` name the table.
+        encoder: the model that made the vectors, which is put to the test on some descriptions.
         progress: show a bar on stderr.
 
     Raises:
-        GalleryError: It is no such table, or its text vectors have other dimensions.
+        GalleryError: The table has no vectors, or its text vectors have other dimensions.
         ValueError: The encoder did not make these vectors.
-        StaleEmbeddings: ``into`` holds embeddings by another model.
     """
-    table = find_table(table)
-    gallery = load_vectors(table)
-    identity = None if encoder is None else encoder.identity
+    table, identity = gallery.vectors, encoder.identity
     source = {"name": table.name, "sha256": sha256(table)}
-    key = digest([identity, source])
-    into = Path(into or paths.CACHE / "embeddings" / f"{table.stem}-{key[:12]}")
-    _refuse_other(into, identity)
+    key = digest([identity, source, gallery.part])[:12]
+    into = paths.CACHE / "embeddings" / f"{slug(f'{gallery.name}-{encoder.model}')}-{key}"
     with suppress(StaleEmbeddings):
-        found = load_embeddings(into, gallery=gallery)
-        if found.manifest.get("source") == source:
-            return Imported(gallery, found)
+        found = load_embeddings(into, gallery=gallery, identity=identity)
+        mark_used(into / MANIFEST)
+        return found
     d = _dimension(table)
-    if encoder is not None:
-        _check_encoder(table, encoder, d)
+    _check_encoder(table, encoder, d)
     about = {
         "encoder": identity,
         "gallery": {"name": gallery.name, "fingerprint": gallery.fingerprint},
@@ -93,17 +72,8 @@ def import_vectors(
     }
     with writing(into), folder_lock(into, say=log.info):
         settle(into)
-        _store(table, gallery, into, about, shard_size, progress)
-    return Imported(gallery, load_embeddings(into, gallery=gallery))
-
-
-def _refuse_other(into: Path, identity: dict | None) -> None:
-    with suppress(StaleEmbeddings):
-        made_by = read_manifest(into)["encoder"]
-        if same(made_by, identity):
-            return
-        name = (made_by or {}).get("model", "a model that is not named")
-        raise ValueError(f"{into} holds embeddings by {name}; choose another folder")
+        _store(gallery, into, about, progress)
+    return load_embeddings(into, gallery=gallery)
 
 
 def _dimension(table: Path) -> int:
@@ -136,53 +106,59 @@ def _sizes(cells: Iterable[Any]) -> int:
 
 def _check_encoder(table: Path, encoder: EncoderLike, d: int) -> None:
     """Encode some descriptions and compare, if the table has vectors of texts."""
-    name = encoder.identity.get("model")
     if encoder.dimension != d:
-        raise ValueError(f"{table} has {d} dimensions, and {name} has {encoder.dimension}")
+        raise ValueError(
+            f"the vectors in {table} have {d} dimensions, and those of {encoder.model} "
+            f"{encoder.dimension}; {NAME_IT}"
+        )
     texts, stored = [], []
     for row, _ in islice(usable_rows(table), LOOKED_AT):
         with suppress(ValueError, TypeError):
-            stored.append(parse_vector(row.text, d))
-            texts.append(row.description)
+            vector = parse_vector(row.text, d)
+            if row.description:
+                stored.append(vector)
+                texts.append(row.description)
     if not texts:
         return
     here = encoder.encode_texts(texts[:COMPARED])
-    cosines = np.sum(here * np.stack(stored[:COMPARED]), axis=1)
-    if np.median(cosines) < ALIKE:
+    cosine = np.median(np.sum(here * np.stack(stored[:COMPARED]), axis=1))
+    if cosine < ALIKE:
         raise ValueError(
-            f"{name} did not make the text vectors in {table}: the cosine of its own with them is "
-            f"{np.median(cosines):.2f}, not 1; name the right model, or none"
+            f"{encoder.model} did not make the text vectors in {table}: the cosine of its own with "
+            f"them is {cosine:.2f}, not 1; {NAME_IT}"
         )
 
 
-def _store(
-    table: Path, gallery: Gallery, into: Path, about: dict, shard_size: int, progress: bool
-) -> None:
+def _store(gallery: Gallery, into: Path, about: dict, progress: bool) -> None:
     places = dict(zip(gallery.items["id"], gallery.items["path"], strict=True))
     kept = list(places.items())
-    stretches = [kept[start : start + shard_size] for start in range(0, len(kept), shard_size)]
+    parts = [kept[start : start + SHARD_SIZE] for start in range(0, len(kept), SHARD_SIZE)]
     of = [about["source"]["sha256"], about["dimension"]]
-    writer = Writer(into, about, [digest([*of, stretch]) for stretch in stretches])
+    writer = Writer(into, about, [digest([*of, part]) for part in parts])
     missing = set(writer.missing())
-    bar = tqdm(
-        usable_rows(table),
-        total=len(gallery),
-        desc="Importing",
-        unit=" vectors",
-        disable=not progress,
-        dynamic_ncols=True,
+    rows = _shown(
+        (row for row in usable_rows(gallery.vectors) if row[1] in places), len(kept), progress
     )
-    rows = iter(bar)
-    for number in range(len(stretches)):
-        part = list(islice(rows, shard_size))
+    for number in range(len(parts)):
+        part = list(islice(rows, SHARD_SIZE))
         if number in missing:
             writer.add(number, *_shard(part, about["dimension"], places))
     writer.finish()
 
 
-def _shard(
-    rows: Iterable[tuple[VectorRow, str]], d: int, places: dict[str, str]
-) -> tuple[Shard, list[dict]]:
+def _shown(rows: Iterable[Row], total: int, progress: bool) -> Iterator[Row]:
+    """Yield rows under a bar."""
+    yield from tqdm(
+        rows,
+        total=total,
+        desc="Importing",
+        unit=" vectors",
+        disable=not progress,
+        dynamic_ncols=True,
+    )
+
+
+def _shard(rows: Iterable[Row], d: int, places: dict[str, str]) -> tuple[Shard, list[dict]]:
     """Return the vectors of some rows, and what could not be used."""
     items, texts, failed = [], [], []
     for row, id in rows:
