@@ -2,7 +2,8 @@ import pytest
 from dataset_files import coco_file, items, karpathy_file, pictures, problems, write
 
 from sigscope.datasets.coco import load_coco, load_coco2014, load_coco2017, load_coco_karpathy
-from sigscope.datasets.load import DATASETS, load_gallery
+from sigscope.datasets.load import load_gallery
+from sigscope.datasets.registry import DATASETS
 from sigscope.gallery.folder import GalleryError
 
 

@@ -8,7 +8,8 @@ from dataset_files import pictures, problems, write
 
 from sigscope import paths
 from sigscope.datasets.files import Entry, Tree, lines_of
-from sigscope.datasets.load import DATASETS, load_gallery, load_named
+from sigscope.datasets.load import _named, load_gallery
+from sigscope.datasets.registry import DATASETS
 from sigscope.gallery.folder import GalleryError
 from sigscope.images.captions import tidy
 
@@ -56,7 +57,7 @@ def test_a_folder_whose_name_has_a_colon_is_a_folder(tmp_path, monkeypatch, name
 
 @pytest.mark.parametrize("path", [r"C:\Photos", "C:/Photos", "/photos/a:b", "./my:photos"])
 def test_a_path_with_a_colon_is_no_name(path):
-    assert load_named(path) is None
+    assert _named(path, progress=False) is None
     with pytest.raises(GalleryError, match="There is no folder"):
         load_gallery(path)
 

@@ -1,5 +1,6 @@
 """Publishers' files by name, and `load_gallery`: whatever a person points at becomes a gallery."""
 
-from sigscope.datasets.load import DATASETS, load_gallery
+from sigscope.datasets.load import load_gallery
+from sigscope.datasets.registry import DATASETS
 
 __all__ = ["DATASETS", "load_gallery"]

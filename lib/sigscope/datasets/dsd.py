@@ -30,14 +30,13 @@ BEGINNINGS = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"RIFF": ".webp", b"G
 Problems = list[tuple[str, str]]
 
 
-def load_dsd(path: str | Path, limit: int = R5_ROWS, progress: bool = False) -> Gallery:
+def load_dsd(path: str | Path, *, progress: bool = False) -> Gallery:
     """Return DSD from its parquet files, or from R5's table with the pictures that lie beside it.
 
     Ids are the numbers of the rows from 0, counted through the files in the order of their names.
 
     Args:
         path: the folder, or R5's table.
-        limit: how many rows to take of the parquet files.
         progress: show a bar on stderr while pictures are written to the cache.
 
     Raises:
@@ -50,7 +49,7 @@ def load_dsd(path: str | Path, limit: int = R5_ROWS, progress: bool = False) -> 
     shards = [tree.root / tree.all(name)[0] for name in sorted(tree.names()) if _is_shard(name)]
     shards = [(shard, column) for shard in shards if (column := _column(shard))]
     if shards:
-        return _of_shards(tree, shards, limit, progress)
+        return _of_shards(tree, shards, progress)
     tables = [tree.root / tree.all(name)[0] for name in tree.names() if name.endswith(".csv")]
     if any(map(has_vectors, tables)):
         return load_vectors(path)
@@ -75,15 +74,15 @@ def _column(shard: Path) -> str:
     return next((column for column in PICTURES if column in names), "")
 
 
-def _of_shards(tree: Tree, shards: list[tuple[Path, str]], limit: int, progress: bool) -> Gallery:
+def _of_shards(tree: Tree, shards: list[tuple[Path, str]], progress: bool) -> Gallery:
     key = digest([[tree.shown(shard), shard.stat().st_size, column] for shard, column in shards])
     root = paths.CACHE / "datasets" / f"dsd-{key[:12]}"
     rows: list[dict[str, Any]] = []
     number = 0
     for shard, column in shards:
-        if number >= limit:
+        if number >= R5_ROWS:
             break
-        captions = _captions(shard)[: limit - number]
+        captions = _captions(shard)[: R5_ROWS - number]
         folder = f"{shard.stem}-{len(captions)}"
         if not (root / folder).is_dir():
             _extract(shard, column, len(captions), root / folder, progress)

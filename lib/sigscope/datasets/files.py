@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sigscope.datasets.registry import DATASETS
 from sigscope.gallery.folder import GalleryError, Listing
 from sigscope.gallery.gallery import Gallery
 from sigscope.images.captions import distinct
@@ -65,8 +66,6 @@ class Tree:
 
     def error(self, sentence: str) -> GalleryError:
         """Return an error that says what is wrong, what was expected and where it is to be had."""
-        from sigscope.datasets.load import DATASETS
-
         about = DATASETS[self.dataset]
         return GalleryError(f"{sentence} {about.expects} The data set is at {about.source}.")
 
