@@ -55,10 +55,10 @@ def searcher(
     return ready if effort is None else ready.at(effort)
 
 
-@st.cache_resource(show_spinner="Building the index …", max_entries=64)
+@st.cache_resource(show_spinner="Opening the index …", max_entries=64)
 def _indexed(key: str, model: str, index: str) -> Searcher:
     ready = _exact(key, model)
-    return Searcher(ready.gallery, ready.embeddings, ready.encoder, index)
+    return Searcher(ready.gallery, ready.embeddings, ready.encoder, index, keep_index=True)
 
 
 @st.cache_resource(show_spinner="Loading the model (a few seconds, once) …", max_entries=4)

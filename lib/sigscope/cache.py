@@ -16,6 +16,7 @@ DAY_S = 86_400
 USED = {  # where things lie in the cache, and which file of each is marked
     "agreement": "",
     "embeddings": "manifest.json",
+    "indexes": "index.faiss",
     "inventories": "",
     "maps": "map.json",
     "problems": "",
@@ -38,7 +39,7 @@ def mark_used(file: Path) -> None:
 
 
 def unused(days: float) -> list[Unused]:
-    """Return the embeddings, inventories and lists of problems unused for so many days."""
+    """Return what nobody has used for so many days, in the order of ``USED``."""
     found = []
     for place, marked in USED.items():
         for path in sorted((paths.CACHE / place).glob("*")):

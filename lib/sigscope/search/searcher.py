@@ -31,6 +31,7 @@ from sigscope.search.filters import Choice, Filters, mask
 from sigscope.search.match import Match, Matcher
 from sigscope.search.merging import Merger, by_template
 from sigscope.search.queries import Query, QueryVectors, Results
+from sigscope.search.saved_indexes import open_index
 from sigscope.search.targets import Target
 from sigscope.types import EncoderLike
 
@@ -56,6 +57,8 @@ class Searcher:
         encoder: EncoderLike | Callable[[], EncoderLike],
         index: str | IndexSpec = "flat",
         effort: int | None = None,
+        *,
+        keep_index: bool = False,
     ) -> None:
         """Join a gallery and its embeddings by id.
 
@@ -66,11 +69,15 @@ class Searcher:
                 when the first text or picture is to be encoded.
             index: a name in ``INDEXES``, or a spec, such as that of a recommended index.
             effort: the value of that index's knob; None is its default.
+            keep_index: keep the index in the cache, and take it from there if it is there.
         """
         self.gallery, self.embeddings = gallery, embeddings
         self.index_name, self.effort = find_spec(index)[0], effort
         self._vectors = QueryVectors(gallery.name, embeddings, encoder)
-        self._pictures = Target.pictures(gallery, embeddings, index)
+        self._build = partial(VectorIndex.build, index)
+        if keep_index:
+            self._build = partial(open_index, index, of=gallery.name)
+        self._pictures = Target.pictures(gallery, embeddings, self._build)
         self._captions: Target | None = None
         self.adjustments = Adjustments(gallery, embeddings, self._vectors.texts)
         rows = self._pictures.rows
@@ -89,7 +96,8 @@ class Searcher:
     ) -> "Searcher":
         """Return a searcher of a gallery (or a folder; None is the shipped one) with a model.
 
-        The gallery is embedded now if it is not yet, which may take minutes.
+        The gallery is embedded now if it is not yet, which may take minutes. Embeddings and index
+        are kept in the cache for the next time.
         """
         from sigscope.models.encoder import Encoder
 
@@ -97,7 +105,7 @@ class Searcher:
             gallery = load_gallery(gallery)
         encoder = Encoder.load(model)
         embeddings = open_embeddings(gallery, encoder, progress=progress)
-        return cls(gallery, embeddings, encoder, index, effort)
+        return cls(gallery, embeddings, encoder, index, effort, keep_index=True)
 
     def at(self, effort: int | None) -> "Searcher":
         """Return this searcher with another value of its index's knob; they share everything."""
@@ -279,5 +287,5 @@ class Searcher:
     def _caption_target(self) -> Target:
         with self._lock:
             if self._captions is None:
-                self._captions = Target.captions(self.gallery, self.embeddings, self.index.spec)
+                self._captions = Target.captions(self.gallery, self.embeddings, self._build)
             return self._captions

@@ -5,7 +5,7 @@ gallery by id.
 """
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +14,10 @@ import pandas as pd
 from sigscope.embeddings.embed import Embeddings
 from sigscope.gallery.gallery import Gallery
 from sigscope.indexes.index import VectorIndex
-from sigscope.indexes.specs import IndexSpec
 from sigscope.rerank.corrections import Correction, search_corrected
 from sigscope.search.queries import Results
 
+Build = Callable[[np.ndarray, np.ndarray], VectorIndex]  # from unit rows and their ids
 COLUMNS = pd.Index(["rank", "id", "score", "caption", "category", "path"])
 SHOWN = ["id", "caption", "category", "path"]
 TEXT = pd.StringDtype("python", na_value=np.nan)  # prints as str; quicker to pick a few rows from
@@ -57,15 +57,15 @@ class Target:
     rows: np.ndarray  # (n,) which rows of the embeddings these are
 
     @classmethod
-    def pictures(cls, gallery: Gallery, embeddings: Embeddings, index: str | IndexSpec) -> "Target":
+    def pictures(cls, gallery: Gallery, embeddings: Embeddings, build: Build) -> "Target":
         """Return the pictures that are both in gallery and in embeddings."""
-        return cls._of(gallery, embeddings, embeddings.ids, embeddings.images, None, index)
+        return cls._of(gallery, embeddings, embeddings.ids, embeddings.images, None, build)
 
     @classmethod
-    def captions(cls, gallery: Gallery, embeddings: Embeddings, index: str | IndexSpec) -> "Target":
+    def captions(cls, gallery: Gallery, embeddings: Embeddings, build: Build) -> "Target":
         """Return the captions of items that are both in gallery and in embeddings."""
         ids, texts = embeddings.caption_ids, embeddings.caption_texts
-        return cls._of(gallery, embeddings, ids, embeddings.captions, texts, index)
+        return cls._of(gallery, embeddings, ids, embeddings.captions, texts, build)
 
     @classmethod
     def _of(
@@ -75,7 +75,7 @@ class Target:
         ids: np.ndarray,
         vectors: np.ndarray,
         texts: np.ndarray | None,
-        index: str | IndexSpec,
+        build: Build,
     ) -> "Target":
         rows, items = _joined(ids, gallery.items)
         if rows.size == 0:
@@ -88,7 +88,7 @@ class Target:
             items = items.assign(caption=texts[rows])
         whole = rows.size == len(vectors)
         return cls(
-            index=VectorIndex.build(index, vectors if whole else vectors[rows], ids[rows]),
+            index=build(vectors if whole else vectors[rows], ids[rows]),
             shown={column: items[column].astype(TEXT).array for column in SHOWN},
             labels={name: Labels.of(items[name]) for name in ("category", "split")},
             rows=rows,
