@@ -104,7 +104,7 @@ def test_a_content_column_is_believed_and_only_files_of_equal_size_are_read(tmp_
         (tmp_path / name).write_bytes(b"1234" if name != "d" else b"12345")
     read = []
     monkeypatch.setattr(
-        "sigscope.duplicates.same_files._sha256", lambda file: read.append(file.name) or "x"
+        "sigscope.duplicates.signatures.content_of", lambda file: read.append(file.name) or "x"
     )
     gallery = small_gallery()
     known = hashlib.sha256(b"1234").hexdigest()
@@ -116,7 +116,7 @@ def test_a_content_column_is_believed_and_only_files_of_equal_size_are_read(tmp_
 def test_files_that_cannot_be_hashed_are_the_same_as_no_other(tmp_path, monkeypatch):
     for name in "ab":
         (tmp_path / name).write_bytes(b"1234")
-    monkeypatch.setattr("sigscope.duplicates.same_files._sha256", lambda file: "")
+    monkeypatch.setattr("sigscope.duplicates.signatures.content_of", lambda file: "")
     gallery = small_gallery()
     items = gallery.items.head(2).assign(path=list("ab"))
     files = type(gallery)("files", tmp_path, items, gallery.problems)

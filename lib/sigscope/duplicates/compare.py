@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from sigscope.duplicates.near import CloserLook, likeness
-from sigscope.duplicates.same_files import firsts, measured, pixels
-from sigscope.duplicates.signatures import ahead, candidates, read_signatures
+from sigscope.duplicates.signatures import candidates, firsts, measured, pixels, read_signatures
+from sigscope.images.prefetch import prefetch
 
 Pairs = tuple[np.ndarray, np.ndarray]
 
@@ -35,14 +34,14 @@ class Copies:
         alike: likeness of the two, (n,).
     """
 
-    def __init__(self, files: list[Path], proposed: Pairs, workers: int, progress: bool) -> None:
+    def __init__(self, files: list[Path], proposed: Pairs, progress: bool) -> None:
         """Look through the files; proposed are further pairs to look at, by number."""
-        self.files, self.workers = files, workers
-        self.signatures = read_signatures(files, workers=workers, progress=progress)
+        self.files = files
+        self.signatures = read_signatures(files, progress=progress)
         unread = int((~self.signatures.readable).sum())
         if unread:
             log.warning("%d pictures cannot be read and were compared as files alone", unread)
-        self.look = CloserLook(files, self.signatures.luma, self.signatures.aspect, workers)
+        self.look = CloserLook(files, self.signatures.luma, self.signatures.aspect)
         self._pixels: dict[int, str] = {}
         self.kept, self.alike = self._gathered(self._linked(proposed))
         self.kinds = np.where(self.kept == np.arange(len(files)), 0, KINDS.index("near"))
@@ -116,9 +115,8 @@ class Copies:
     def _shown(self, rows: np.ndarray) -> list[str]:
         """Return the hash of each picture's pixels."""
         new = [row for row in dict.fromkeys(rows.tolist()) if row not in self._pixels]
-        with ThreadPoolExecutor(self.workers) as pool:
-            hashes = ahead(pool, pixels, [self.files[row] for row in new])
-            self._pixels.update(zip(new, hashes, strict=True))
+        hashes = prefetch(pixels, [self.files[row] for row in new])
+        self._pixels.update(zip(new, hashes, strict=True))
         return [self._pixels[row] for row in rows.tolist()]
 
 

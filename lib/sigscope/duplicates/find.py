@@ -12,18 +12,9 @@ import numpy as np
 import pandas as pd
 
 from sigscope.duplicates.compare import KINDS, Copies, close_embeddings
-from sigscope.duplicates.same_files import same_bytes
-from sigscope.duplicates.splits import LeakError, check_splits, crossing
+from sigscope.duplicates.signatures import same_bytes
+from sigscope.duplicates.splits import crossing
 from sigscope.gallery.gallery import Gallery
-
-__all__ = [
-    "LeakError",
-    "check_splits",
-    "find_duplicates",
-    "leaks",
-    "mark_duplicates",
-    "without_duplicates",
-]
 
 COLUMNS = ["id", "kept", "kind", "likeness", "across_splits"]
 
@@ -33,13 +24,12 @@ def find_duplicates(
     embeddings: Any | None = None,
     *,
     near: bool = True,
-    workers: int = 2,
     progress: bool = False,
 ) -> pd.DataFrame:
     """Return the gallery's duplicates, one row for each that need not be kept.
 
     Near duplicates are copies that were resized, recompressed, turned grey or cropped by a few per
-    cent; see `near_duplicates` for what is not one. Pictures that cannot be read are compared as
+    cent; see `duplicates.near` for what is not one. Pictures that cannot be read are compared as
     files alone, and so are plain ones, which may also have the same pixels.
 
     Args:
@@ -48,7 +38,6 @@ def find_duplicates(
             compared as well, which finds larger crops. None does without.
         near: look at pixels too. False reads files of equal size and decodes none, so it finds
             same files only.
-        workers: threads that read and decode.
         progress: show bars on stderr.
 
     Returns:
@@ -59,12 +48,12 @@ def find_duplicates(
     items = gallery.items
     files = [gallery.root / path for path in items["path"]]
     contents = items["content"] if "content" in items else np.full(len(items), "")
-    first = same_bytes(files, list(contents), workers=workers, progress=progress)
+    first = same_bytes(files, list(contents), progress=progress)
     kept, kinds, alike = first, np.zeros(len(items), np.int64), np.ones(len(items))
     if near:
         rows = np.flatnonzero(first == np.arange(len(items)))
         proposed = close_embeddings(items["id"].to_numpy()[rows], embeddings)
-        of_rows = Copies([files[row] for row in rows], proposed, workers, progress)
+        of_rows = Copies([files[row] for row in rows], proposed, progress)
         number = np.searchsorted(rows, first)
         kept = rows[of_rows.kept][number]
         moved = kept != first

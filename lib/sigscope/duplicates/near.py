@@ -14,14 +14,13 @@ series of numbers at 0.79.
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from sigscope.duplicates.alignment import align, blurred, colour_difference, difference, inverse
-from sigscope.duplicates.signatures import ahead
+from sigscope.images.prefetch import prefetch
 from sigscope.images.read import PictureError, open_picture
 
 NEAR = 0.7  # the most that a copy differs by; see `alignment.difference`
@@ -47,14 +46,11 @@ class CloserLook:
         files: of n pictures.
         luma: their signatures, (n, 32, 32).
         aspect: their width / height, (n,).
-        workers: threads.
     """
 
-    def __init__(
-        self, files: Sequence[Path], luma: np.ndarray, aspect: np.ndarray, workers: int = 2
-    ) -> None:
+    def __init__(self, files: Sequence[Path], luma: np.ndarray, aspect: np.ndarray) -> None:
         """Look at nothing yet."""
-        self.files, self.luma, self.aspect, self.workers = files, luma, aspect, workers
+        self.files, self.luma, self.aspect = files, luma, aspect
         self._held: OrderedDict[int, np.ndarray] = OrderedDict()
 
     def differences(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
@@ -63,12 +59,9 @@ class CloserLook:
         near = np.abs(np.log(self.aspect[i] / self.aspect[j])) <= ASPECT
         rows = np.flatnonzero(near)
         chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
-        with ThreadPoolExecutor(self.workers) as pool:
-            glances = list(ahead(pool, lambda rows: self._glance(rows, i[rows], j[rows]), chunks))
-            for chunk in _of_size(glances):
-                pairs, under, over, places = chunk
-                of_under, of_over = (self._close(pool, rows) for rows in (under, over))
-                found[pairs] = _compared(of_under, of_over, places)
+        glances = list(prefetch(lambda rows: self._glance(rows, i[rows], j[rows]), chunks))
+        for pairs, under, over, places in _of_size(glances):
+            found[pairs] = _compared(self._close(under), self._close(over), places)
         return found
 
     def _glance(
@@ -89,10 +82,10 @@ class CloserLook:
         under, over = np.where(turn, j, i), np.where(turn, i, j)
         return pairs[alike], under[alike], over[alike], places[alike]
 
-    def _close(self, pool: ThreadPoolExecutor, rows: np.ndarray) -> np.ndarray:
+    def _close(self, rows: np.ndarray) -> np.ndarray:
         """Return pictures as luma and chroma, float32, (m, 3, SIDE, SIDE)."""
         missing = [row for row in dict.fromkeys(rows.tolist()) if row not in self._held]
-        for row, picture in zip(missing, pool.map(self._opened, missing), strict=True):
+        for row, picture in zip(missing, prefetch(self._opened, missing), strict=True):
             self._held[row] = picture
         pictures = np.stack([self._held[row] for row in rows.tolist()]).astype(np.float32)
         while len(self._held) > HELD:

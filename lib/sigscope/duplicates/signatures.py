@@ -1,12 +1,12 @@
-"""Signatures: the little that is kept of each picture while copies are looked for, 1 KB each.
+"""Signatures: what a hash tells of files and pixels, and 1 KB of each picture for the rest.
 
 A signature is the picture's luma, stretched to 32 x 32. Two signatures that come from copies are
 near each other in their lowest frequencies; a crop moves them a little further, in directions that
 can be told beforehand (the tangents), so these are taken out of the distance.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,9 @@ from scipy.fft import dct
 from tqdm import tqdm
 
 from sigscope.duplicates.alignment import blurred
-from sigscope.images.read import PictureError, open_picture
+from sigscope.files import content_of, sha256
+from sigscope.images.prefetch import prefetch
+from sigscope.images.read import FORMATS, PictureError, open_picture
 
 SIDE, LOWEST = 32, 8
 PLAIN = 3.0  # a standard deviation, of 255 levels, below which a picture has nothing to compare
@@ -45,31 +47,17 @@ class Signatures:
         return self.luma.reshape(len(self.luma), -1).std(axis=1) < PLAIN
 
 
-def read_signatures(
-    files: Sequence[Path], *, workers: int = 2, progress: bool = False
-) -> Signatures:
+def read_signatures(files: Sequence[Path], *, progress: bool = False) -> Signatures:
     """Return the signatures of picture files, decoded in threads."""
     luma = np.zeros((len(files), SIDE, SIDE), np.uint8)
     aspect, reasons = np.ones(len(files)), [""] * len(files)
-    with ThreadPoolExecutor(workers) as pool:
-        read = ahead(pool, _signature, files)
-        for row, found in enumerate(tqdm(read, "looking", len(files), disable=not progress)):
-            if isinstance(found, str):
-                reasons[row] = found
-            else:
-                luma[row], aspect[row] = found
+    read = prefetch(_signature, files)
+    for row, found in enumerate(tqdm(read, "looking", len(files), disable=not progress)):
+        if isinstance(found, str):
+            reasons[row] = found
+        else:
+            luma[row], aspect[row] = found
     return Signatures(luma, aspect, reasons)
-
-
-def ahead(pool: ThreadPoolExecutor, work, things: Iterable) -> Iterator:
-    """Yield work(thing) in order, with some hundred things under way and no more in memory."""
-    waiting = []
-    for thing in things:
-        waiting.append(pool.submit(work, thing))
-        if len(waiting) == 256:
-            yield from (future.result() for future in waiting[:128])
-            del waiting[:128]
-    yield from (future.result() for future in waiting)
 
 
 def candidates(luma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -97,6 +85,53 @@ def candidates(luma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         first.append(i[chosen])
         second.append(j[chosen])
     return np.concatenate(first), np.concatenate(second)
+
+
+def same_bytes(
+    files: Sequence[Path], contents: Sequence[str], *, progress: bool = False
+) -> np.ndarray:
+    """Return for each file the number of the first that has the same bytes, (n,).
+
+    Only files of equal size are read. One that cannot be read is the same as no other.
+
+    Args:
+        files: n paths.
+        contents: the SHA-256 of each where it is known, else "".
+        progress: show a bar on stderr.
+    """
+    sizes = [_size(file) for file in files]
+    count = Counter(sizes)
+    asked = [row for row, size in enumerate(sizes) if size >= 0 and count[size] > 1]
+    known: list[Hashable] = list(range(len(files)))
+    hashes = prefetch(lambda row: contents[row] or content_of(files[row]), asked)
+    bar = tqdm(hashes, "hashing", len(asked), disable=not progress)
+    for row, content in zip(asked, bar, strict=True):
+        known[row] = content or row
+    return firsts(known)
+
+
+def pixels(file: Path) -> str:
+    """Return the SHA-256 of a picture's size and its RGB pixels, or "" when it cannot be read."""
+    try:
+        picture = open_picture(file)
+    except PictureError:
+        return ""
+    return sha256(repr(picture.size).encode() + picture.tobytes())
+
+
+def measured(file: Path) -> tuple[int, int]:
+    """Return how much there is of a picture: its pixels by its header, and its bytes."""
+    try:
+        with Image.open(file, formats=tuple(FORMATS)) as picture:
+            return picture.width * picture.height, _size(file)
+    except Exception:  # a hostile header raises nearly anything; such a picture is never preferred
+        return 0, _size(file)
+
+
+def firsts(keys: Sequence[Hashable]) -> np.ndarray:
+    """Return for each key the number of the first that equals it, (n,)."""
+    seen: dict[Hashable, int] = {}
+    return np.array([seen.setdefault(key, row) for row, key in enumerate(keys)], dtype=np.int64)
 
 
 def _signature(file: Path) -> tuple[np.ndarray, float] | str:
@@ -157,3 +192,10 @@ def _nearest(i: np.ndarray, away: np.ndarray, most: int) -> np.ndarray:
     starts = np.flatnonzero(np.append(True, np.diff(i[order]) > 0)) if len(i) else order
     place = np.arange(len(i)) - np.repeat(starts, np.diff(np.append(starts, len(i))))
     return order[place < most]
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return -1

@@ -56,5 +56,5 @@ def check_splits(gallery: Gallery, split: str | None = None) -> None:
         f"{count} marked duplicate in another split, the first {id!r} ({side}) and "
         f"{twin!r} ({twin_side}); what is learnt on one side is known on the other, so nothing was "
         "evaluated. Give both one split, or leave the copies out with "
-        "`sigscope.duplicates.find.without_duplicates`, and embed the gallery again"
+        "`sigscope.duplicates.without_duplicates`, and embed the gallery again"
     )

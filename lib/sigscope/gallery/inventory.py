@@ -148,7 +148,7 @@ class Look:
         jobs = (self.unread[at : at + AT_ONCE] for at in range(0, len(self.unread), AT_ONCE))
         saved = monotonic()
         with _bar(len(self.unread), progress) as bar:
-            for found in prefetch(self._read, jobs, _workers()):
+            for found in prefetch(self._read, jobs):
                 for row, looked_ns, content, captions, reason in found:
                     self.looked_ns[row], self.content[row] = looked_ns, content
                     self.captions[row] = captions
@@ -228,10 +228,6 @@ def _reason(error: Exception) -> str:
 
 def _digest(place: Path) -> str:
     return hashlib.sha256(os.fsencode(place.resolve())).hexdigest()[:16]
-
-
-def _workers() -> int:
-    return min(8, (os.cpu_count() or 1) + 1)
 
 
 def _bar(total: int, progress: bool) -> tqdm:

@@ -1,13 +1,16 @@
 """Prefetching: files are opened in threads that work ahead of whoever uses them."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from sigscope.types import EncoderLike
 
+WORKERS = min(8, (os.cpu_count() or 1) + 1)  # threads; most of them wait for the disk
 
-def prefetch(work: Callable, jobs: Iterable, workers: int) -> Iterator:
+
+def prefetch(work: Callable, jobs: Iterable, workers: int = WORKERS) -> Iterator:
     """Yield work(job) for each job in order; threads are at most workers + 1 jobs ahead."""
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         waiting: deque = deque()
