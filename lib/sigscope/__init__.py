@@ -4,7 +4,6 @@ They are imported when they are first used, so that `import sigscope` costs next
 """
 
 from importlib import import_module
-from typing import Any
 
 _FACE = {
     "load_gallery": "datasets",
@@ -23,7 +22,7 @@ _FACE = {
 __all__ = sorted(_FACE)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Return a public name from the package that defines it."""
     if name not in _FACE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -35,7 +35,7 @@ def loaded(monkeypatch):
         return made[-1]
 
     monkeypatch.setattr(encoder.Encoder, "load", load)
-    monkeypatch.setattr(embed, "_model_name", lambda: "toy")
+    monkeypatch.setattr(embed, "called", lambda: "toy")
     return made
 
 

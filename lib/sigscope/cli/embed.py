@@ -12,7 +12,7 @@ from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import stored_failures
 from sigscope.files import atomic_write, slug
 from sigscope.gallery.gallery import Gallery
-from sigscope.models import checkpoints
+from sigscope.models.checkpoints import called
 
 
 def make_searchable(named: str | None) -> Iterator[str]:
@@ -27,7 +27,7 @@ def make_searchable(named: str | None) -> Iterator[str]:
         GalleryError, ModelError, StoreError: It cannot be done; the sentence says why.
     """
     gallery = load_gallery(named or None, progress=True)
-    failed = stored_failures(gallery, _model_name())
+    failed = stored_failures(gallery, called())
     if failed is not None:
         n = len(gallery) - len(failed)
         yield f"{gallery.name}: {n:,} pictures are searchable; nothing has changed."
@@ -64,10 +64,3 @@ def write_problems(gallery: Gallery, failed: pd.DataFrame) -> Path | None:
     with atomic_write(file) as part:
         table.to_csv(part, index=False)
     return file
-
-
-def _model_name() -> str:
-    """Return what the encoder will be called, without loading it."""
-    model = checkpoints.named(None)
-    folder = Path(model).expanduser()
-    return folder.resolve().name if folder.is_dir() else str(model)

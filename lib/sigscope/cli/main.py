@@ -1,283 +1,135 @@
-"""The commands behind make: run, explorer, notebooks, report, embed, download, clean."""
+"""The command line: `sigscope`, or `python -m sigscope`."""
 
-import argparse
 import os
-import shutil
+import re
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter, sleep
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
 
 from sigscope import paths
-from sigscope.cli import download, launch
-from sigscope.files import slug
-from sigscope.models import checkpoints
+from sigscope.cli import download, measure, pictures, run, search
 
-INTERRUPTED = 130
-BAR = 24
-
-
-def run(options: argparse.Namespace) -> int:
-    """Start the explorer, execute the notebooks, and go on serving until Ctrl-C.
-
-    With pictures of one's own only the explorer is started: the notebooks are about the gallery
-    that is shipped.
-    """
-    work = _no_notebooks if options.pictures else _notebooks_once
-    if _serves_already(options):
-        return work()
-    with _serving(options.port) as process:
-        status = work()
-        if options.once:
-            launch.check_alive(process, options.port)
-        else:
-            print(f"The explorer keeps serving at {launch.url(options.port)}; Ctrl-C ends it.")
-            _keep(process, options.port)
-    return status
+FAILED, INTERRUPTED = 1, 130
+HELP = (
+    "Find pictures by describing them, and know how far to trust what you find.\n\n"
+    "Without --pictures a command is about the gallery that is shipped, and without --model it "
+    'takes the small model beside it, so each can be tried at once: sigscope search "a red bus"'
+)
+EPILOG = (
+    "Exit status: 0 all went well; 1 it did not, and one sentence on stderr says why and what to "
+    "do; 2 the command was not understood; 130 interrupted.\n\n"
+    "sigscope COMMAND --help has examples, and sigscope --install-completion teaches your shell "
+    "the commands and options."
+)
+START, FIND, OWN, KEEP = "Start", "Find and measure", "Pictures of your own", "House-keeping"
 
 
-def explorer(options: argparse.Namespace) -> int:
-    """Start the explorer and serve until Ctrl-C."""
-    if _serves_already(options):
-        return 0
-    with _serving(options.port) as process:
-        print("Ctrl-C ends it.", flush=True)
-        _keep(process, options.port)
-    return 0
+class Commands(TyperGroup):
+    """The commands; what goes wrong in one is a sentence on stderr and a status, no traceback."""
+
+    def invoke(self, context: Any) -> Any:
+        """Run the command that was given."""
+        try:
+            return super().invoke(context)
+        except (typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except KeyboardInterrupt:
+            print("\nStopped; the same command goes on where it was.", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
+        except (OSError, RuntimeError, ValueError, MemoryError) as error:
+            print(_sentence(error), file=sys.stderr)
+            raise typer.Exit(FAILED) from None
 
 
-def notebooks(options: argparse.Namespace) -> int:
-    """Execute every notebook in place, so that what they print is what is committed."""
-    from sigscope.cli import notebooks as books
-
-    return _execute(books.found(), lambda path, _, tell: books.run_in_place(path, tell))
-
-
-def report(options: argparse.Namespace) -> int:
-    """Write all notebooks as one site of static pages, with their output as last executed."""
+def report(
+    into: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where to. Left out: report in the cache.")
+    ] = None,
+) -> None:
+    """Write all notebooks, as last executed, and the API as one site of static pages."""
     from sigscope.cli.site import write_site
 
-    first = write_site(Path(options.into), progress=True)
+    first = write_site(into and into.expanduser(), progress=True)
     print(f"Open {os.path.relpath(first)} in a browser.")
-    return 0
 
 
-def embed(options: argparse.Namespace) -> int:
-    """Make the gallery searchable: its embeddings are there when this ends."""
-    from sigscope.cli.embed import make_searchable
-
-    for sentence in make_searchable(os.environ.get("SIGSCOPE_GALLERY")):
-        print(sentence, flush=True)
-    return 0
-
-
-def clean(options: argparse.Namespace) -> int:
-    """Remove embeddings and inventories from the cache that nobody has used for long."""
+def clean(
+    days: Annotated[float, typer.Option(min=0, help="Unused for longer than this.")] = 30,
+) -> None:
+    """Remove from the cache what nobody has used for long; all of it can be computed again."""
     from sigscope import cache
 
-    found = cache.unused(options.days)
+    found = cache.unused(days)
     for thing in found:
         cache.remove(thing)
         print(f"{os.path.relpath(thing.path)}: {thing.size / 1e6:,.1f} MB, {thing.days:.0f} days.")
     freed = sum(thing.size for thing in found) / 1e6
-    print(f"{len(found)} unused for over {options.days:g} days were removed, {freed:,.1f} MB.")
-    return 0
+    print(f"{len(found)} unused for over {days:g} days were removed, {freed:,.1f} MB.")
 
 
-@contextmanager
-def _serving(port: int) -> Iterator[subprocess.Popen]:
-    """Serve the explorer for as long as the block lasts, once its gallery is searchable."""
-    launch.check_port(port)
-    start = perf_counter()
-    _make_searchable()
-    with launch.explorer(port) as process:
-        launch.wait(process, port)
-        seconds = perf_counter() - start
-        print(f"The explorer is at {launch.url(port)} (after {seconds:.0f} s).", flush=True)
-        yield process
+app = typer.Typer(
+    name="sigscope",
+    cls=Commands,
+    help=HELP,
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+)
+app.command(rich_help_panel=START, epilog=run.EPILOG)(run.run)
+app.command(rich_help_panel=START)(run.explorer)
+app.command(rich_help_panel=START)(run.notebooks)
+app.command(rich_help_panel=FIND, epilog=search.EPILOG)(search.search)
+app.command(rich_help_panel=FIND, epilog=measure.EVALUATE)(measure.evaluate)
+app.command(rich_help_panel=FIND, epilog=measure.RECOMMEND)(measure.recommend)
+app.command("map", rich_help_panel=FIND, epilog=pictures.MAP)(pictures.map_of)
+app.command(rich_help_panel=OWN)(pictures.embed)
+app.command(rich_help_panel=OWN, epilog=pictures.DUPLICATES)(pictures.duplicates)
+app.command(rich_help_panel=OWN, epilog=download.EPILOG)(download.download)
+app.command(rich_help_panel=KEEP)(report)
+app.command(rich_help_panel=KEEP)(clean)
 
 
-def _serves_already(options: argparse.Namespace) -> bool:
-    """Return whether the explorer of this checkout shows the same pictures there already."""
-    port = options.port
-    if not launch.is_ours(port):
-        return False
-    if not launch.is_showing(port):
-        raise launch.LaunchError(
-            f"The explorer at {launch.url(port)} shows other pictures; end it with Ctrl-C where it "
-            f"runs, or choose another port, as in PORT={launch.free_port(port + 1)}."
-        )
-    print(f"The explorer of this checkout serves at {launch.url(port)} already.")
-    if options.pictures:
-        print("Pictures added or changed since are found once it is started again.")
-    return True
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"sigscope {version('sigscope')}")
+        raise typer.Exit
 
 
-def _make_searchable() -> None:
-    """Embed the gallery first, in a process of its own, so far as it is not embedded yet.
-
-    For the shipped gallery a look at names will do: the explorer checks what it loads, and embeds
-    again what is stale.
-    """
-    if not os.environ.get("SIGSCOPE_GALLERY"):
-        model = checkpoints.named(None)
-        model = Path(model).resolve().name if Path(model).is_dir() else str(model)
-        name = slug(f"{paths.GALLERY.name}-{model}")
-        stores = [paths.SHIPPED / name, *(paths.CACHE / "embeddings").glob(f"{name}-*")]
-        if any((store / "manifest.json").exists() for store in stores):
-            return
-    status = subprocess.call([sys.executable, "-m", "sigscope", "embed"])
-    if status:  # it has said why
-        raise SystemExit(status)
-
-
-def _keep(process: subprocess.Popen, port: int) -> None:
-    """Serve until Ctrl-C."""
-    sys.stdout.flush()
-    try:
-        while True:
-            launch.check_alive(process, port)
-            sleep(0.5)
-    except KeyboardInterrupt:
-        print("\nThe explorer has stopped.")
-
-
-def _notebooks_once() -> int:
-    """Execute the notebooks that have changed into the cache; the committed ones stay as they are.
-
-    Returns:
-        The exit status: 0 when all went well.
-    """
-    from sigscope.cli import notebooks as books
-
-    into = paths.CACHE / "notebooks"
-    status = _execute(books.found(), lambda *job: books.run_once(job[0], into, *job[1:]))
-    if books.found():
-        print(f"Their output is in {os.path.relpath(into)}.", flush=True)
-    return status
-
-
-def _no_notebooks() -> int:
-    print("The notebooks are about the shipped gallery; 'make run' without PICTURES runs them.")
-    return 0
-
-
-def _execute(listed: list[Path], one: Callable) -> int:
-    """Execute notebooks one by one with visible progress, the next one even if one fails."""
-    from sigscope.cli import notebooks as books
-
-    if not listed:
-        print("There are no notebooks to run.")
-    failures = 0
-    for path, key in zip(listed, books.keys(listed), strict=True):
-        outcome = one(path, key, _tell)
-        failures += bool(outcome.error)
-        _tell_end(outcome)
-    if failures:
-        print(f"{failures} of {len(listed)} notebooks stopped; see above.", file=sys.stderr)
-    return int(failures > 0)
-
-
-def _tell(name: str, done: int, total: int, seconds: float) -> None:
-    """Redraw one notebook's bar on a terminal; elsewhere say only that it begins."""
-    if sys.stdout.isatty():
-        full = BAR * done // max(total, 1)
-        bar = "█" * full + "░" * (BAR - full)
-        line = f"{name}  {bar}  {done}/{total} cells, {seconds:.0f} s"
-        width = shutil.get_terminal_size().columns - 1
-        print(f"\r\033[K{line[:width]}", end="", flush=True)
-    elif seconds < 0.1:
-        print(f"{name}: {total} cells ...", flush=True)
-
-
-def _tell_end(outcome) -> None:
-    if sys.stdout.isatty():
-        print("\r\033[K", end="")
-    if outcome.error:
-        print(outcome.error, flush=True)
-    elif outcome.was_done:
-        print(f"{outcome.name}: nothing has changed since it was run.", flush=True)
-    else:
-        print(f"{outcome.name}: {outcome.cells} cells in {outcome.seconds:.0f} s.", flush=True)
-
-
-def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m sigscope", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="command")
-    for command, add_arguments in COMMANDS.items():
-        words = command.__doc__.splitlines()[0]
-        one = commands.add_parser(command.__name__, help=words, description=words)
-        one.set_defaults(command=command)
-        add_arguments(one)
-    return parser.parse_args(arguments)
-
-
-def _run_arguments(parser: argparse.ArgumentParser) -> None:
-    _explorer_arguments(parser)
-    parser.add_argument("--once", action="store_true", help="end once the notebooks have run")
-
-
-def _report_arguments(parser: argparse.ArgumentParser) -> None:
-    into = paths.CACHE / "report"
-    parser.add_argument("--into", default=into, help="the folder to write to (data/cache/report)")
-
-
-def _explorer_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", default="8501", help="where to serve (8501)")
-    _pictures_argument(parser)
-
-
-def _pictures_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--pictures",
-        default="",
-        metavar="FOLDER",
-        help="show these: a folder, a zip, a table, or name:/path for a data set; none is changed",
-    )
-
-
-def _clean_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--days", type=float, default=30, help="unused for longer than this (30)")
-
-
-COMMANDS: dict[Callable[[argparse.Namespace], int], Callable] = {  # -> what adds its options
-    run: _run_arguments,
-    explorer: _explorer_arguments,
-    notebooks: lambda parser: None,
-    report: _report_arguments,
-    embed: _pictures_argument,
-    download.download: download.add_arguments,
-    clean: _clean_arguments,
-}
+@app.callback()
+def before(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Say which it is."),
+    ] = False,
+) -> None:
+    """Prepare the process for any command."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave the cores alone
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _sentence(error: Exception) -> str:
     """Return what went wrong as a sentence, for an error whose message is not one already."""
     if isinstance(error, OSError) and error.errno is not None:
         return f"{error.strerror}: {error.filename or paths.ROOT}; make room or change its rights."
-    return str(error)
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for this; close other programs or take fewer pictures."
+    return re.sub(r"\s*\n\s*", " ", str(error))
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave the cores alone
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    options = _options(arguments)
     try:
-        if "port" in options:
-            options.port = launch.port_from(options.port)
-        if getattr(options, "pictures", ""):
-            os.environ["SIGSCOPE_GALLERY"] = options.pictures
-        return options.command(options)
-    except KeyboardInterrupt:
-        print("\nStopped; the same command goes on where it was.", file=sys.stderr)
-        return INTERRUPTED
-    except (OSError, RuntimeError, ValueError) as error:  # ours are sentences already
-        print(_sentence(error), file=sys.stderr)
-        return 1
+        app(args=arguments, prog_name="sigscope")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else FAILED
+    return 0
 
 
 if __name__ == "__main__":

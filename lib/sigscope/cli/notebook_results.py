@@ -17,7 +17,7 @@ SOLUTION = "## Exercise"  # what comes after is the reader's
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class NotebookResult:
     """One table or figure.
 
     Attributes:
@@ -50,7 +50,7 @@ class Notebook:
     title: str
     promise: str
     learned: str
-    results: list[Result] = field(default_factory=list)
+    results: list[NotebookResult] = field(default_factory=list)
 
 
 def executed() -> list[Path]:
@@ -71,7 +71,7 @@ def read_notebook(path: Path) -> Notebook:
     )  # fmt: skip
 
 
-def _results(cells: list[nbformat.NotebookNode]) -> Iterator[Result]:
+def _results(cells: list[nbformat.NotebookNode]) -> Iterator[NotebookResult]:
     heading = before = ""
     for cell in cells:
         if cell.cell_type == "markdown":
@@ -87,11 +87,11 @@ def _results(cells: list[nbformat.NotebookNode]) -> Iterator[Result]:
             alt = next((about[kind]["alt"] for kind in about if "alt" in about[kind]), "")
             if PLOTLY in data:
                 figure = {name: data[PLOTLY][name] for name in ("data", "layout")}
-                yield Result(heading, before, figure=figure, png=drawn, alt=alt)
+                yield NotebookResult(heading, before, figure=figure, png=drawn, alt=alt)
             elif "<table" in data.get("text/html", ""):
-                yield Result(heading, before, html=data["text/html"])
+                yield NotebookResult(heading, before, html=data["text/html"])
             elif drawn:
-                yield Result(heading, before, png=drawn, alt=alt)
+                yield NotebookResult(heading, before, png=drawn, alt=alt)
 
 
 def _bytes(data: dict) -> bytes:

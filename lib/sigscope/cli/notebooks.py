@@ -1,7 +1,7 @@
 """Notebooks executed in order, each in a fresh kernel, and only when something has changed.
 
 What a notebook's outcome depends on is one hash: its own cells, the code of the notebooks before
-it (they hand over through files), the package, the gallery, the model and the pinned versions.
+it (they hand over through files), the package, the gallery, the model and what is installed.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import distributions
 from pathlib import Path
 from time import perf_counter
 
@@ -26,13 +27,12 @@ from sigscope.models import checkpoints
 
 CELL_S = 600  # how long one cell may take
 TICK_S = 0.2
-NOT_READ_BY_NOTEBOOKS = {"__main__.py", "main.py", "install.py", "launch.py", "notebooks.py"}
 
 Tell = Callable[[str, int, int, float], None]  # name, cells done, cells in all, seconds
 
 
 @dataclass(frozen=True)
-class Outcome:
+class NotebookOutcome:
     """What became of one notebook; error is a sentence, or nothing when all went well."""
 
     name: str
@@ -40,6 +40,14 @@ class Outcome:
     seconds: float
     error: str = ""
     was_done: bool = False
+
+    def sentence(self) -> str:
+        """Return it in words."""
+        if self.error:
+            return self.error
+        if self.was_done:
+            return f"{self.name}: nothing has changed since it was run."
+        return f"{self.name}: {self.cells} cells in {self.seconds:.0f} s."
 
 
 def found(folder: Path = paths.NOTEBOOKS) -> list[Path]:
@@ -58,11 +66,13 @@ def keys(notebooks: Iterable[Path]) -> list[str]:
     return found_keys
 
 
-def run_once(path: Path, into: Path, key: str, tell: Tell) -> Outcome:
+def run_once(path: Path, into: Path, key: str, tell: Tell) -> NotebookOutcome:
     """Execute a notebook into a folder, unless what lies there was made under the same key."""
     executed, stamp = into / path.name, into / f"{path.stem}.json"
     if executed.exists() and _key_in(stamp) == key:
-        return Outcome(path.name, len(_code(nbformat.read(executed, 4))), 0.0, was_done=True)
+        return NotebookOutcome(
+            path.name, len(_code(nbformat.read(executed, 4))), 0.0, was_done=True
+        )
     stamp.unlink(missing_ok=True)
     notebook = nbformat.read(path, as_version=4)
     outcome = execute(notebook, path, tell)
@@ -72,7 +82,7 @@ def run_once(path: Path, into: Path, key: str, tell: Tell) -> Outcome:
     return outcome
 
 
-def run_in_place(path: Path, tell: Tell) -> Outcome:
+def run_in_place(path: Path, tell: Tell) -> NotebookOutcome:
     """Execute a notebook and keep its output in it; one that fails stays as it was."""
     notebook = nbformat.read(path, as_version=4)
     outcome = execute(notebook, path, tell)
@@ -81,7 +91,7 @@ def run_in_place(path: Path, tell: Tell) -> Outcome:
     return outcome
 
 
-def execute(notebook: nbformat.NotebookNode, path: Path, tell: Tell) -> Outcome:
+def execute(notebook: nbformat.NotebookNode, path: Path, tell: Tell) -> NotebookOutcome:
     """Execute notebook, which is changed in place, from the folder of path."""
     client = NotebookClient(
         notebook,
@@ -103,7 +113,7 @@ def execute(notebook: nbformat.NotebookNode, path: Path, tell: Tell) -> Outcome:
         worker.join(10)
         raise
     error = f"{path.name} stopped {problem[0]}" if problem[0] else ""
-    return Outcome(path.name, total, perf_counter() - start, error)
+    return NotebookOutcome(path.name, total, perf_counter() - start, error)
 
 
 def _problem(client: NotebookClient) -> str:
@@ -165,12 +175,14 @@ def _key_in(stamp: Path) -> str:
 
 def _surroundings() -> str:
     """Return one hash for all that every notebook reads, other than the one before it."""
-    package = sorted(Path(__file__).parents[1].rglob("*.py"))
-    read = [path for path in package if path.name not in NOT_READ_BY_NOTEBOOKS]
-    read += [paths.ROOT / "pyproject.toml", *sorted(paths.GALLERY.glob("metadata.*"))]
+    package = Path(__file__).parents[1]
+    read = [path for path in sorted(package.glob("*/*.py")) if path.parent.name != "cli"]
+    read += [package / "cli" / "embed.py", *sorted(paths.GALLERY.glob("metadata.*"))]
     model = checkpoints.named(None)
     read += sorted(Path(model).glob("*.*")) if Path(model).is_dir() else []
-    return _digest(sys.version, str(model), *(f"{path.name} {sha256(path)}" for path in read))
+    installed = sorted(f"{one.name} {one.version}" for one in distributions())
+    files = (f"{path.name} {sha256(path)}" for path in read)
+    return _digest(sys.version, str(model), *installed, *files)
 
 
 def _digest(*parts: str) -> str:

@@ -21,7 +21,6 @@ from sigscope.cli.notebook_results import Notebook, executed, read_notebook
 from sigscope.figures.stills import CONFIG, PLOTLY
 from sigscope.files import atomic_write
 
-SITE = paths.CACHE / "report"
 SCRIPT, STYLES = "plotly.min.js", "report.css"
 PAGE = """<!doctype html>
 <html lang="en">
@@ -41,14 +40,16 @@ PAGE = """<!doctype html>
 """
 
 
-def write_site(folder: Path = SITE, *, progress: bool = False) -> Path:
+def write_site(folder: Path | None = None, *, progress: bool = False) -> Path:
     """Write every notebook, as last executed, into folder; return its first page.
 
     Args:
-        folder: where to; made if need be, and pages of an earlier report are replaced.
+        folder: where to; made if need be, and pages of an earlier report are replaced. None is
+            the cache.
         progress: show a bar on stderr.
     """
     books = [read_notebook(path) for path in executed()]
+    folder = folder or paths.CACHE / "report"
     folder.mkdir(parents=True, exist_ok=True)
     _copy_beside(folder)
     bar = tqdm(books, disable=not progress, file=sys.stderr, unit="notebook", desc="Report")

@@ -29,6 +29,13 @@ def named(model: str | Path | None) -> str | Path:
     return paths.MINI if model == paths.MINI.name and not Path(model).is_dir() else model
 
 
+def called(model: str | Path | None = None) -> str:
+    """Return what the encoder of a model is called, without loading it: a folder's last part."""
+    given = named(model)
+    folder = Path(given).expanduser()
+    return folder.resolve().name if folder.is_dir() else str(given)
+
+
 def locate(model: str | Path, towers: tuple[str, ...]) -> Path:
     """Return the folder with model's files: the folder given, or the hub's, downloaded if need be.
 

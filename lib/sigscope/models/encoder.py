@@ -93,7 +93,7 @@ class Encoder:
         if prepare and device == "cpu" and has_convolutions(network):
             network = shortcuts.folded(network, prepare(agreement.pictures()))
         return cls(
-            model=folder.name if Path(given).expanduser().is_dir() else str(given),
+            model=checkpoints.called(given),
             family=family,
             dimension=_dimension(config),
             device=device,

@@ -1,0 +1,95 @@
+"""The commands that measure: `evaluate` a gallery as the reports do, `recommend` an index."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from sigscope.cli.options import AsJson, Model, Pictures
+from sigscope.cli.output import print_json, print_table, waiting
+
+EVALUATE = """Examples:
+
+    sigscope evaluate
+    sigscope evaluate coco:~/coco --protocol captions
+    sigscope evaluate oxford5k:~/oxford --json
+
+captions: the recalls of reports R1 and R4.
+classes: R2's mean average precision with class names and pictures as queries.
+landmarks: R2's Oxford5k and Paris6k.
+
+A report and we are comparable as far as the column depends_on says, in a pipe and in JSON.
+"""
+RECOMMEND = """Examples:
+
+    sigscope recommend
+    sigscope recommend --recall 0.9 --memory 64
+    sigscope recommend --pictures ~/Photos --latency 1 --json
+
+Candidates are tried on samples; queries that nothing was tuned on have the last word.
+"""
+
+
+def evaluate(
+    dataset: Annotated[
+        str,
+        typer.Argument(help="What --pictures takes elsewhere. Left out: the shipped gallery."),
+    ] = "",
+    protocol: Annotated[
+        Literal["captions", "classes", "landmarks"] | None,
+        typer.Option(help="Whose figures to set beside ours. Left out: what fits the data."),
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="Whose captions or pictures are the queries.")
+    ] = "test",
+    model: Model = "",
+    as_json: AsJson = False,
+) -> None:
+    """Print a report's figures beside those of a gallery and model, with 95 % intervals."""
+    from sigscope.datasets.load import load_gallery
+    from sigscope.embeddings.embed import open_embeddings
+    from sigscope.models.encoder import Encoder
+    from sigscope.protocols.run import default_protocol, run_protocol
+
+    gallery = load_gallery(dataset or None, progress=True)
+    encoder = Encoder.load()
+    embeddings = open_embeddings(gallery, encoder, progress=True)
+    name = protocol or default_protocol(gallery)
+    with waiting(f"Asking {gallery.name} as protocol {name} does ..."):
+        table = run_protocol(name, gallery, embeddings, encoder, split=split)
+    print_table(table, as_json=as_json, columns=[n for n in table if n != "depends_on"])
+
+
+def recommend(
+    pictures: Pictures = "",
+    recall: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the exact neighbours to find.")
+    ] = 0.95,
+    memory: Annotated[
+        float | None, typer.Option(metavar="BYTES", help="At most so many bytes a vector.")
+    ] = None,
+    latency: Annotated[
+        float | None, typer.Option(metavar="MS", help="At most so many ms a query (median).")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Neighbours asked for.")] = 10,
+    model: Model = "",
+    as_json: AsJson = False,
+) -> None:
+    """Recommend the fastest index that keeps a budget for a gallery's own vectors."""
+    from sigscope.ann.recommend import recommend as choose
+    from sigscope.datasets.load import load_gallery
+    from sigscope.embeddings.embed import open_embeddings
+    from sigscope.models.encoder import Encoder
+
+    gallery = load_gallery(pictures or None, progress=True)
+    embeddings = open_embeddings(gallery, Encoder.load(), progress=True)
+    asked = {"text": embeddings.captions, "image": embeddings.images}
+    asked = {kind: vectors for kind, vectors in asked.items() if len(vectors) >= 40}
+    advice = choose(
+        embeddings.images, asked, recall=recall, memory=memory, latency=latency, k=k, progress=True
+    )
+    if as_json:
+        found = {"name": advice.name, "effort": advice.effort, "met": advice.met}
+        print_json(found | {"reason": advice.reason})
+        return
+    print_table(advice.table)
+    print(advice.reason)

@@ -1,0 +1,43 @@
+"""Options that several commands have; they hold for the processes that are started as well."""
+
+import os
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+
+def _also_as(variable: str) -> Callable[[str], str]:
+    """Return what puts an option's value into the environment, which all that is started has."""
+
+    def remember(value: str) -> str:
+        if value:
+            os.environ[variable] = value
+        return value
+
+    return remember
+
+
+Pictures = Annotated[
+    str,
+    typer.Option(
+        metavar="WHERE",
+        envvar="SIGSCOPE_GALLERY",
+        callback=_also_as("SIGSCOPE_GALLERY"),
+        help="A folder, a zip, a table, or name:/path for a data set, as in coco:~/coco. Nothing "
+        "in it is changed. Left out: the shipped gallery.",
+    ),
+]
+Model = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        envvar="SIGSCOPE_MODEL",
+        callback=_also_as("SIGSCOPE_MODEL"),
+        help="A SigLIP, SigLIP 2 or CLIP: a folder, or its name on the hub. Left out: the shipped "
+        "siglit-mini.",
+    ),
+]
+Port = Annotated[str, typer.Option(help="Where to serve.")]
+Results = Annotated[int, typer.Option("-k", min=1, help="How many.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -1,0 +1,203 @@
+"""The command line: what it prints to whom, its statuses, and that trouble is one sentence."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from toy import ToyEncoder, write_gallery
+
+from sigscope import paths
+from sigscope.cli import main as commands
+from sigscope.cli import output
+from sigscope.models import checkpoints, encoder
+
+STARTING = {"run", "explorer", "notebooks"}
+FINDING = {"search", "evaluate", "recommend", "map"}
+NAMES = STARTING | FINDING | {"embed", "duplicates", "download", "report", "clean"}
+
+
+@pytest.fixture(autouse=True)
+def _own_homes(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(paths, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setenv("SIGSCOPE_GALLERY", "")  # so that what a command sets is put back
+    monkeypatch.setenv("SIGSCOPE_MODEL", "")
+
+
+@pytest.fixture
+def towers(monkeypatch):
+    """The towers that were loaded, one entry a load; what is loaded is a toy."""
+    loaded = []
+
+    def load(model=None, *, towers=("text", "image"), **_):
+        loaded.append(tuple(towers))
+        return ToyEncoder()
+
+    monkeypatch.setattr(encoder.Encoder, "load", load)
+    monkeypatch.setattr(checkpoints, "called", lambda model=None: ToyEncoder().model)
+    return loaded
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write_gallery(tmp_path / "My Photos", 12)
+
+
+def said(capsys) -> str:
+    """Return what was printed on stderr, which must be one sentence."""
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1 and "Traceback" not in text
+    return text
+
+
+def modules_after(statement: str) -> set[str]:
+    """Return the modules that a new process has imported after a statement."""
+    code = f"{statement}\nimport sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_every_command_is_listed_and_has_help_with_what_it_takes(capsys):
+    assert commands.main(["--help"]) == 0
+    listed = capsys.readouterr().out
+    for name in sorted(NAMES):
+        assert re.search(rf"^│ {name} ", listed, re.M)
+        assert commands.main([name, "--help"]) == 0
+        assert f"sigscope {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["run", "search", "evaluate", "recommend", "map", "duplicates"])
+def test_help_teaches_by_examples_that_are_understood(name, capsys):
+    commands.main([name, "--help"])
+    examples = re.findall(rf"^ +sigscope {name}\b.*", capsys.readouterr().out, re.M)
+    assert len(examples) >= 2
+    options = {word for line in examples for word in re.findall(r" (--[a-z-]+)", line)}
+    commands.main([name, "--help"])
+    help_text = capsys.readouterr().out.split("Examples:")[0]
+    assert all(option in help_text for option in options)
+
+
+@pytest.mark.parametrize(
+    "words", [["sing"], ["search", "cat", "--frames"], ["search"], ["search", "cat", "-k", "0"]]
+)
+def test_what_is_not_understood_ends_with_status_2(words, capsys):
+    assert commands.main(words) == 2
+    printed = capsys.readouterr()
+    assert "Usage: sigscope" in printed.err and not printed.out
+
+
+def test_trouble_is_one_sentence_and_status_1(capsys):
+    assert commands.main(["search", "cat", "--pictures", "/nowhere"]) == 1
+    assert "There is no folder /nowhere" in said(capsys)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (KeyboardInterrupt(), 130, "goes on where it was"),
+        (MemoryError(), 1, "not enough memory"),
+        (RuntimeError("the engine\n  has stopped"), 1, "the engine has stopped"),
+        (PermissionError(13, "Permission denied", "vectors"), 1, "Permission denied: vectors"),
+    ],
+)
+def test_whatever_stops_a_command_is_told_with_its_status(
+    error, status, words, monkeypatch, capsys
+):
+    def stop(*_):
+        raise error
+
+    monkeypatch.setattr("sigscope.cache.unused", stop)
+    assert commands.main(["clean"]) == status
+    assert words in capsys.readouterr().err
+
+
+def test_version_is_said(capsys):
+    assert commands.main(["--version"]) == 0
+    assert re.fullmatch(r"sigscope \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+def test_words_find_pictures_with_the_text_tower_alone_once_they_are_embedded(towers, root, capsys):
+    words = ["search", "red", "--pictures", str(root), "-k", "3"]
+    assert commands.main([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row["rank"] for row in found] == [1, 2, 3]
+    assert "red" in found[0]["caption"] and os.path.isfile(found[0]["path"])
+    assert towers == [("text", "image")]
+    assert commands.main(words) == 0
+    assert towers[1:] == [("text",)]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split("\t")[:3] == ["rank", "id", "score"]
+    assert [line.split("\t")[1] for line in lines[1:]] == [row["id"] for row in found]
+
+
+def test_a_picture_finds_itself_and_less_like_puts_its_own_kind_down(towers, root, capsys):
+    picture = next(root.rglob("*red*.png"))
+    words = ["search", "--picture", str(picture), "--pictures", str(root), "--json"]
+    assert commands.main(words) == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert plain[0]["path"] == str(picture)
+    assert commands.main([*words, "--less-like", "red"]) == 0
+    assert json.loads(capsys.readouterr().out) != plain
+
+
+def test_duplicates_are_listed_and_may_be_told_by_the_status(root, capsys):
+    words = ["duplicates", "--pictures", str(root), "--same-files", "--json", "--exit-code"]
+    first, second, *_ = sorted(root.rglob("*.png"))
+    second.write_bytes(first.read_bytes())
+    assert commands.main(words) == 3
+    found = json.loads(capsys.readouterr().out)
+    assert {found[0]["id"], found[0]["kept"]} == {first.name, second.name}
+    second.unlink()
+    metadata = root / "metadata.jsonl"
+    lines = [line for line in metadata.read_text().splitlines() if second.name not in line]
+    metadata.write_text("\n".join(lines) + "\n")
+    assert commands.main(words) == 0
+
+
+def test_table_is_drawn_on_a_terminal_with_the_columns_there_is_room_for(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    table = pd.DataFrame({"name": ["a [b]"], "score": [0.12345], "x": [np.nan], "long": ["words"]})
+    output.print_table(table, columns=("name", "score", "x"), digits={"score": ".3f"})
+    drawn = capsys.readouterr().out
+    assert "a [b]" in drawn and "0.123 " in drawn and "nan" not in drawn and "words" not in drawn
+
+
+def test_json_of_what_is_not_known_is_null_and_text_stays_text(capsys):
+    output.print_table(pd.DataFrame({"x": [np.nan], "name": ["é/ü"]}), as_json=True)
+    text = capsys.readouterr().out
+    assert json.loads(text) == [{"x": None, "name": "é/ü"}] and "é/ü" in text
+
+
+HEAVY = {"torch", "faiss", "transformers", "pandas", "numpy", "scipy", "sklearn", "plotly", "numba"}
+
+
+def test_import_of_the_package_brings_nothing_heavy():
+    modules = modules_after("import sigscope; dir(sigscope)")
+    assert not modules & HEAVY and len(modules) < 120
+
+
+@pytest.mark.parametrize("statement", ["import sigscope.cli", "import sigscope.cli.main"])
+def test_command_line_starts_with_nothing_heavy(statement):
+    assert not modules_after(statement) & (HEAVY | {"nbformat", "httpx", "pyarrow"})
+
+
+def test_names_of_the_package_are_twelve_and_come_from_faces():
+    import sigscope
+
+    assert len(sigscope.__all__) == 12 and dir(sigscope) == sigscope.__all__
+    assert all(getattr(sigscope, name).__doc__ for name in sigscope.__all__ if name != "INDEXES")
+
+
+def test_shell_completion_knows_commands_and_options():
+    environment = {**os.environ, "_SIGSCOPE_COMPLETE": "complete_bash", "COMP_CWORD": "1"}
+    for words, wanted in (("sigscope se", "search"), ("sigscope recommend --rec", "--recall")):
+        environment |= {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+        done = subprocess.run(
+            [sys.executable, "-m", "sigscope"], env=environment, capture_output=True, text=True
+        )
+        assert wanted in done.stdout.split()
