@@ -67,6 +67,8 @@ if compared.is_measured() or st.button(
         f"{table['threads'].max()} thread. Up and to the left is better; the grey line joins what "
         "nothing beats in both. Notebooks 4 and 5 explain it."
     )
+    for reason in table.loc[table["note"] != "", "note"].unique():
+        st.caption(reason)
     with st.expander("The table"):
         st.dataframe(table, hide_index=True)
 st.caption(resources.facts())

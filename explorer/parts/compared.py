@@ -63,7 +63,7 @@ def contender(number: int, start: str) -> Contender:
     if len(models) > 1:
         model = st.selectbox("Model", models, key=f"model {number}", format_func=_short,
                              persist_state="session")  # fmt: skip
-    names = list(INDEXES)
+    names = settings.indexes()
     index = st.selectbox("Index", names, names.index(start), key=f"index {number}",
                          format_func=lambda name: INDEXES[name].label,
                          persist_state="session")  # fmt: skip

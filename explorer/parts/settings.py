@@ -10,10 +10,12 @@ import resources
 import streamlit as st
 
 from sigscope import INDEXES, Searcher
+from sigscope.indexes import fitting
 
 MOST = 0.3  # in units of cosine
 WAYS = {"vectors": "add their vectors", "sentence": "one sentence (R2)"}
 BOUND = {"bind": "query-params"}
+WIDEST = 1152  # dimensions that a model may have; the widest SigLIP has as many
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,16 @@ def chosen() -> Settings:
     )  # fmt: skip
 
 
+def indexes() -> list[str]:
+    """The indexes that can be built over the visitor's gallery, whichever model is loaded."""
+    return list(fitting(len(resources.gallery()), WIDEST))
+
+
 def index_choice(key: str, label: str = "Index") -> str:
     """Show the indexes there are, and return the chosen one's name."""
     return st.selectbox(
         label,
-        list(INDEXES),
+        indexes(),
         key=key,
         format_func=lambda name: INDEXES[name].label,
         help="Flat compares with every picture. The others look at fewer, or at shorter codes: "

@@ -218,3 +218,12 @@ def test_report_can_leave_figures_out():
     app.selectbox(key="notebook").set_value("06-evaluate-retrieval").run()
     app.get("button_group")[0].set_value(["Tables"]).run()
     assert not app.exception and not app.get("plotly_chart") and app.dataframe
+
+
+def test_a_small_gallery_is_not_offered_an_index_that_needs_more_pictures(monkeypatch):
+    import resources
+    from parts import settings
+
+    for n, offered in ((300, False), (3905, True)):
+        monkeypatch.setattr(resources, "gallery", lambda n=n: range(n))
+        assert ("opq" in settings.indexes()) is offered and "flat" in settings.indexes()

@@ -7,7 +7,7 @@ from sigscope.indexes.exact import (
     neighbour_recall,
 )
 from sigscope.indexes.index import VectorIndex
-from sigscope.indexes.specs import INDEXES, IndexSpec, cells
+from sigscope.indexes.specs import INDEXES, IndexSpec, cells, fitting
 
 __all__ = [
     "INDEXES",
@@ -16,6 +16,7 @@ __all__ = [
     "cells",
     "cosines_float64",
     "exact_neighbours",
+    "fitting",
     "nearest",
     "neighbour_recall",
 ]

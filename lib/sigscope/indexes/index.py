@@ -55,9 +55,14 @@ class VectorIndex:
             name: a name in ``INDEXES``, or a spec of your own.
             xb: unit rows, float32, shape (n, d).
             ids: n of them.
+
+        Raises:
+            ValueError: The rows are no unit rows, or there are too few of them for this index.
         """
         name, spec = find_spec(name)
         check_rows(xb, ids)
+        if problem := spec.problem(*xb.shape):
+            raise ValueError(f"index {name!r} cannot be built here: {problem}")
         xb = np.ascontiguousarray(xb)
         backends.get_ready(spec)
         start = perf_counter()

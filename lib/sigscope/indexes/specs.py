@@ -17,13 +17,19 @@ that happens, so rows too few for two cells (n < 78) are scanned by the same cod
 float16, and what the codes propose is compared again by them. float32 gives the exact cosine;
 float16 takes half the space and changes it by less than 1e-3.
 
+Faiss does not check all that it needs, and where it does not it may end the whole process: OPQ
+(1.15.1) writes past its memory when it learns a rotation from fewer rows than dimensions. So a spec
+says what is in the way before Faiss is asked (``problem``).
+
 Effort is the value of the knob: more of it finds more and takes longer.
 """
 
+import re
 from dataclasses import dataclass, replace
 from math import isqrt
 
 ROWS_PER_CELL = 39  # the fewest training rows a centroid that Faiss takes without a warning
+CODE_WORDS = 256  # centroids of a code of 8 bits: fewer rows than these are repeated to learn them
 CELLS, GRAPH, CANDIDATES = "nprobe", "efSearch", "candidates"  # the knobs
 PROBES = tuple(2**power for power in range(13))  # 1 to 4096
 BEAMS = tuple(2**power for power in range(4, 13))  # 16 to 4096
@@ -56,6 +62,22 @@ class IndexSpec:
             recipe = recipe.replace("x4fsr", "x4np").replace("x4fs", "x4np")
         return f"Pad{wide},{recipe}" if "PQ" in recipe and wide != d else recipe
 
+    def problem(self, n: int, d: int) -> str:
+        """Return why it cannot be built over n rows of d dimensions; an empty string if it can."""
+        recipe = self.recipe(n, d)
+        pad, turn, inverted, codes = (
+            int(found[1]) if (found := re.search(part + r"(\d+)", recipe)) else 0
+            for part in ("Pad", r"\bOPQ", r"\bIVF", r"\bPQ")
+        )
+        wide = pad or d
+        if turn and max(n, CODE_WORDS) < wide:
+            return f"its rotation is learnt from {wide} vectors or more, and there are {n:,}"
+        if n < inverted:
+            return f"its {inverted:,} cells need a vector each, and there are {n:,}"
+        if codes and wide % codes:
+            return f"it cuts a vector into {codes} equal parts, and {wide} dimensions do not divide"
+        return ""
+
     def efforts(self, n: int) -> tuple[int, ...]:
         """Return the values worth sweeping over n rows, rising; the last is full effort.
 
@@ -79,6 +101,11 @@ class IndexSpec:
 def cells(n: int) -> int:
     """Return how many cells an inverted file over n rows has."""
     return max(1, min(4 * isqrt(n), n // ROWS_PER_CELL))
+
+
+def fitting(n: int, d: int) -> dict[str, IndexSpec]:
+    """Return the indexes of ``INDEXES`` that can be built over n rows of d dimensions."""
+    return {name: spec for name, spec in INDEXES.items() if not spec.problem(n, d)}
 
 
 def find_spec(name: str | IndexSpec) -> tuple[str, IndexSpec]:

@@ -9,7 +9,7 @@ trained on what there is, and where that is fewer than centroids, on the rows re
 import faiss
 import numpy as np
 
-from sigscope.indexes.specs import ROWS_PER_CELL
+from sigscope.indexes.specs import CODE_WORDS, ROWS_PER_CELL
 
 SEED = 1234
 CELL_STEPS = 10  # of k-means over cells
@@ -53,8 +53,8 @@ def train(index: faiss.Index, xb: np.ndarray) -> None:
     if codes is None:
         index.train(xb)
         return
-    sample = _sample(xb, most, codes.ksub)
     rotation = _rotation(index)
+    sample = _sample(xb, most, codes.ksub if rotation is None else CODE_WORDS)
     if rotation is None:
         index.train(sample)
         return
