@@ -34,9 +34,11 @@ from sigscope.figures.picture_maps import picture_map
 from sigscope.figures.ratings import agreement_curve, interval_curves, score_dots
 from sigscope.figures.sheets import picture_sheet, table_sheet, text_card
 from sigscope.figures.stills import show
+from sigscope.figures.theme import PALETTE
 
 __all__ = [
     "LOOKS",
+    "PALETTE",
     "Look",
     "add_labels",
     "add_pairs",
