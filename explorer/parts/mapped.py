@@ -12,7 +12,7 @@ import resources
 import streamlit as st
 
 from parts.settings import Settings
-from sigscope.figures import LOOKS, Look, add_labels, add_pairs, add_query, map_figure
+from sigscope.figures import THEMES, Theme, add_labels, add_pairs, add_query, map_figure
 from sigscope.indexes import nearest
 from sigscope.maps import (
     KINDS,
@@ -135,39 +135,39 @@ def faithful(map: Map) -> str:
 
 def figure(map: Map, table: pd.DataFrame, colour_by: str, about: Asked | None) -> go.Figure:
     """Return the map as it is to be drawn in the visitor's theme."""
-    look = theme()
-    drawn = map_figure(table, colour_by, look=look, height=HEIGHT)
+    colours = theme()
+    drawn = map_figure(table, colour_by, theme=colours, height=HEIGHT)
     if colour_by == "kind":
-        add_pairs(drawn, table, np.random.default_rng(0), look=look)
+        add_pairs(drawn, table, np.random.default_rng(0), theme=colours)
     if map.clusters and map.dims == 2:
         many = NAMES if colour_by == "cluster" else FEWER_NAMES
-        add_labels(drawn, table, map.clusters, look=look, at_most=many)
+        add_labels(drawn, table, map.clusters, theme=colours, at_most=many)
     if about:
         add_query(
             drawn, table, about.placement.place, about.found["id"].tolist(), name=about.name,
-            look=look,
+            theme=colours,
         )  # fmt: skip
     if map.dims == 2:
-        _point_out(drawn, table, st.session_state.get("on map"), look)
+        _point_out(drawn, table, st.session_state.get("on map"), colours)
     drawn.update_layout(dragmode="lasso" if map.dims == 2 else "orbit")
     return drawn
 
 
-def _point_out(drawn: go.Figure, table: pd.DataFrame, id: str | None, look: Look) -> None:
+def _point_out(drawn: go.Figure, table: pd.DataFrame, id: str | None, colours: Theme) -> None:
     """Point at the item that a visitor came to see, if it is on the map."""
     here = table[(table["id"] == id) & (table["kind"] == "picture")]
     for x, y, caption in zip(here["x"], here["y"], here["caption"], strict=True):
         drawn.add_annotation(
-            x=float(x), y=float(y), text=escape(caption or id)[:60], arrowcolor=look.ink,
-            arrowwidth=2, ax=30, ay=-50, font={"color": look.ink}, bgcolor=look.background,
-            bordercolor=look.ink, borderpad=3,
+            x=float(x), y=float(y), text=escape(caption or id)[:60], arrowcolor=colours.ink,
+            arrowwidth=2, ax=30, ay=-50, font={"color": colours.ink}, bgcolor=colours.background,
+            bordercolor=colours.ink, borderpad=3,
         )  # fmt: skip
 
 
-def theme() -> Look:
+def theme() -> Theme:
     """Return the colours of a map that fit the visitor's theme."""
     name = st.context.theme.type or "light"
-    return replace(LOOKS[name], background=PAGE[name])
+    return replace(THEMES[name], background=PAGE[name])
 
 
 def counted(ids: Sequence[str]) -> pd.DataFrame:

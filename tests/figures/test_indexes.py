@@ -149,8 +149,8 @@ def test_statistics_are_listed_from_the_top():
     assert list(figure.data[0].y) == [1, 0]
 
 
-def test_every_index_has_a_look_of_its_own():
-    looks = {name: figures.look_of(name) for name in [*INDEXES, "AutoFaiss"]}
+def test_every_index_has_a_style_of_its_own():
+    looks = {name: figures.style_of(name) for name in [*INDEXES, "AutoFaiss"]}
     assert len({json.dumps(look) for look in looks.values()}) == len(looks)
     colours = {look["line"]["color"] for look in looks.values()}
     assert colours <= {*PALETTE.values(), GREY} - {PALETTE["yellow"]}

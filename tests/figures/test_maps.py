@@ -1,4 +1,3 @@
-import base64
 import json
 
 import numpy as np
@@ -10,9 +9,8 @@ from small_maps import GALLERY, island_map
 
 from sigscope.figures import map_layers as layers
 from sigscope.figures import maps as figures
-from sigscope.figures.looks import LOOKS
 from sigscope.figures.picture_maps import picture_map, representatives
-from sigscope.figures.theme import COLOURS, PALETTE
+from sigscope.figures.theme import COLOURS, PALETTE, THEMES
 from sigscope.images.read import PictureError
 
 HOSTILE = '<a href="javascript:alert(1)">x</a>'
@@ -62,13 +60,13 @@ def test_the_largest_groups_have_a_colour_and_symbol_each_and_the_rest_are_grey_
     assert names(figure)[:2] == ["6 others (51)", "c0 (25)"] and len(figure.data) == 15
     dressed = {(trace.marker.color, trace.marker.symbol) for trace in figure.data[1:]}
     assert len(dressed) == 14
-    assert figure.data[0].marker.color == LOOKS["light"].faint
+    assert figure.data[0].marker.color == THEMES["light"].faint
 
 
 def test_a_highlighted_group_is_alone_in_colour():
     figure = figures.map_figure(many_categories(), highlight="c17")
     assert names(figure) == ["19 others (302)", "c17 (8)"]
-    assert figure.data[1].marker.color != figure.data[0].marker.color == LOOKS["light"].faint
+    assert figure.data[1].marker.color != figure.data[0].marker.color == THEMES["light"].faint
 
 
 def test_splits_have_the_colours_they_have_everywhere(table):
@@ -80,13 +78,13 @@ def test_what_has_no_category_is_called_unknown_and_grey(table):
     table.loc[table["category"] == "dog", "category"] = ""
     figure = figures.map_figure(table)
     assert names(figure)[0] == "(unknown) (20)"
-    assert figure.data[0].marker.color == LOOKS["light"].faint
+    assert figure.data[0].marker.color == THEMES["light"].faint
 
 
 def test_clusters_near_each_other_have_different_colours():
     centres = pd.DataFrame({"x": np.arange(12.0), "y": 0.0})
     rows = centres.loc[centres.index.repeat(3)].assign(cluster=lambda t: t["x"].astype(str))
-    colours = figures.cluster_colours(rows, LOOKS["light"])
+    colours = figures.cluster_colours(rows, THEMES["light"])
     found = [colours[str(float(i))] for i in range(12)]
     assert all(a != b and a != c for a, b, c in zip(found, found[1:], found[2:], strict=False))
 
@@ -141,13 +139,13 @@ def test_fifty_thousand_points_are_four_megabytes_at_most():
     assert len(figures.map_figure(table).to_json()) < 4e6
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_each_look_has_its_ground_and_colours_that_stand_out_from_it(table, look):
-    look = LOOKS[look]
-    layout = figures.map_figure(table, look=look).layout
-    assert (layout.paper_bgcolor, layout.plot_bgcolor) == (look.background,) * 2
-    assert layout.font.color == look.ink
-    assert min(contrast(c, look.background) for c in look.colours) > 2
+@pytest.mark.parametrize("theme", THEMES)
+def test_each_theme_has_its_ground_and_colours_that_stand_out_from_it(table, theme):
+    theme = THEMES[theme]
+    layout = figures.map_figure(table, theme=theme).layout
+    assert (layout.paper_bgcolor, layout.plot_bgcolor) == (theme.background,) * 2
+    assert layout.font.color == theme.ink
+    assert min(contrast(c, theme.background) for c in theme.colours) > 2
 
 
 def contrast(a, b):
@@ -238,17 +236,6 @@ def test_pairs_join_pictures_with_their_captions():
         layers.add_pairs(drawn, table[table["kind"] == "picture"], np.random.default_rng(0))
 
 
-def test_pictures_are_laid_at_their_places_the_best_on_top(table):
-    pictures = {id_: Image.new("RGB", (300, 100), "red") for id_ in ("04", "00")}
-    figure = layers.add_pictures(figures.map_figure(table), table, pictures)
-    last = figure.layout.images[-1]
-    assert (last.x, last.y) == pytest.approx((10.04, 0.04)) and len(figure.layout.images) == 2
-    data = base64.b64decode(last.source.removeprefix("data:image/webp;base64,"))
-    assert data[8:12] == b"WEBP" and len(data) < 3000
-    with pytest.raises(ValueError, match="room"):
-        layers.add_pictures(figure, table.assign(z=0.0), pictures)
-
-
 def test_each_cell_of_a_picture_map_has_the_picture_nearest_the_middle_of_its_points():
     rows = [("a", 0.0, 0.0), ("b", 0.5, 0.0), ("c", 0.9, 0.0), ("d", 9.0, 8.0)]
     table = pd.DataFrame(rows, columns=["id", "x", "y"]).assign(kind="picture")
@@ -268,11 +255,11 @@ class RedGallery:
         return Image.new("RGB", (40, 20), "red")
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_a_picture_map_shows_the_islands_on_their_ground(table, look):
-    sheet = picture_map(RedGallery(), table, columns=20, side=20, look=LOOKS[look])
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_picture_map_shows_the_islands_on_their_ground(table, theme):
+    sheet = picture_map(RedGallery(), table, columns=20, side=20, theme=THEMES[theme])
     pixels = sheet.image.load()
-    assert pixels[0, 0] == tuple(bytes.fromhex(LOOKS[look].background[1:]))
+    assert pixels[0, 0] == tuple(bytes.fromhex(THEMES[theme].background[1:]))
     assert (255, 0, 0) in dict((c, n) for n, c in sheet.image.getcolors(9999))
     assert "60 pictures" in sheet.alt
 

@@ -26,7 +26,6 @@ from sigscope.figures.indexes import (
     relevance_against_recall,
     statistics_beside,
 )
-from sigscope.figures.looks import LOOKS, Look
 from sigscope.figures.map_layers import add_labels, add_pairs, add_query
 from sigscope.figures.map_panels import map_panels
 from sigscope.figures.maps import map_figure, selected_ids
@@ -34,12 +33,12 @@ from sigscope.figures.picture_maps import picture_map
 from sigscope.figures.ratings import agreement_curve, interval_curves, score_dots
 from sigscope.figures.sheets import picture_sheet, table_sheet, text_card
 from sigscope.figures.stills import show
-from sigscope.figures.theme import PALETTE
+from sigscope.figures.theme import PALETTE, THEMES, Theme
 
 __all__ = [
-    "LOOKS",
     "PALETTE",
-    "Look",
+    "THEMES",
+    "Theme",
     "add_labels",
     "add_pairs",
     "add_query",

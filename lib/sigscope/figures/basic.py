@@ -4,7 +4,7 @@ Nothing is shown here and no global style is set. Numbers are sent as float32, r
 are measured, so that the same table gives the same bytes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from html import escape
 
 import numpy as np
@@ -12,27 +12,16 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from sigscope.figures.sheets import Sheet, picture_sheet, table_sheet, text_card
-from sigscope.figures.stills import Shown, show
-from sigscope.figures.theme import COLOURS, PALETTE, SCALE, TEMPLATE, colour_of
-
-__all__ = [
-    "COLOURS",
-    "PALETTE",
-    "Sheet",
-    "Shown",
-    "category_bars",
-    "distribution",
-    "gap_map",
-    "hit_rate_bars",
-    "hit_rate_dots",
-    "lines",
-    "pair_matrices",
-    "picture_sheet",
-    "show",
-    "table_sheet",
-    "text_card",
-]
+from sigscope.figures.theme import (
+    COLOURS,
+    SCALE,
+    colour_of,
+    dressed,
+    line_of,
+    name_rows,
+    numbers,
+    whiskers,
+)
 
 FEW = 15  # points on a line that are marked one by one
 
@@ -56,7 +45,7 @@ def category_bars(table: pd.DataFrame, by: str) -> go.Figure:
             marker_color=colour_of(name),
         )
     figure.update_layout(barmode="stack", legend_traceorder="normal", bargap=0.25)
-    return _dressed(figure, "pictures", None, height=120 + 22 * len(order))
+    return dressed(figure, "pictures", height=120 + 22 * len(order))
 
 
 def distribution(
@@ -77,8 +66,8 @@ def distribution(
         bins, counts = np.unique(np.floor(values / width + 1e-9), return_counts=True)
         colour = colour_of(name, number)
         figure.add_bar(
-            x=_numbers((bins + (0 if values.dtype.kind == "i" else 0.5)) * width, 4),
-            y=_numbers(counts / len(values), 4),
+            x=numbers((bins + (0 if values.dtype.kind == "i" else 0.5)) * width, 4),
+            y=numbers(counts / len(values), 4),
             width=width,
             name=f"{name} (mean {values.mean():.2f})",
             marker={"color": colour, "line": {"width": 0}},
@@ -86,7 +75,7 @@ def distribution(
         )
         figure.add_vline(round(float(values.mean()), 3), line={"dash": "dot", "color": colour})
     figure.update_layout(barmode="overlay", bargap=0)
-    return _dressed(figure, title, "share of the group")
+    return dressed(figure, title, "share of the group")
 
 
 def lines(
@@ -98,14 +87,12 @@ def lines(
     """
     figure = go.Figure()
     for number, (name, rows) in enumerate(table.groupby(group, sort=False)):
-        is_chance = str(name).startswith("chance")
-        colour = COLOURS["chance"] if is_chance else colour_of(name, number)
         figure.add_scatter(
-            x=_numbers(rows[x], 4),
-            y=_numbers(rows[y], 4),
+            x=numbers(rows[x], 4),
+            y=numbers(rows[y], 4),
             name=str(name),
             mode="lines+markers" if len(rows) <= FEW else "lines",
-            line={"color": colour, "dash": "dash" if is_chance else "solid"},
+            line=line_of(name, number),
         )
     if log_x:
         places = sorted(set(table[x]))
@@ -113,7 +100,7 @@ def lines(
         figure.update_xaxes(type="log", tickformat=",", **ticks)
     if log_y:
         figure.update_yaxes(type="log", dtick=1)
-    return _dressed(figure, x, y)
+    return dressed(figure, x, y)
 
 
 def pair_matrices(matrices: Mapping[str, pd.DataFrame], *, digits: int = 2) -> go.Figure:
@@ -128,7 +115,7 @@ def pair_matrices(matrices: Mapping[str, pd.DataFrame], *, digits: int = 2) -> g
     )
     for column, matrix in enumerate(matrices.values(), 1):
         heat = go.Heatmap(
-            z=_numbers(matrix.to_numpy(), digits),
+            z=numbers(matrix.to_numpy(), digits),
             x=[escape(str(name)) for name in matrix.columns],
             y=[escape(str(name)) for name in matrix.index],
             texttemplate=f"%{{z:.{digits}f}}",
@@ -141,7 +128,7 @@ def pair_matrices(matrices: Mapping[str, pd.DataFrame], *, digits: int = 2) -> g
     figure.update_yaxes(autorange="reversed", showline=False, ticks="")
     figure.update_xaxes(showline=False, ticks="")
     figure.update_annotations(yshift=14)
-    return _dressed(figure, "text", "picture", height=120 + 60 * len(next(iter(matrices.values()))))
+    return dressed(figure, "text", "picture", height=120 + 60 * len(next(iter(matrices.values()))))
 
 
 def hit_rate_bars(table: pd.DataFrame) -> go.Figure:
@@ -156,20 +143,21 @@ def hit_rate_bars(table: pd.DataFrame) -> go.Figure:
     for name, rows in table.groupby("direction", sort=False):
         figure.add_bar(
             x=rows["k"].map(names).tolist(),
-            y=_numbers(rows["hit_rate"]),
-            error_y=_interval(rows),
+            y=numbers(rows["hit_rate"]),
+            error_y=whiskers(rows, "hit_rate"),
             name=name,
             marker_color=colour_of(name),
         )
     figure.add_scatter(
         x=list(names.values()),
-        y=_numbers(chance["max"], 4),
+        y=numbers(chance["max"], 4),
         mode="markers",
         name="chance",
         marker={"symbol": "line-ew-open", "size": 90, "color": COLOURS["chance"]},
     )
     figure.update_layout(bargap=0.35)
-    return _dressed(figure, None, "share of queries with a hit", share=True)
+    figure.update_yaxes(range=[0, 1], tickformat=".0%")
+    return dressed(figure, y="share of queries with a hit")
 
 
 def hit_rate_dots(table: pd.DataFrame, by: str) -> go.Figure:
@@ -183,9 +171,9 @@ def hit_rate_dots(table: pd.DataFrame, by: str) -> go.Figure:
     figure = go.Figure()
     for number, (name, rows) in enumerate(table.groupby("direction", sort=False)):
         figure.add_scatter(
-            x=_numbers(rows["hit_rate"]),
+            x=numbers(rows["hit_rate"]),
             y=[order.index(group) + 0.3 * (0.5 - number) for group in rows[by]],
-            error_x=_interval(rows),
+            error_x=whiskers(rows, "hit_rate"),
             mode="markers",
             name=name,
             marker={"color": colour_of(name), "size": 9},
@@ -195,9 +183,9 @@ def hit_rate_dots(table: pd.DataFrame, by: str) -> go.Figure:
         )
     chance = round(float(table["chance"].max()), 4)
     figure.add_vline(chance, line={"dash": "dash", "color": COLOURS["chance"]})
-    figure.update_yaxes(tickvals=list(range(len(order))), ticktext=[escape(g) for g in order])
+    name_rows(figure, order)
     title = f"hit rate@{table['k'].iloc[0]} (dashed: chance)"
-    figure = _dressed(figure, title, None, height=130 + 24 * len(order))
+    figure = dressed(figure, title, height=130 + 24 * len(order))
     return figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%")
 
 
@@ -213,8 +201,8 @@ def gap_map(table: pd.DataFrame, *, x_title: str, y_title: str) -> go.Figure:
     figure = go.Figure()
     ends = list(_pair_lines(table))
     figure.add_scatter(
-        x=_numbers([x for x, _ in ends], 2),
-        y=_numbers([y for _, y in ends], 2),
+        x=numbers([x for x, _ in ends], 2),
+        y=numbers([y for _, y in ends], 2),
         mode="lines",
         line={"color": "#BBBBBB", "width": 0.7},
         hoverinfo="skip",
@@ -222,15 +210,15 @@ def gap_map(table: pd.DataFrame, *, x_title: str, y_title: str) -> go.Figure:
     )
     for kind, rows in table.groupby("kind", sort=False):
         figure.add_scatter(
-            x=_numbers(rows["x"], 2),
-            y=_numbers(rows["y"], 2),
+            x=numbers(rows["x"], 2),
+            y=numbers(rows["y"], 2),
             mode="markers",
             name=kind,
             marker={"color": colour_of(kind), "size": 6},
             hovertext=[escape(caption) for caption in rows["caption"]],
             hoverinfo="text",
         )
-    return _dressed(figure, x_title, y_title, height=440)
+    return dressed(figure, x_title, y_title, height=440)
 
 
 def _pair_lines(table: pd.DataFrame) -> Iterator[tuple[float, float]]:
@@ -244,24 +232,3 @@ def _chance_words(low: float, high: float) -> str:
     """Return chance as percentages, one number where both directions have nearly the same."""
     low, high = f"{low:.2%}", f"{high:.2%}"
     return f"chance {low}" if low == high else f"chance {low} to {high}"
-
-
-def _interval(rows: pd.DataFrame) -> dict:
-    up, down = rows["high"] - rows["hit_rate"], rows["hit_rate"] - rows["low"]
-    whiskers = {"array": _numbers(up), "arrayminus": _numbers(down), "thickness": 1.5}
-    return whiskers | {"type": "data", "symmetric": False}
-
-
-def _numbers(values: Sequence[float] | pd.Series | np.ndarray, digits: int = 3) -> np.ndarray:
-    return np.round(np.asarray(values, dtype=np.float64), digits).astype(np.float32)
-
-
-def _dressed(
-    figure: go.Figure, x: str | None, y: str | None, *, height: int = 380, share: bool = False
-) -> go.Figure:
-    """Return figure with its axes named and the template of all figures."""
-    figure.layout.template = TEMPLATE  # update_layout would merge it into Plotly's own 7 KB
-    figure.update_layout(height=height)
-    figure.update_xaxes(title_text=x)
-    figure.update_yaxes(title_text=y)
-    return figure.update_yaxes(range=[0, 1], tickformat=".0%") if share else figure

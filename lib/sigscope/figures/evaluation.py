@@ -13,20 +13,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from sigscope.figures.sheets import Sheet, picture_sheet, text_card
-from sigscope.figures.theme import COLOURS, TEMPLATE, colour_of
-
-__all__ = [
-    "difference_dots",
-    "difference_table",
-    "language_bars",
-    "lists_sheet",
-    "occurrence_curves",
-    "system_dots",
-    "text_heaviness",
-]
+from sigscope.figures.theme import (
+    COLOURS,
+    colour_of,
+    dressed,
+    line_of,
+    name_rows,
+    numbers,
+    panels,
+    whiskers,
+)
 
 ROW = 30  # pixels that a row of dots takes
 LIFT = 0.26  # of a row, between the dots of two directions
@@ -48,22 +46,17 @@ def occurrence_curves(table: pd.DataFrame, *, k: int, what: str = "pictures") ->
     for number, (name, rows) in enumerate(table.groupby("system", sort=False)):
         seen = rows[rows["occurrence"] > 0]
         never = 1 - seen["at_least"].max() if len(seen) else 1.0
-        chance = str(name).startswith("chance")
         figure.add_scatter(
-            x=_numbers(seen["occurrence"], 3),
-            y=_numbers(seen["at_least"], 5),
+            x=numbers(seen["occurrence"], 3),
+            y=numbers(seen["at_least"], 5),
             name=f"{escape(str(name))} ({never:.0%} never found)",
             mode="lines",
-            line={
-                "color": COLOURS["chance"] if chance else colour_of(name, number),
-                "dash": "dash" if chance else "solid",
-                "shape": "vh",
-            },
+            line={**line_of(name, number), "shape": "vh"},
         )
     figure.update_xaxes(type="log", dtick="D2", tickformat=",")
     figure.update_yaxes(type="log", dtick=1, tickformat="~%")
     x = f"k-occurrence: lists of {k} results that hold one of the {what}"
-    return _dressed(figure, x, f"share of {what}, at least as often")
+    return dressed(figure, x, f"share of {what}, at least as often")
 
 
 def system_dots(table: pd.DataFrame, measures: Sequence[str] | None = None) -> go.Figure:
@@ -75,8 +68,8 @@ def system_dots(table: pd.DataFrame, measures: Sequence[str] | None = None) -> g
             first is the one to beat, and a dotted line carries its value down.
         measures: which, from left to right; None means all.
     """
-    figure = _panels(table, measures, "value")
-    for column, (name, rows) in enumerate(_by_measure(table, measures), 1):
+    figure = _dots(table, measures, "value")
+    for column, (name, rows) in enumerate(by_measure(table, measures), 1):
         first = rows[rows["system"] == table["system"].iloc[0]]
         for direction, value in zip(first["direction"], first["value"], strict=True):
             line = {"color": colour_of(direction), "dash": "dot", "width": 1}
@@ -97,8 +90,8 @@ def difference_dots(table: pd.DataFrame, measures: Sequence[str] | None = None) 
             low, high.
         measures: which, from left to right; None means all.
     """
-    figure = _panels(table, measures, "difference")
-    for column, (name, _) in enumerate(_by_measure(table, measures), 1):
+    figure = _dots(table, measures, "difference")
+    for column, (name, _) in enumerate(by_measure(table, measures), 1):
         line = {"color": COLOURS["chance"], "width": 1}
         figure.add_vline(0, line=line, col=column, row=1)
         title = f"change of {escape(name)}<br>(percentage points)"
@@ -163,10 +156,10 @@ def language_bars(table: pd.DataFrame, *, highlight: str = "en") -> go.Figure:
     colours = [other if name == highlight else plain for name in table["language"]]
     figure = go.Figure()
     figure.add_bar(
-        x=_numbers(table["hit_rate"]),
+        x=numbers(table["hit_rate"]),
         y=[escape(name) for name in table["language"]],
         orientation="h",
-        error_x=_whiskers(table, "hit_rate", COLOURS["chance"]),
+        error_x={**whiskers(table, "hit_rate", digits=4), "color": COLOURS["chance"]},
         marker={"color": colours, "line": {"width": 0}},
         hovertext=[f"{queries:,} queries" for queries in table["queries"]],
         showlegend=False,
@@ -176,7 +169,7 @@ def language_bars(table: pd.DataFrame, *, highlight: str = "en") -> go.Figure:
     figure.update_layout(bargap=0.3)
     figure.update_yaxes(dtick=1)
     x = f"hit rate@{table['k'].iloc[0]} of captions in that language (dashed: chance)"
-    figure = _dressed(figure, x, "language of the query", height=130 + 18 * len(table))
+    figure = dressed(figure, x, "language of the query", height=130 + 18 * len(table))
     furthest = round(1.05 * float(table["high"].max()), 3)
     return figure.update_xaxes(tickformat=".0%", range=[0, furthest])
 
@@ -196,34 +189,36 @@ def text_heaviness(table: pd.DataFrame, *, width: float = 0.1) -> go.Figure:
         counts, _ = np.histogram(rows["score"], edges)
         figure.add_bar(
             x=names,
-            y=_numbers(counts / len(rows), 4),
+            y=numbers(counts / len(rows), 4),
             name=f"{escape(str(name))} (mean {rows['score'].mean():.0%})",
             marker={"color": colour_of(name, number), "line": {"width": 0}},
         )
     figure.update_layout(barmode="group", bargap=0.2, bargroupgap=0.05)
-    figure = _dressed(figure, "text score of the picture (percent)", "share of the group")
+    figure = dressed(figure, "text score of the picture (percent)", "share of the group")
     figure.update_xaxes(tickangle=0)
     return figure.update_yaxes(tickformat=".0%")
 
 
-def _panels(table: pd.DataFrame, measures: Sequence[str] | None, value: str) -> go.Figure:
+def _dots(table: pd.DataFrame, measures: Sequence[str] | None, value: str) -> go.Figure:
     """Return a panel per measure with a dot per system and direction, systems from the top."""
-    panels, systems = _by_measure(table, measures), list(table["system"].unique())
-    figure = make_subplots(cols=len(panels), shared_yaxes=True, horizontal_spacing=0.06)
-    figure.for_each_xaxis(lambda axis: axis.update(domain=np.round(axis.domain, 4).tolist()))
+    tables, systems = by_measure(table, measures), list(table["system"].unique())
+    figure = panels(len(tables), spacing=0.06)
     directions = list(table["direction"].unique())
     scale = 100 if value == "difference" else 1
-    for column, (_, rows) in enumerate(panels, 1):
+    for column, (_, rows) in enumerate(tables, 1):
         for number, direction in enumerate(directions):
             own = rows[rows["direction"] == direction]
             middle = (len(directions) - 1) / 2
             colour = colour_of(direction, number)
             hollow = value == "difference"
-            fill = ["white" if hollow and low <= 0 <= high else colour for low, high in _ends(own)]
+            fill = [
+                "white" if hollow and low <= 0 <= high else colour
+                for low, high in zip(own["low"], own["high"], strict=True)
+            ]
             figure.add_scatter(
-                x=_numbers(scale * own[value], 3),
+                x=numbers(scale * own[value], 3),
                 y=[systems.index(name) + LIFT * (number - middle) for name in own["system"]],
-                error_x=_whiskers(own, value, colour, scale),
+                error_x={**whiskers(own, value, scale=scale, digits=4), "color": colour},
                 mode="markers",
                 name=escape(str(direction)),
                 legendgroup=str(direction),
@@ -232,43 +227,16 @@ def _panels(table: pd.DataFrame, measures: Sequence[str] | None, value: str) -> 
                 row=1,
                 col=column,
             )
-    figure.update_yaxes(
-        tickvals=list(range(len(systems))),
-        ticktext=[escape(str(name)) for name in systems],
-        range=[len(systems) - 0.5, -0.5],
-        showgrid=False,
-    )
-    return _dressed(figure, None, None, height=140 + ROW * max(2, len(systems)))
+    name_rows(figure, systems, range=[len(systems) - 0.5, -0.5], showgrid=False)
+    return dressed(figure, height=140 + ROW * max(2, len(systems)))
 
 
-def _by_measure(
+def by_measure(
     table: pd.DataFrame, measures: Sequence[str] | None
 ) -> list[tuple[str, pd.DataFrame]]:
+    """Return the rows of each of these measures, or of all, with its name."""
     there = list(table["measure"].unique())
     missing = [name for name in measures or [] if name not in there]
     if missing:
         raise ValueError(f"the table has no {missing[0]!r}; choose from {', '.join(there)}")
     return [(name, table[table["measure"] == name]) for name in measures or there]
-
-
-def _ends(rows: pd.DataFrame) -> list[tuple[float, float]]:
-    return list(zip(rows["low"], rows["high"], strict=True))
-
-
-def _whiskers(rows: pd.DataFrame, value: str, colour: str, scale: float = 1) -> dict:
-    up, down = rows["high"] - rows[value], rows[value] - rows["low"]
-    reach = {"array": _numbers(scale * up, 4), "arrayminus": _numbers(scale * down, 4)}
-    return reach | {"type": "data", "symmetric": False, "thickness": 1.5, "color": colour}
-
-
-def _numbers(values: Sequence[float] | pd.Series | np.ndarray, digits: int = 3) -> np.ndarray:
-    return np.round(np.asarray(values, dtype=np.float64), digits).astype(np.float32)
-
-
-def _dressed(figure: go.Figure, x: str | None, y: str | None, *, height: int = 380) -> go.Figure:
-    """Return figure with its axes named and the template of all figures."""
-    figure.layout.template = TEMPLATE  # update_layout would merge it into Plotly's own 7 KB
-    figure.update_layout(height=height)
-    if x is not None:
-        figure.update_xaxes(title_text=x)
-    return figure.update_yaxes(title_text=y) if y is not None else figure

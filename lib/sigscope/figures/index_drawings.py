@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from sigscope.figures.theme import GREY, PALETTE, TEMPLATE
+from sigscope.figures.theme import GREY, PALETTE, dressed, numbers
 
 LIGHT = "#CFCFCF"
 QUERY = {"symbol": "star", "size": 13, "color": PALETTE["orange"]}
@@ -60,7 +60,7 @@ def ivf_cells(
     _add_dots(figure, "centre of a cell", centres[~chosen], _cross("#8A8A8A"))
     _add_dots(figure, f"centre, visited ({nprobe})", centres[chosen], _cross(PALETTE["black"]))
     _add_dots(figure, "query", spot, QUERY)
-    return _dressed(figure)
+    return _flat(figure)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,7 @@ def hnsw_layers(walk: Walk, xb: np.ndarray, query: np.ndarray, *, k: int) -> go.
         _add_dots(figure, "the way", flat[way], _stand(), line=PALETTE["vermilion"], **marks)
         _add_dots(figure, "query", spot, QUERY, **marks)
     figure.update_xaxes(matches="x").update_yaxes(matches="y")
-    return _dressed(figure)
+    return _flat(figure)
 
 
 def pq_codes(pq: object, xb: np.ndarray, row: int, *, part: int = 0, shown: int = 6) -> go.Figure:
@@ -177,7 +177,7 @@ def pq_codes(pq: object, xb: np.ndarray, row: int, *, part: int = 0, shown: int 
     words_below = f"dimension: {shown} of {pq.M} parts with their codes"
     figure.update_xaxes(title_text=words_below, showgrid=False, row=1, col=2)
     figure.update_yaxes(title_text="value", row=1, col=2)
-    return _dressed(figure, row=1, col=1)
+    return _flat(figure, row=1, col=1)
 
 
 class _Graph:
@@ -238,7 +238,7 @@ def _add_numbers(figure: go.Figure, before: np.ndarray, after: np.ndarray) -> No
     ):
         figure.add_scatter(
             x=np.arange(len(values), dtype=np.int16),
-            y=np.round(values, 4).astype(np.float32),
+            y=numbers(values, 4),
             mode="lines",
             name=name,
             line=line | {"shape": "hvh"},
@@ -282,11 +282,10 @@ def _stand() -> dict:
     return {"color": PALETTE["vermilion"], "size": 7}
 
 
-def _dressed(figure: go.Figure, **flat: int) -> go.Figure:
+def _flat(figure: go.Figure, **flat: int) -> go.Figure:
     """Return figure in the template, its flat panels with neither ticks nor units."""
-    figure.layout.template = TEMPLATE
-    figure.update_xaxes(showticklabels=False, ticks="", showgrid=False, showline=False, **flat)
-    figure.update_yaxes(showticklabels=False, ticks="", showgrid=False, showline=False, **flat)
+    bare = {"showticklabels": False, "ticks": "", "showgrid": False, "showline": False, **flat}
+    dressed(figure, height=480).update_xaxes(**bare).update_yaxes(**bare)
     return figure.update_layout(
-        height=480, margin={"t": 40, "b": 110, "l": 25}, legend={"y": -0.14, "yanchor": "top"}
+        margin={"t": 40, "b": 110, "l": 25}, legend={"y": -0.14, "yanchor": "top"}
     )

@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from sigscope.ann.measure import pareto
-from sigscope.figures.theme import GREY, PALETTE, TEMPLATE
+from sigscope.figures.theme import GREY, PALETTE, dressed, name_rows, numbers
 
 FOUND = "share of exact neighbours found"
 FAMILIES = {  # the start of a name, its colour and its mark; the first that fits counts
@@ -39,7 +39,7 @@ RANK_COLOURS = [PALETTE[name] for name in ("blue", "green", "vermilion", "purple
 LEGEND_COLUMNS, LEGEND_ROW = 4, 21  # entries beside each other in a legend, pixels of a row
 
 
-def look_of(index: str) -> dict:
+def style_of(index: str) -> dict:
     """Return the line and the marker of an index, the same in every figure."""
     name = index.lower()
     known = (look for start, look in FAMILIES.items() if name.startswith(start))
@@ -68,8 +68,8 @@ def recall_against_time(table: pd.DataFrame, *, title: str = "") -> go.Figure:
         rows = table[table["kind"] == kind]
         front = pareto(rows).query("front").sort_values("ms_median")
         figure.add_scatter(
-            x=_numbers(front["ms_median"], 4),
-            y=_numbers(front["neighbour_recall"], 4),
+            x=numbers(front["ms_median"], 4),
+            y=numbers(front["neighbour_recall"], 4),
             mode="lines",
             name="front",
             line={"color": "#C9C9C9", "width": 9, "shape": "hv"},
@@ -81,7 +81,7 @@ def recall_against_time(table: pd.DataFrame, *, title: str = "") -> go.Figure:
     figure.update_xaxes(type="log", dtick="D2", title_text="median time of a query (ms)")
     figure.update_yaxes(tickformat=".0%", range=[-0.03, 1.03])
     figure.update_yaxes(title_text=FOUND, col=1)
-    return _dressed(figure, len(set(table["index"])) + 1, title)
+    return _with_legend(figure, len(set(table["index"])) + 1, title)
 
 
 def growth(
@@ -111,7 +111,7 @@ def growth(
             _add_index(figure, name, runs, "n", what, column)
     figure.update_xaxes(type="log", dtick=1, tickformat="~s", title_text="vectors, n")
     figure.update_yaxes(type="log", dtick=1, tickformat="~g")
-    return _dressed(figure, len(set(table["index"])), title)
+    return _with_legend(figure, len(set(table["index"])), title)
 
 
 def relevance_against_recall(
@@ -138,7 +138,7 @@ def relevance_against_recall(
         _add_band(figure, exact[f"{measure}_low"], exact[f"{measure}_high"], column)
         figure.add_scatter(
             x=[0, 1],
-            y=_numbers([0, top], 4),
+            y=numbers([0, top], 4),
             mode="lines",
             name="lost in step",
             line={"color": PALETTE["black"], "dash": "dot", "width": 1},
@@ -149,7 +149,7 @@ def relevance_against_recall(
             _add_index(figure, name, runs, "neighbour_recall", measure, column)
     figure.update_xaxes(title_text=FOUND, tickformat=".0%", range=[-0.03, 1.03])
     figure.update_yaxes(rangemode="tozero", tickformat=".0%")
-    return _dressed(figure, len(set(table["index"])) + 1, title)
+    return _with_legend(figure, len(set(table["index"])) + 1, title)
 
 
 def fitted_against_real(table: pd.DataFrame, *, title: str = "") -> go.Figure:
@@ -171,7 +171,7 @@ def fitted_against_real(table: pd.DataFrame, *, title: str = "") -> go.Figure:
         column = kinds.index(query) + 1
         figure.add_scatter(
             x=rows["n"].to_numpy(),
-            y=_numbers(rows["cosine"], 4),
+            y=numbers(rows["cosine"], 4),
             name=name,
             mode="lines+markers",
             line={"color": colour, "dash": dash, "width": 1.7},
@@ -180,7 +180,7 @@ def fitted_against_real(table: pd.DataFrame, *, title: str = "") -> go.Figure:
         )
     figure.update_xaxes(type="log", dtick=1, tickformat="~s", title_text="pictures searched, n")
     figure.update_yaxes(title_text="median cosine of the neighbour", col=1)
-    return _dressed(figure, len(names) * len(ranks), title)
+    return _with_legend(figure, len(names) * len(ranks), title)
 
 
 def statistics_beside(table: pd.DataFrame, *, title: str = "") -> go.Figure:
@@ -201,7 +201,7 @@ def statistics_beside(table: pd.DataFrame, *, title: str = "") -> go.Figure:
     ):
         colour = list(PALETTE.values())[number]
         figure.add_scatter(
-            x=_numbers(rows["made / real"]),
+            x=numbers(rows["made / real"]),
             y=[order.index(label) for label in rows["label"]],
             mode="markers",
             name=escape(str(name)),
@@ -209,16 +209,14 @@ def statistics_beside(table: pd.DataFrame, *, title: str = "") -> go.Figure:
         )
     figure.add_vline(1, line={"dash": "dash", "color": PALETTE["black"], "width": 1})
     figure.add_vrect(0.8, 1.25, fillcolor="#EEEEEE", line_width=0, layer="below")
-    figure.update_yaxes(tickvals=list(range(len(order))), ticktext=[escape(o) for o in order])
+    name_rows(figure, order)
     ticks = [0.1, 0.25, 0.5, 0.8, 1, 1.25, 2, 4, 10]
     words = "made / real (grey: within a quarter)"
     reach = max(0.32, float(np.abs(np.log10(table["made / real"])).max()) + 0.05)
     figure.update_xaxes(type="log", tickvals=ticks, title_text=words, range=[-reach, reach])
-    figure.layout.template = TEMPLATE
-    height = 130 + 22 * len(order)
+    dressed(figure, height=130 + 22 * len(order))
     heading = {"text": escape(title), "x": 0, "xref": "paper", "font": {"size": 15}}
-    several = table["vectors"].nunique() > 1
-    return figure.update_layout(height=height, showlegend=several, title=heading)
+    return figure.update_layout(showlegend=table["vectors"].nunique() > 1, title=heading)
 
 
 def _measured(table: pd.DataFrame) -> pd.DataFrame:
@@ -234,12 +232,12 @@ def _add_index(
 ) -> None:
     runs = runs.sort_values("effort" if "effort" in runs else x)  # along the knob
     figure.add_scatter(
-        x=_numbers(runs[x], 5),
-        y=_numbers(runs[y], 5),
+        x=numbers(runs[x], 5),
+        y=numbers(runs[y], 5),
         name=escape(str(name)),
         mode="lines+markers",
         hovertext=[f"effort {effort}" for effort in runs["effort"]] if "effort" in runs else None,
-        **look_of(str(name)),
+        **style_of(str(name)),
         **_grouped(str(name), column),
     )
 
@@ -253,7 +251,7 @@ def _add_band(figure: go.Figure, low: float, high: float, column: int) -> None:
     """Fill a panel between two heights."""
     figure.add_scatter(
         x=[0, 1, 1, 0],
-        y=_numbers([low, low, high, high], 4),
+        y=numbers([low, low, high, high], 4),
         fill="toself",
         fillcolor="#E4E4E4",
         line={"width": 0},
@@ -276,17 +274,11 @@ def _only(table: pd.DataFrame, column: str) -> int:
     return int(values[0])
 
 
-def _numbers(values: Sequence[float] | pd.Series | np.ndarray, digits: int = 3) -> np.ndarray:
-    return np.round(np.asarray(values, dtype=np.float64), digits).astype(np.float32)
-
-
-def _dressed(figure: go.Figure, entries: int, title: str) -> go.Figure:
+def _with_legend(figure: go.Figure, entries: int, title: str) -> go.Figure:
     """Return figure with the template of all figures and its legend below, in even columns."""
     below = LEGEND_ROW * -(-entries // LEGEND_COLUMNS)
-    figure.layout.template = TEMPLATE
     plot, top = 310, 62 if title else 40
-    return figure.update_layout(
-        height=plot + top + 75 + below,
+    return dressed(figure, height=plot + top + 75 + below).update_layout(
         margin={"t": top, "b": 75 + below},
         title={"text": escape(title), "x": 0, "xref": "paper", "y": 0.98, "font": {"size": 15}},
         legend={

@@ -1,21 +1,17 @@
-"""Map layers: what is laid over a map's points: names of clusters, a query, pairs, pictures.
+"""Map layers: what is laid over a map's points: names of clusters, a query, pairs.
 
 Each function adds to the figure it is given, as Plotly's own ``add_`` methods do, and returns it.
 """
 
-import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
-from io import BytesIO
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from PIL import Image, ImageOps
 
-from sigscope.figures.looks import LOOKS, Look
 from sigscope.figures.maps import axes_of, placed
-from sigscope.figures.theme import PALETTE
+from sigscope.figures.theme import PALETTE, THEMES, Theme, numbers
 from sigscope.maps.clusters import Clusters
 
 QUERY = PALETTE["vermilion"]
@@ -29,7 +25,7 @@ def add_labels(
     table: pd.DataFrame,
     clusters: Clusters,
     *,
-    look: Look = LOOKS["light"],
+    theme: Theme = THEMES["light"],
     at_most: int = 30,
     width: int = WIDTH,
 ) -> go.Figure:
@@ -39,13 +35,13 @@ def add_labels(
         figure: from ``map_figure``.
         table: what it was drawn from.
         clusters: of the same map.
-        look: that of the figure.
+        theme: that of the figure.
         at_most: how many names.
         width: of the figure on the page, in pixels; a wider one has room for more names.
     """
     names = list(clusters.names)
     if "z" in table:
-        return _labels_in_room(figure, clusters, look, min(at_most, IN_ROOM))
+        return _labels_in_room(figure, clusters, theme, min(at_most, IN_ROOM))
     for number in _without_overlap(figure, table, clusters, width)[:at_most]:
         x, y = clusters.centres[number]
         figure.add_annotation(
@@ -54,8 +50,8 @@ def add_labels(
             text=escape(names[number]),
             showarrow=False,
             yshift=12,  # above the middle, so that the name hides few of its points
-            font={"size": 12, "color": look.ink},
-            bgcolor=look.veil,
+            font={"size": 12, "color": theme.ink},
+            bgcolor=theme.veil,
             borderpad=1,
         )
     return figure
@@ -68,7 +64,7 @@ def add_query(
     results: Sequence[str] = (),
     *,
     name: str = "query",
-    look: Look = LOOKS["light"],
+    theme: Theme = THEMES["light"],
 ) -> go.Figure:
     """Put a query on a map as a star, with rings around its results and lines to them.
 
@@ -78,24 +74,14 @@ def add_query(
         place: of the query, (2,) or (3,), from ``placing.place``.
         results: ids, best first; those that are not on the map are passed over.
         name: what the star is called in the legend.
-        look: that of the figure.
+        theme: that of the figure.
     """
-    found = _pictures(table, results)
-    axes, kind = axes_of(table), _kind(table)
-    star = dict(zip(axes, np.round(np.asarray(place, np.float64), 3), strict=True))
-    lines = {a: _with_gaps(np.full(len(found), star[a]), found[a].to_numpy()) for a in axes}
-    figure.add_trace(
-        kind(
-            **lines,
-            mode="lines",
-            line={"color": QUERY, "width": 2 if "z" in table else 1.2},
-            opacity=0.75,
-            hoverinfo="skip",
-            showlegend=False,
-            name="to its results",
-        )
-    )
-    ring = {"symbol": "circle-open", "size": 13, "color": look.ink, "line": {"width": 2}}
+    found, axes, kind = _pictures(table, results), axes_of(table), _kind(table)
+    star = pd.DataFrame([np.round(np.asarray(place, np.float64), 3)], columns=axes)
+    line = {"color": QUERY, "width": 2 if "z" in table else 1.2}
+    lines = _lines(star.iloc[[0] * len(found)], found, line=line, opacity=0.75)
+    figure.add_trace(lines.update(showlegend=False, name="to its results"))
+    ring = {"symbol": "circle-open", "size": 13, "color": theme.ink, "line": {"width": 2}}
     captions = zip(found["rank"], found["caption"], strict=True)
     figure.add_trace(
         kind(
@@ -113,9 +99,9 @@ def add_query(
         star_look = {"symbol": "diamond", "size": 7, "color": QUERY}  # rooms have no stars
     figure.add_trace(
         kind(
-            **{axis: np.array([value], "f4") for axis, value in star.items()},
+            **placed(star),
             mode="markers",
-            marker={**star_look, "line": {"width": 1.5, "color": look.background}},
+            marker={**star_look, "line": {"width": 1.5, "color": theme.background}},
             hovertext=[f"<b>{escape(name)}</b>"],
             hoverinfo="text",
             name=escape(name),
@@ -130,7 +116,7 @@ def add_pairs(
     rng: np.random.Generator,
     *,
     many: int = 60,
-    look: Look = LOOKS["light"],
+    theme: Theme = THEMES["light"],
 ) -> go.Figure:
     """Join some pictures with their captions by thin lines, on a map that has both.
 
@@ -139,7 +125,7 @@ def add_pairs(
         table: what it was drawn from.
         rng: draws which.
         many: how many pairs; all where there are fewer.
-        look: that of the figure.
+        theme: that of the figure.
     """
     pictures, captions = (
         table[table["kind"] == kind].set_index("id") for kind in ("picture", "caption")
@@ -148,56 +134,9 @@ def add_pairs(
     if not len(both):
         raise ValueError("the map has no pictures with captions; make it of both kinds")
     drawn = rng.choice(both.to_numpy(object), min(many, len(both)), replace=False)
-    ends = pictures.loc[drawn], captions.loc[drawn]
-    lines = {a: _with_gaps(*(end[a].to_numpy() for end in ends)) for a in axes_of(table)}
-    figure.add_trace(
-        _kind(table)(
-            **lines,
-            mode="lines",
-            line={"color": look.ink, "width": 1},
-            opacity=0.35,
-            hoverinfo="skip",
-            name=f"a picture and its caption ({len(drawn)} drawn)",
-        )
-    )
-    return figure
-
-
-def add_pictures(
-    figure: go.Figure,
-    table: pd.DataFrame,
-    pictures: Mapping[str, Image.Image],
-    *,
-    share: float = 0.06,
-    side: int = 72,
-) -> go.Figure:
-    """Lay small pictures at the places of their points, such as a query's results, best first.
-
-    Args:
-        figure: from ``map_figure``, in the plane.
-        table: what it was drawn from.
-        pictures: by id; each adds some 2 KB.
-        share: how large they are, as a share of the map's longer side.
-        side: pixels of each.
-    """
-    if "z" in table:
-        raise ValueError("pictures cannot be laid into a map in a room; make one with dims=2")
-    size = share * max(np.ptp(table["x"]), np.ptp(table["y"]))
-    rows = _pictures(table, list(pictures)).iloc[::-1]  # the best is laid last, on top
-    for id_, x, y in rows[["id", "x", "y"]].itertuples(index=False):
-        figure.add_layout_image(
-            source=_data_uri(pictures[id_], side),
-            x=round(float(x), 3),
-            y=round(float(y), 3),
-            xref="x",
-            yref="y",
-            sizex=float(size),
-            sizey=float(size),
-            xanchor="center",
-            yanchor="middle",
-            layer="above",
-        )
-    return figure
+    line = {"color": theme.ink, "width": 1}
+    lines = _lines(pictures.loc[drawn], captions.loc[drawn], line=line, opacity=0.35)
+    return figure.add_trace(lines.update(name=f"a picture and its caption ({len(drawn)} drawn)"))
 
 
 def _pictures(table: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
@@ -207,17 +146,21 @@ def _pictures(table: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
     return rows.loc[list(ranks)].assign(rank=list(ranks.values()))
 
 
-def _with_gaps(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Return start, end, nothing, start, end, nothing …: one trace of many lines."""
+def _lines(starts: pd.DataFrame, ends: pd.DataFrame, **style: object) -> go.Scattergl:
+    """Return one trace of many lines: start, end, gap, start, end, gap and so on."""
     gaps = np.full(len(starts), np.nan)
-    return np.round(np.stack([starts, ends, gaps], axis=1).ravel(), 3).astype("f4")
+    places = {
+        axis: numbers(np.stack([starts[axis], ends[axis], gaps], axis=1).ravel())
+        for axis in axes_of(starts)
+    }
+    return _kind(starts)(**places, mode="lines", hoverinfo="skip", **style)
 
 
 def _kind(table: pd.DataFrame) -> type:
     return go.Scatter3d if "z" in table else go.Scattergl
 
 
-def _labels_in_room(figure: go.Figure, clusters: Clusters, look: Look, at_most: int) -> go.Figure:
+def _labels_in_room(figure: go.Figure, clusters: Clusters, theme: Theme, at_most: int) -> go.Figure:
     """Write names into a room; they stay on top of the points while it is turned."""
     labels = [
         {
@@ -225,8 +168,8 @@ def _labels_in_room(figure: go.Figure, clusters: Clusters, look: Look, at_most: 
             "text": escape(name),
             "showarrow": False,
             "yshift": 12,
-            "font": {"size": 12, "color": look.ink},
-            "bgcolor": look.veil,
+            "font": {"size": 12, "color": theme.ink},
+            "bgcolor": theme.veil,
         }
         for name, centre in zip(clusters.names, clusters.centres, strict=True)
     ]
@@ -248,10 +191,3 @@ def _without_overlap(
             boxes.append((x, y, half))
             kept.append(number)
     return kept
-
-
-def _data_uri(picture: Image.Image, side: int) -> str:
-    small = ImageOps.contain(picture.convert("RGB"), (side, side), Image.Resampling.LANCZOS)
-    file = BytesIO()
-    small.save(file, "WEBP", quality=70)
-    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"

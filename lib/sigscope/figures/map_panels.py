@@ -5,13 +5,13 @@ written below each panel, or once below all of them where they share it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from sigscope.figures.maps import NOTE
-from sigscope.figures.theme import TEMPLATE
+from sigscope.figures.theme import dressed
 
 WIDTH, BETWEEN = 744, 16  # pixels of the figure without its margins, and between panels
 LETTER, LINE = 7.5, 17  # pixels of a key
@@ -19,16 +19,7 @@ TITLE, BELOW = 30, 12  # pixels above a panel, and below its key
 SMALLER = 0.6  # points in a panel that is not as wide as the figure
 LARGEST = 9  # of points; rings and stars are larger and stay so
 SIGNS = {"circle": "●", "diamond": "◆", "star": "★", "circle-open": "○"}
-
-
-@dataclass(frozen=True)
-class _Box:
-    """Where a panel lies, in pixels from the upper left corner, and how high its row is."""
-
-    left: float
-    top: float
-    width: float
-    height: float
+BARE = {"customdata": None, "hovertext": None, "hoverinfo": "skip", "showlegend": False}
 
 
 def map_panels(
@@ -51,71 +42,68 @@ def map_panels(
         raise ValueError("panels are one or more maps in the plane; make them with dims=2")
     keys = [list(_key(figure)) for figure in figures]
     shared = len(figures) > 1 and all(key == keys[0] for key in keys)
-    rows = _rows(len(figures), columns, bool(large))
-    page, top, number = go.Figure(), 0.0, 0
-    boxes, texts = [], []
-    for row in rows:
-        width = (WIDTH - BETWEEN * (len(row) - 1)) / len(row)
-        high = large if large and row == rows[-1] else height
-        lines = 0
-        for place, number in enumerate(row):
-            text = "" if shared else _wrapped(keys[number], width)
-            lines = max(lines, text.count("<br>") + bool(text))
-            boxes.append(_Box(place * (width + BETWEEN), top + TITLE, width, high))
-            texts.append(text)
-        top += TITLE + high + LINE * lines + BELOW
-    foot = _wrapped(keys[0], WIDTH) if shared else ""
-    inner = top
-    total = inner + LINE * (foot.count("<br>") + bool(foot)) + 24
-    _dress(page, figures[0], inner, total)
-    for number, (title, figure) in enumerate(panels.items(), 1):
-        box = boxes[number - 1]
-        _lay(page, figure, number, box, inner)
-        middle = box.left + box.width / 2
-        _write(page, escape(title), middle, box.top - 24, inner, size=14, anchor="center")
-        if texts[number - 1]:
-            _write(page, texts[number - 1], box.left, box.top + box.height + 4, inner)
-    if foot:
-        _write(page, foot, 0, inner, inner)
-    return _write(page, escape(NOTE), 0, total - 20, inner, size=11)
+    columns = min(columns, len(figures))
+    width = WIDTH if shared else (WIDTH - BETWEEN * (columns - 1)) / columns
+    texts = [_wrapped(key, width) for key in (keys[:1] if shared else keys)]
+    deep = [LINE * (text.count("<br>") + bool(text)) for text in texts]
+    last = -1 if large else columns * ((len(figures) - 1) // columns)
+    foot = BELOW + (deep[0] if shared else max(deep[last:]))
+    page = _grid(list(panels), columns, height, large, 0 if shared else max(deep))
+    for number, figure in enumerate(figures, 1):
+        alone = columns == 1 or (large and number == len(figures))
+        _lay(page, figure, number, 1 if alone else SMALLER)
+    for number, text in enumerate(texts, 1):
+        _write(page, text, 4, "" if shared else number)
+    _write(page, escape(NOTE), foot, size=11)
+    layout = figures[0].layout
+    return page.update_layout(
+        height=page.layout.height + TITLE + foot + 24,
+        margin={"l": 8, "r": 8, "t": TITLE, "b": foot + 24},
+        paper_bgcolor=layout.paper_bgcolor,
+        plot_bgcolor=layout.plot_bgcolor,
+        font=layout.font,
+        dragmode="pan",
+    )
 
 
-def _rows(n: int, columns: int, large: bool) -> list[list[int]]:
-    """Return the numbers of the panels in each row."""
-    small = n - large
-    rows = [list(range(i, min(i + columns, small))) for i in range(0, small, columns)]
-    return rows + ([[small]] if large else [])
+def _grid(titles: list[str], columns: int, height: int, large: int, below: int) -> go.Figure:
+    """Return the empty panels, with room for a key below each row, as high as they are in all."""
+    small = len(titles) - bool(large)
+    heights = [height] * -(-small // columns) + [large] * bool(large)
+    cells: list[dict | None] = [{}] * small + [None] * (columns * len(heights) - small)
+    if large:
+        cells[-columns] = {"colspan": columns}
+    between = TITLE + below + BELOW
+    inner = sum(heights) + between * (len(heights) - 1)
+    page = make_subplots(
+        len(heights),
+        columns,
+        specs=[cells[start : start + columns] for start in range(0, len(cells), columns)],
+        subplot_titles=[escape(title) for title in titles],
+        row_heights=heights,
+        horizontal_spacing=BETWEEN / WIDTH,
+        vertical_spacing=between / inner,
+    )
+    dressed(page, height=inner).update_annotations(font={"size": 14})
+    page.update_xaxes(visible=False).update_yaxes(visible=False, scaleratio=1)
+    for number in range(1, len(titles) + 1):
+        page.layout[f"yaxis{number}"].scaleanchor = f"x{number}"
+    return page
 
 
-def _lay(page: go.Figure, figure: go.Figure, number: int, box: _Box, inner: float) -> None:
-    """Lay the traces, labels and pictures of a figure into one panel."""
-    x, y = f"x{number}", f"y{number}"
-    axes = {"visible": False, "showgrid": False, "zeroline": False}
-    low = 1 - (box.top + box.height) / inner
-    page.layout[f"xaxis{number}"] = {
-        **axes,
-        "domain": [box.left / WIDTH, min((box.left + box.width) / WIDTH, 1)],
-        "anchor": y,
-    }
-    page.layout[f"yaxis{number}"] = {
-        **axes,
-        "domain": [max(low, 0), 1 - box.top / inner],
-        "anchor": x,
-        "scaleanchor": x,
-        "scaleratio": 1,
-    }
-    bare = {"customdata": None, "hovertext": None, "hoverinfo": "skip", "showlegend": False}
+def _lay(page: go.Figure, figure: go.Figure, number: int, share: float) -> None:
+    """Lay the traces and labels of a figure into one panel, its points so much smaller."""
+    axes = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
     for trace in figure.data:
-        copy = type(trace)(trace.to_plotly_json() | bare | {"xaxis": x, "yaxis": y})
+        copy = type(trace)(trace.to_plotly_json() | BARE | axes)
         copy.marker.showscale = False if copy.marker.colorscale else None
-        if (copy.marker.size or 99) <= LARGEST and box.width < WIDTH:
-            copy.marker.size = round(SMALLER * copy.marker.size, 1)
+        if (copy.marker.size or 99) <= LARGEST:
+            copy.marker.size = round(share * copy.marker.size, 1)
         page.add_trace(copy)
     for label in figure.layout.annotations:
         if label.xref != "paper":
-            page.add_annotation(label.to_plotly_json() | {"xref": x, "yref": y})
-    for picture in figure.layout.images:
-        page.add_layout_image(picture.to_plotly_json() | {"xref": x, "yref": y})
+            at = {"xref": axes["xaxis"], "yref": axes["yaxis"]}
+            page.add_annotation(label.to_plotly_json() | at)
 
 
 def _key(figure: go.Figure) -> Iterator[tuple[str, str, str]]:
@@ -147,40 +135,20 @@ def _wrapped(key: Sequence[tuple[str, str, str]], width: float) -> str:
 
 
 def _write(
-    page: go.Figure,
-    text: str,
-    left: float,
-    top: float,
-    inner: float,
-    *,
-    size: int = 12,
-    anchor: str = "left",
-) -> go.Figure:
-    """Write text whose upper edge is so many pixels below the page's upper edge."""
-    return page.add_annotation(
+    page: go.Figure, text: str, down: float, panel: int | str = "", *, size: int = 12
+) -> None:
+    """Write text that many pixels below the lower left corner of a panel, or of them all."""
+    number = "" if panel == 1 else panel
+    page.add_annotation(
         text=text,
-        x=left / WIDTH,
-        y=1,
-        yshift=-top,
-        xref="paper",
-        yref="paper",
-        xanchor=anchor,
+        x=0,
+        y=0,
+        yshift=-down,
+        xref=f"x{number} domain" if panel else "paper",
+        yref=f"y{number} domain" if panel else "paper",
+        xanchor="left",
         yanchor="top",
         align="left",
         showarrow=False,
         font={"size": size},
-    )
-
-
-def _dress(page: go.Figure, first: go.Figure, inner: float, total: float) -> None:
-    """Give the page the colours of its first panel."""
-    layout = first.layout
-    page.layout.template = TEMPLATE
-    page.update_layout(
-        height=round(total + 8),
-        margin={"l": 8, "r": 8, "t": 8, "b": round(total - inner)},
-        paper_bgcolor=layout.paper_bgcolor,
-        plot_bgcolor=layout.plot_bgcolor,
-        font=layout.font,
-        dragmode="pan",
     )

@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from sigscope.figures.looks import LOOKS, Look
-from sigscope.figures.theme import COLOURS, TEMPLATE
+from sigscope.figures.theme import COLOURS, THEMES, Theme, dressed, numbers
 from sigscope.maps.clusters import NOISE
 
 HOVER_AT_MOST = 20_000  # points with captions on hover; they are most of a figure's bytes
@@ -31,7 +30,7 @@ def map_figure(
     table: pd.DataFrame,
     colour_by: str = "category",
     *,
-    look: Look = LOOKS["light"],
+    theme: Theme = THEMES["light"],
     highlight: str | Sequence[str] = (),
     title: str = "",
     hover: bool | None = None,
@@ -46,7 +45,7 @@ def map_figure(
     Args:
         table: from ``Map.table``, perhaps with columns added.
         colour_by: a column, such as category, cluster, split, kind, trust or one of scores.
-        look: one of LOOKS, or one like it.
+        theme: one of THEMES, or one like it.
         highlight: the groups to colour; all others turn grey.
         title: of the colour scale; "" is the column's name.
         hover: captions on hover; None means up to 20,000 points, and the figure says so.
@@ -60,13 +59,13 @@ def map_figure(
     hover = len(table) <= HOVER_AT_MOST if hover is None else hover
     figure = go.Figure()
     if pd.api.types.is_numeric_dtype(table[colour_by]):
-        groups = _scaled(table, colour_by, look, title or colour_by)
+        groups = _scaled(table, colour_by, theme, title or colour_by)
     else:
-        groups = _grouped(table, colour_by, look, _as_list(highlight))
+        groups = _grouped(table, colour_by, theme, _as_list(highlight))
     for name, rows, marker, legend in groups:
         figure.add_trace(_points(rows, name, marker, len(table), hover, legend))
     note = NOTE if hover else f"{NOTE} {NO_HOVER.format(n=len(table))}"
-    return _dressed(figure, table, look, note, height)
+    return _bare(figure, table, theme, note, height)
 
 
 def selected_ids(event: Mapping | Sequence | None) -> list[str]:
@@ -89,21 +88,21 @@ def axes_of(table: pd.DataFrame) -> list[str]:
 
 def placed(rows: pd.DataFrame) -> dict[str, np.ndarray]:
     """Return the places of rows as Plotly takes them, in float32 with three decimals."""
-    return {a: np.round(rows[a].to_numpy(np.float64), 3).astype("f4") for a in axes_of(rows)}
+    return {axis: numbers(rows[axis]) for axis in axes_of(rows)}
 
 
-def group_styles(names: Sequence[str], look: Look) -> dict[str, tuple[str, str]]:
+def group_styles(names: Sequence[str], theme: Theme) -> dict[str, tuple[str, str]]:
     """Return a colour and a symbol for each group, as far as they go; the rest are others.
 
     What has a colour in every figure of the repository (splits, kinds) keeps it.
     """
     if all(name in COLOURS for name in names):
         return {name: (COLOURS[name], "circle") for name in names}
-    pairs = [(colour, symbol) for symbol in SYMBOLS for colour in look.colours]
+    pairs = [(colour, symbol) for symbol in SYMBOLS for colour in theme.colours]
     return dict(zip(names, pairs, strict=False))
 
 
-def cluster_colours(table: pd.DataFrame, look: Look) -> dict[str, str]:
+def cluster_colours(table: pd.DataFrame, theme: Theme) -> dict[str, str]:
     """Return a colour for each cluster, so that the clusters around it have others.
 
     Clusters are coloured from the largest on, each with the colour whose nearest bearer is
@@ -116,54 +115,56 @@ def cluster_colours(table: pd.DataFrame, look: Look) -> dict[str, str]:
         off = {other: np.linalg.norm(centres.loc[name] - centres.loc[other]) for other in colours}
         clear = [
             min((off[other] for other in colours if colours[other] == colour), default=np.inf)
-            for colour in look.colours
+            for colour in theme.colours
         ]
-        colours[name] = look.colours[int(np.argmax(clear))]
+        colours[name] = theme.colours[int(np.argmax(clear))]
     return colours
 
 
 def _grouped(
-    table: pd.DataFrame, column: str, look: Look, highlight: list[str]
+    table: pd.DataFrame, column: str, theme: Theme, highlight: list[str]
 ) -> Iterator[tuple[str, pd.DataFrame, dict, bool]]:
     """Yield a trace per group: grey ones first, so that the others lie on top."""
     names = table[column].fillna("").astype(str).replace("", UNKNOWN)
     order = [name for name in names.value_counts().index if name not in (UNKNOWN, NOISE)]
     if column == "cluster":
-        styles = {name: (colour, "circle") for name, colour in cluster_colours(table, look).items()}
+        styles = {
+            name: (colour, "circle") for name, colour in cluster_colours(table, theme).items()
+        }
     else:
-        styles = group_styles(order, look)
+        styles = group_styles(order, theme)
     if highlight:
-        chosen = list(zip(highlight, look.colours, strict=False))
+        chosen = list(zip(highlight, theme.colours, strict=False))
         styles = {name: styles.get(name, (colour, "circle")) for name, colour in chosen}
     rest = ~names.isin(list(styles))
     if rest.any():
         left = names[rest].unique()
         called = left[0] if len(left) == 1 else f"{len(left)} {OTHERS}"
-        yield called, table[rest], {"color": look.faint, "opacity": 0.6}, column != "cluster"
+        yield called, table[rest], {"color": theme.faint, "opacity": 0.6}, column != "cluster"
     for name, (colour, symbol) in styles.items():
         marker = {"color": colour, "symbol": symbol, "opacity": 0.85}
         yield name, table[names == name], marker, column != "cluster" or bool(highlight)
 
 
 def _scaled(
-    table: pd.DataFrame, column: str, look: Look, title: str
+    table: pd.DataFrame, column: str, theme: Theme, title: str
 ) -> Iterator[tuple[str, pd.DataFrame, dict, bool]]:
     """Yield what has no number, then what has, the largest last, so that it lies on top."""
     known = table[column].notna()
     if not known.all():
-        yield f"no {title}", table[~known], {"color": look.faint, "opacity": 0.6}, True
+        yield f"no {title}", table[~known], {"color": theme.faint, "opacity": 0.6}, True
     rows = table[known].sort_values(column, kind="stable")
     if not len(rows):
         return
     values = rows[column].to_numpy(np.float64)
     low, high = np.quantile(values, [0.02, 0.98])
-    steps = np.linspace(0, 1, len(look.scale))
+    steps = np.linspace(0, 1, len(theme.scale))
     yield (
         title,
         rows,
         {
-            "color": np.round(values, 4).astype("f4"),
-            "colorscale": [[float(step), colour] for step, colour in zip(steps, look.scale)],  # noqa: B905
+            "color": numbers(values, 4),
+            "colorscale": [[float(step), colour] for step, colour in zip(steps, theme.scale)],  # noqa: B905
             "cmin": float(low),
             "cmax": float(high if high > low else low + 1),
             "opacity": 0.9,
@@ -224,20 +225,18 @@ def _as_list(names: str | Sequence[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
 
 
-def _dressed(
-    figure: go.Figure, table: pd.DataFrame, look: Look, note: str, height: int
+def _bare(
+    figure: go.Figure, table: pd.DataFrame, theme: Theme, note: str, height: int
 ) -> go.Figure:
     """Return figure with no ticks, one scale for all axes, and the note that they have no unit."""
-    figure.layout.template = TEMPLATE
     plain = {"visible": False, "showgrid": False, "zeroline": False}
-    figure.update_layout(
-        height=height,
-        paper_bgcolor=look.background,
-        plot_bgcolor=look.background,
-        font={"color": look.ink},
+    dressed(figure, height=height).update_layout(
+        paper_bgcolor=theme.background,
+        plot_bgcolor=theme.background,
+        font={"color": theme.ink},
         margin={"l": 8, "r": 8, "t": 8, "b": 30},
         legend={"y": -0.045, "yanchor": "top", "itemsizing": "constant", "font": {"size": 12}},
-        hoverlabel={"bgcolor": look.background, "font": {"color": look.ink}, "namelength": -1},
+        hoverlabel={"bgcolor": theme.background, "font": {"color": theme.ink}, "namelength": -1},
         dragmode="pan",
         uirevision="map",  # a rerun keeps the zoom
         meta={"note": note},
@@ -249,7 +248,7 @@ def _dressed(
                 **{f"{axis}axis": plain for axis in "xyz"},
                 "aspectmode": "data",
                 "camera": {"eye": {"x": 0.35, "y": -1.15, "z": 0.45}},
-                "bgcolor": look.background,
+                "bgcolor": theme.background,
             },
         )
     else:
@@ -264,6 +263,6 @@ def _dressed(
         xanchor="left",
         yanchor="top",
         showarrow=False,
-        font={"size": 11, "color": look.ink},
+        font={"size": 11, "color": theme.ink},
         opacity=0.75,
     )

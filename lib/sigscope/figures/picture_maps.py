@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
-from sigscope.figures.looks import LOOKS, Look
 from sigscope.figures.sheets import Sheet
+from sigscope.figures.theme import THEMES, Theme
 from sigscope.images.read import PictureError
 
 
@@ -17,7 +17,7 @@ def picture_map(
     *,
     columns: int = 40,
     side: int = 28,
-    look: Look = LOOKS["light"],
+    theme: Theme = THEMES["light"],
 ) -> Sheet:
     """Return a map in the plane with a picture in each cell that has points.
 
@@ -29,7 +29,7 @@ def picture_map(
         table: from ``Map.table``; captions in it are passed over.
         columns: cells across; there are as many down as the map needs.
         side: pixels of a cell.
-        look: light or dark.
+        theme: light or dark.
 
     Raises:
         ValueError: The map has no pictures, or is one in a room.
@@ -38,7 +38,7 @@ def picture_map(
     margin = side // 2
     rows = int(chosen["row"].max()) + 1
     size = (columns * side + 2 * margin, rows * side + 2 * margin)
-    page = Image.new("RGB", size, look.background)
+    page = Image.new("RGB", size, theme.background)
     for id_, column, row in chosen[["id", "column", "row"]].itertuples(index=False):
         tile = _tile(gallery, id_, side - 2)
         if tile:

@@ -11,11 +11,18 @@ from html import escape
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
-from sigscope.figures.theme import COLOURS, GREY, PALETTE, TEMPLATE, colour_of
-
-__all__ = ["agreement_curve", "interval_curves", "score_dots"]
+from sigscope.figures.evaluation import by_measure
+from sigscope.figures.theme import (
+    GREY,
+    PALETTE,
+    dressed,
+    line_of,
+    name_rows,
+    numbers,
+    panels,
+    whiskers,
+)
 
 ROW = 34  # pixels that a row of dots takes
 LIFT = 0.2  # of a row, between what was put in and what was scored
@@ -35,26 +42,25 @@ def score_dots(
         title: of the figure; whose ratings these are.
         truth: what a simulation was made with, as such a table; hollow diamonds above the dots.
     """
-    figure = make_subplots(cols=len(measures), shared_yaxes=True, horizontal_spacing=0.03)
+    figure = panels(len(measures), spacing=0.03)
     systems = list(table["system"].unique())
-    for column, measure in enumerate(measures, 1):
-        _add_dots(figure, column, _of(table, measure), systems, "scored from ratings")
-        if truth is not None:
-            _add_diamonds(figure, column, _of(truth, measure), systems)
+    put_in = [] if truth is None else by_measure(truth, measures)
+    for column, (measure, rows) in enumerate(by_measure(table, measures), 1):
+        reach = {**whiskers(rows, "value"), "color": RATED}
+        scored = {"name": "scored from ratings, with 95 % interval", "error_x": reach}
+        _add_dots(figure, column, rows, systems, {"color": RATED, "size": 9}, **scored)
+        if put_in:
+            hollow = {"color": PUT_IN, "size": 9, "symbol": "diamond-open", "line": {"width": 2}}
+            named = {"name": "truth put into the simulation", "lift": LIFT}
+            _add_dots(figure, column, put_in[column - 1][1], systems, hollow, **named)
         figure.update_xaxes(
             title_text=f"{escape(measure)}, mean of queries",
             range=[-0.03, 1.03],
             dtick=0.25,
             col=column,
         )
-    figure.for_each_xaxis(lambda axis: axis.update(domain=np.round(axis.domain, 4).tolist()))
-    figure.update_yaxes(
-        tickvals=list(range(len(systems))),
-        ticktext=[escape(str(name)) for name in systems],
-        range=[len(systems) - 0.5, -0.6],
-        showgrid=False,
-    )
-    return _dressed(figure, title, height=190 + ROW * len(systems))
+    name_rows(figure, systems, range=[len(systems) - 0.5, -0.6], showgrid=False)
+    return _titled(figure, title, height=190 + ROW * len(systems))
 
 
 def agreement_curve(table: pd.DataFrame, *, title: str) -> go.Figure:
@@ -66,10 +72,10 @@ def agreement_curve(table: pd.DataFrame, *, title: str) -> go.Figure:
         title: of the figure; whose ratings these are.
     """
     figure = go.Figure()
-    slip = _numbers(table["slip"])
+    slip = numbers(table["slip"])
     figure.add_scatter(
         x=np.concatenate([slip, slip[::-1]]),
-        y=np.concatenate([_numbers(table["low"]), _numbers(table["high"])[::-1]]),
+        y=np.concatenate([numbers(table["low"]), numbers(table["high"])[::-1]]),
         fill="toself",
         fillcolor=RATED,
         opacity=0.2,
@@ -83,7 +89,7 @@ def agreement_curve(table: pd.DataFrame, *, title: str) -> go.Figure:
         ("share of pairs with equal grades", "same", PUT_IN, "dot"),
     ):
         line = {"color": colour, "dash": dash}
-        y = _numbers(table[column])
+        y = numbers(table[column])
         figure.add_scatter(x=slip, y=y, name=name, mode="lines+markers", line=line)
     for height, words in LINES.items():
         figure.add_hline(height, line={"color": GREY, "width": 1, "dash": "dash"})
@@ -93,7 +99,7 @@ def agreement_curve(table: pd.DataFrame, *, title: str) -> go.Figure:
         )  # fmt: skip
     figure.update_xaxes(title_text="how often a rater slips", tickformat=".0%")
     figure.update_yaxes(title_text="agreement", range=[0, 1.03])
-    return _dressed(figure, title, height=430)
+    return _titled(figure, title, height=430)
 
 
 def interval_curves(table: pd.DataFrame, *, title: str) -> go.Figure:
@@ -106,67 +112,45 @@ def interval_curves(table: pd.DataFrame, *, title: str) -> go.Figure:
     """
     figure = go.Figure()
     for number, (name, rows) in enumerate(table.groupby("group", sort=False)):
-        rule = str(name).startswith(("chance", "rule"))
-        colour = COLOURS["chance"] if rule else colour_of(name, number)
+        line = line_of(name, number)
         figure.add_scatter(
             x=rows["queries"].to_numpy(),
-            y=_numbers(rows["reach"], 2),
+            y=numbers(rows["reach"], 2),
             name=escape(str(name)),
-            mode="lines" if rule else "lines+markers",
-            line={"color": colour, "dash": "dash" if rule else "solid"},
+            mode="lines" if line["dash"] == "dash" else "lines+markers",
+            line=line,
         )
     ticks = sorted(set(table["queries"]))
     figure.update_xaxes(title_text="queries rated", type="log", tickvals=ticks)
     figure.update_yaxes(title_text="interval: ± percentage points", rangemode="tozero")
-    return _dressed(figure, title, height=430)
+    return _titled(figure, title, height=430)
 
 
 def _add_dots(
-    figure: go.Figure, column: int, rows: pd.DataFrame, systems: list[str], name: str
+    figure: go.Figure,
+    column: int,
+    rows: pd.DataFrame,
+    systems: list[str],
+    marker: dict,
+    *,
+    lift: float = 0,
+    **named: object,
 ) -> None:
-    up, down = rows["high"] - rows["value"], rows["value"] - rows["low"]
-    reach = {"array": _numbers(up), "arrayminus": _numbers(down), "color": RATED}
     figure.add_scatter(
-        x=_numbers(rows["value"]),
-        y=[systems.index(system) for system in rows["system"]],
-        error_x=reach | {"type": "data", "symmetric": False, "thickness": 1.5},
+        x=numbers(rows["value"]),
+        y=[systems.index(system) - lift for system in rows["system"]],
         mode="markers",
-        marker={"color": RATED, "size": 9},
-        name=f"{name}, with 95 % interval",
+        marker=marker,
         showlegend=column == 1,
         row=1,
         col=column,
+        **named,
     )
 
 
-def _add_diamonds(figure: go.Figure, column: int, rows: pd.DataFrame, systems: list[str]) -> None:
-    figure.add_scatter(
-        x=_numbers(rows["value"]),
-        y=[systems.index(system) - LIFT for system in rows["system"]],
-        mode="markers",
-        marker={"color": PUT_IN, "size": 9, "symbol": "diamond-open", "line": {"width": 2}},
-        name="truth put into the simulation",
-        showlegend=column == 1,
-        row=1,
-        col=column,
-    )
-
-
-def _of(table: pd.DataFrame, measure: str) -> pd.DataFrame:
-    rows = table[table["measure"] == measure]
-    if rows.empty:
-        there = ", ".join(table["measure"].unique())
-        raise ValueError(f"the table has no {measure!r}; choose from {there}")
-    return rows
-
-
-def _numbers(values: Sequence[float] | pd.Series | np.ndarray, digits: int = 3) -> np.ndarray:
-    return np.round(np.asarray(values, dtype=np.float64), digits).astype(np.float32)
-
-
-def _dressed(figure: go.Figure, title: str, height: int) -> go.Figure:
+def _titled(figure: go.Figure, title: str, height: int) -> go.Figure:
     """Return figure with its title above the legend and the template of all figures."""
-    figure.layout.template = TEMPLATE  # update_layout would merge it into Plotly's own 7 KB
     where = {"x": 0.01, "xanchor": "left", "y": 0.98, "yanchor": "top", "font": {"size": 15}}
-    figure.update_layout(height=height, title={"text": escape(title), **where})
-    return figure.update_layout(margin={"l": 60, "r": 20, "t": 80, "b": 55})
+    margin = {"l": 60, "r": 20, "t": 80, "b": 55}
+    heading = {"text": escape(title), **where}
+    return dressed(figure, height=height).update_layout(title=heading, margin=margin)

@@ -34,7 +34,7 @@ WITHOUT = (
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Shown:
+class StillFigure:
     """A figure with the sentence that stands for it where it cannot be seen."""
 
     figure: go.Figure
@@ -61,14 +61,14 @@ def _short(number: str) -> float:
     return round(float(number), 5)
 
 
-def show(figure: go.Figure, alt: str) -> Shown:
+def show(figure: go.Figure, alt: str) -> StillFigure:
     """Return figure as a notebook's last line should have it.
 
     Args:
         figure: what to show.
         alt: one sentence that says what is to be seen, for those who cannot.
     """
-    return Shown(figure, alt)
+    return StillFigure(figure, alt)
 
 
 def still(figure: go.Figure) -> bytes | None:
