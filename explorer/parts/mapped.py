@@ -1,8 +1,7 @@
 """The parts of the page "Map": what is drawn, how it is coloured, and what is asked of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from html import escape
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,11 +11,18 @@ import resources
 import streamlit as st
 
 from parts.settings import Settings
-from sigscope.figures import THEMES, Theme, add_labels, add_pairs, add_query, map_figure
+from sigscope.figures import (
+    THEMES,
+    Theme,
+    add_labels,
+    add_pairs,
+    add_pointer,
+    add_query,
+    map_figure,
+)
 from sigscope.indexes import nearest
 from sigscope.maps import (
     KINDS,
-    Faithfulness,
     Making,
     Map,
     MapSettings,
@@ -127,10 +133,7 @@ def colours(map: Map, about: Asked | None) -> list[str]:
 
 def faithful(map: Map) -> str:
     """Return how faithful a map is, as a sentence; "" where that has not been worked out."""
-    names = [field.name for field in fields(Faithfulness)]
-    if not all(name in map.scores for name in names):
-        return ""
-    return Faithfulness(**{name: map.scores[name] for name in names}).sentence()
+    return map.faithfulness.sentence() if map.faithfulness else ""
 
 
 def figure(map: Map, table: pd.DataFrame, colour_by: str, about: Asked | None) -> go.Figure:
@@ -148,20 +151,9 @@ def figure(map: Map, table: pd.DataFrame, colour_by: str, about: Asked | None) -
             theme=colours,
         )  # fmt: skip
     if map.dims == 2:
-        _point_out(drawn, table, st.session_state.get("on map"), colours)
+        add_pointer(drawn, table, st.session_state.get("on map"), theme=colours)
     drawn.update_layout(dragmode="lasso" if map.dims == 2 else "orbit")
     return drawn
-
-
-def _point_out(drawn: go.Figure, table: pd.DataFrame, id: str | None, colours: Theme) -> None:
-    """Point at the item that a visitor came to see, if it is on the map."""
-    here = table[(table["id"] == id) & (table["kind"] == "picture")]
-    for x, y, caption in zip(here["x"], here["y"], here["caption"], strict=True):
-        drawn.add_annotation(
-            x=float(x), y=float(y), text=escape(caption or id)[:60], arrowcolor=colours.ink,
-            arrowwidth=2, ax=30, ay=-50, font={"color": colours.ink}, bgcolor=colours.background,
-            bordercolor=colours.ink, borderpad=3,
-        )  # fmt: skip
 
 
 def theme() -> Theme:

@@ -24,7 +24,9 @@ def cloud():
 
 
 def test_a_map_that_keeps_every_order_is_perfect():
-    found = faith.judge(on_a_circle(ANGLES), on_a_line(*ANGLES), k=1, rng=np.random.default_rng(0))
+    found = faith.judge_map(
+        on_a_circle(ANGLES), on_a_line(*ANGLES), k=1, rng=np.random.default_rng(0)
+    )
     assert (found.trustworthiness, found.continuity, found.neighbours_kept) == (1, 1, 1)
 
 
@@ -45,7 +47,7 @@ def test_trustworthiness_is_that_of_scikit_learn(cloud):
     from sklearn.manifold import trustworthiness
 
     places = np.random.default_rng(1).normal(size=(120, 2)).astype(np.float32)
-    found = faith.judge(cloud, places, k=7, rng=np.random.default_rng(0))
+    found = faith.judge_map(cloud, places, k=7, rng=np.random.default_rng(0))
     theirs = trustworthiness(cloud, places, n_neighbors=7, metric="cosine")
     assert found.trustworthiness == pytest.approx(theirs, abs=1e-6)
     swapped = trustworthiness(places, cloud, n_neighbors=7)  # unit rows: the order of cosines
@@ -56,7 +58,7 @@ def test_a_random_map_has_a_half_and_keeps_as_many_neighbours_as_chance(cloud):
     rng = np.random.default_rng(2)
     x = rng.normal(size=(1500, 8)).astype(np.float32)
     x /= np.linalg.norm(x, axis=1, keepdims=True)
-    found = faith.judge(x, rng.normal(size=(1500, 2)), rng=rng)
+    found = faith.judge_map(x, rng.normal(size=(1500, 2)), rng=rng)
     assert found.trustworthiness == pytest.approx(0.5, abs=0.02)
     assert found.continuity == pytest.approx(0.5, abs=0.02)
     assert found.neighbours_kept == pytest.approx(15 / 1499, abs=0.005)

@@ -73,7 +73,8 @@ def test_copies_of_a_picture_have_places_too(embeddings):
     assert made.scores["trustworthiness"] == 1
 
 
-def test_progress_rises_to_one_and_says_what_is_done(embeddings):
+def test_progress_rises_to_one_and_says_what_is_done(embeddings, monkeypatch):
+    monkeypatch.setattr(projection, "TICK_S", 0.001)
     told = []
     projection.make_map(embeddings, tell=lambda share, doing: told.append((share, doing)))
     shares = [share for share, _ in told]
@@ -94,7 +95,7 @@ def test_a_quick_map_is_the_principal_components(embeddings):
     spread = np.linalg.svd(centred, compute_uv=False)[:2]
     np.testing.assert_allclose(np.linalg.norm(quick.places, axis=0), spread, rtol=1e-4)
     assert quick.settings["method"] == "PCA" and not quick.scores and quick.clusters is None
-    judged = faithfulness.judge(embeddings.images, quick.places, rng=np.random.default_rng(0))
+    judged = faithfulness.judge_map(embeddings.images, quick.places, rng=np.random.default_rng(0))
     assert judged.trustworthiness < projection.make_map(embeddings).scores["trustworthiness"] + 0.1
 
 

@@ -1,4 +1,4 @@
-"""Map layers: what is laid over a map's points: names of clusters, a query, pairs.
+"""Map layers: what is laid over a map's points: names of clusters, a query, pairs, a pointer.
 
 Each function adds to the figure it is given, as Plotly's own ``add_`` methods do, and returns it.
 """
@@ -137,6 +137,35 @@ def add_pairs(
     line = {"color": theme.ink, "width": 1}
     lines = _lines(pictures.loc[drawn], captions.loc[drawn], line=line, opacity=0.35)
     return figure.add_trace(lines.update(name=f"a picture and its caption ({len(drawn)} drawn)"))
+
+
+def add_pointer(
+    figure: go.Figure, table: pd.DataFrame, id: str | None, *, theme: Theme = THEMES["light"]
+) -> go.Figure:
+    """Point at one picture, with its caption, if it is on a map in the plane.
+
+    Args:
+        figure: from ``map_figure``.
+        table: what it was drawn from.
+        id: of the picture; None points at nothing.
+        theme: that of the figure.
+    """
+    here = _pictures(table, [id])
+    for x, y, caption in zip(here["x"], here["y"], here["caption"], strict=True):
+        figure.add_annotation(
+            x=float(x),
+            y=float(y),
+            text=escape((caption or id)[:60]),
+            arrowcolor=theme.ink,
+            arrowwidth=2,
+            ax=30,
+            ay=-50,
+            font={"color": theme.ink},
+            bgcolor=theme.background,
+            bordercolor=theme.ink,
+            borderpad=3,
+        )
+    return figure
 
 
 def _pictures(table: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:

@@ -1,14 +1,13 @@
 """Vectors become a map, and how far to trust it."""
 
 from sigscope.maps.background import FAILED, MAKING, Making, start_map
-from sigscope.maps.faithfulness import Faithfulness, point_scores
+from sigscope.maps.faithfulness import judge_map, point_scores
 from sigscope.maps.map import KINDS, Map, MapSettings
 from sigscope.maps.placing import Placement, geometric_median, place, placement_error, strengths
 from sigscope.maps.projection import make_map, open_map, quick_map
 
 __all__ = [
     "FAILED",
-    "Faithfulness",
     "KINDS",
     "MAKING",
     "Making",
@@ -16,6 +15,7 @@ __all__ = [
     "MapSettings",
     "Placement",
     "geometric_median",
+    "judge_map",
     "make_map",
     "open_map",
     "place",

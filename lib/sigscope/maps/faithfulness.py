@@ -15,7 +15,7 @@ strangers that look like neighbours, low continuity neighbours that were torn ap
 layout keeps k / (n - 1) of the neighbours.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -46,10 +46,6 @@ class Faithfulness:
             f"{self.k} nearest are kept (by chance {self.chance_neighbours_kept:.1%}); judged at "
             f"{which} of {self.n:,} points."
         )
-
-    def record(self) -> dict:
-        """Return the scores as a dict for JSON."""
-        return asdict(self)
 
 
 def sampled(n: int, rng: np.random.Generator, at_most: int = AT_MOST) -> np.ndarray:
@@ -95,7 +91,7 @@ def summary(points: pd.DataFrame, n: int, k: int = K) -> Faithfulness:
     return Faithfulness(*means.astype(float), k / (n - 1), k, len(points), n)
 
 
-def judge(
+def judge_map(
     vectors: np.ndarray, places: np.ndarray, *, k: int = K, rng: np.random.Generator
 ) -> Faithfulness:
     """Return how faithful a map is, judged at all its points or at 5,000 that rng draws."""

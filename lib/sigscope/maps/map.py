@@ -18,6 +18,7 @@ import pandas as pd
 from sigscope.cache import mark_used
 from sigscope.files import atomic_write, read_json, sha256, write_json
 from sigscope.maps.clusters import Clusters
+from sigscope.maps.faithfulness import Faithfulness
 
 FORMAT = 1  # raised when the same settings would give another map
 RECORD = "map.json"
@@ -98,6 +99,14 @@ class Map:
     def size(self) -> float:
         """The diagonal of the box that holds all places; distances are stated as shares of it."""
         return float(np.linalg.norm(np.ptp(self.places.astype(np.float64), axis=0)))
+
+    @property
+    def faithfulness(self) -> Faithfulness | None:
+        """How faithful the map is, or None where that has not been worked out."""
+        names = [part.name for part in fields(Faithfulness)]
+        if not all(name in self.scores for name in names):
+            return None
+        return Faithfulness(**{name: self.scores[name] for name in names})
 
     def of(self, kind: str) -> np.ndarray:
         """Return the row numbers of the points of a kind, in the order of the embeddings."""

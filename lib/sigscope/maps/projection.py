@@ -8,13 +8,14 @@ milliseconds; `sigscope.maps.background` makes the real one meanwhile.
 """
 
 import logging
-import re
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
+from threading import Event, Thread
+from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -41,6 +42,7 @@ from sigscope.maps.map import (
 
 Tell = Callable[[float, str], None]  # the share of the work that is done, and what is done now
 VERSIONS = ("umap-learn", "numba", "scikit-learn")  # a map may look otherwise under others
+START_S, POINT_S, TICK_S = 8.0, 0.004, 1.0  # what UMAP takes: to begin, a point; and a tick
 FARTHEST = 1.999  # UMAP cuts neighbours at cosine distance 2 off, which leaves a point without any
 log = logging.getLogger(__name__)
 _keys: WeakKeyDictionary[Embeddings, dict[tuple, tuple[int, str]]] = WeakKeyDictionary()
@@ -59,7 +61,7 @@ def open_map(
         settings: how; None is two dimensions, pictures only.
         progress: show a bar on stderr while it is made.
     """
-    return kept_map(embeddings, settings, teller(progress))
+    return kept_map(embeddings, settings, _bar(progress))
 
 
 def kept_map(embeddings: Embeddings, settings: MapSettings | None, tell: Tell) -> Map:
@@ -91,11 +93,7 @@ def map_folder(record: dict) -> Path:
 
 
 def make_map(
-    embeddings: Embeddings,
-    settings: MapSettings | None = None,
-    *,
-    progress: bool = False,
-    tell: Tell | None = None,
+    embeddings: Embeddings, settings: MapSettings | None = None, *, tell: Tell | None = None
 ) -> Map:
     """Return a new map of embeddings, judged and with its clusters; it is not kept.
 
@@ -103,13 +101,12 @@ def make_map(
         embeddings: what to lay out. With no more points than n_neighbors there is no neighbourhood
             to keep: they are laid out by principal components, and the settings say so.
         settings: how; None is two dimensions, pictures only.
-        progress: show a bar on stderr.
-        tell: is told how far it is.
+        tell: is told how far it is; while UMAP lays out, which tells nothing, by an estimate.
 
     Raises:
         ValueError: There is nothing to lay out, or a vector holds NaN or infinity.
     """
-    settings, tell = settings or MapSettings(), tell or teller(progress)
+    settings, tell = settings or MapSettings(), tell or _bar(False)
     ids, kinds, vectors = points(embeddings, settings)
     record = settings_record(embeddings, settings)
     tell(0.0, "finding neighbours")
@@ -179,7 +176,7 @@ def settings_record(embeddings: Embeddings, settings: MapSettings) -> dict[str, 
     }
 
 
-def teller(progress: bool) -> Tell:
+def _bar(progress: bool) -> Tell:
     """Return what shows progress as a bar on stderr, or keeps quiet."""
     if not progress:
         return lambda share, doing: None
@@ -209,13 +206,11 @@ def _umap(
     vectors: np.ndarray, cosines: np.ndarray, near: np.ndarray, settings: MapSettings, tell: Tell
 ) -> np.ndarray:
     """Return places by UMAP over the graph of exact neighbours, a point being its own first."""
-    from umap import UMAP, layouts
+    from umap import UMAP
 
-    layouts.tqdm = tqdm  # in a notebook UMAP's own would be a widget, and tell nothing to _Epochs
     n, others = len(vectors), settings.n_neighbors - 1
     rows = np.hstack([np.arange(n)[:, None], near[:, :others]]).astype(np.int32)
     distances = np.hstack([np.zeros((n, 1)), 1 - cosines[:, :others]])
-    tell(0.1, "laying out")
     method = UMAP(
         n_neighbors=settings.n_neighbors,
         min_dist=settings.min_dist,
@@ -225,31 +220,32 @@ def _umap(
         random_state=settings.seed,
         n_jobs=1,
         precomputed_knn=(rows, np.clip(distances, 0, FARTHEST).astype(np.float32)),
-        tqdm_kwds={
-            **{"disable": False, "file": _Epochs(tell), "bar_format": "{n} of {total}"},
-            **{"mininterval": 0, "miniters": 10},
-        },
     )
-    with warnings.catch_warnings():
+    with _told(tell, 0.1, 0.8, "laying out", START_S + POINT_S * n), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that there is no transform, and one thread
         places = method.fit_transform(vectors)
     places = _whole_places(np.asarray(places, np.float32), vectors, settings.dims)
     return _components(places, settings.dims)  # turned so that it is widest along x
 
 
-class _Epochs:
-    """What UMAP's bar writes to: "n of total" becomes a share from 0.1 to 0.8."""
+@contextmanager
+def _told(tell: Tell, start: float, end: float, doing: str, seconds: float) -> Iterator[None]:
+    """Tell each second how far work should be that takes so long, until it is over."""
+    over, begun = Event(), monotonic()
 
-    def __init__(self, tell: Tell) -> None:
-        self.tell = tell
+    def estimate() -> None:
+        tell(start, doing)
+        while not over.wait(TICK_S):
+            share = min((monotonic() - begun) / seconds, 0.99)
+            tell(start + (end - start) * share, doing)
 
-    def write(self, text: str) -> None:
-        if found := re.search(r"(\d+) of (\d+)", text):
-            done, total = map(int, found.groups())
-            self.tell(0.1 + 0.7 * done / max(total, 1), "laying out")
-
-    def flush(self) -> None:
-        """Do nothing: what was written has been told."""
+    thread = Thread(target=estimate, name="map progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _whole_places(places: np.ndarray, vectors: np.ndarray, dims: int) -> np.ndarray:
@@ -286,7 +282,7 @@ def _judged(
     rows = faithfulness.sampled(n, np.random.default_rng(settings.seed))
     found = faithfulness.point_scores(vectors, places, k=k, rows=rows)
     trust[rows] = found["trust"]
-    scores = faithfulness.summary(found, n, k).record()
+    scores = asdict(faithfulness.summary(found, n, k))
     if near is not None and len(settings.kinds) > 1:
         scores |= faithfulness.other_kind_share(near[:, :k], kinds)
     return scores, trust
