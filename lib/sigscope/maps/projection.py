@@ -42,7 +42,7 @@ from sigscope.maps.map import (
 
 Tell = Callable[[float, str], None]  # the share of the work that is done, and what is done now
 VERSIONS = ("umap-learn", "numba", "scikit-learn")  # a map may look otherwise under others
-START_S, POINT_S, TICK_S = 8.0, 0.004, 1.0  # what UMAP takes: to begin, a point; and a tick
+START_S, POINT_S, TICK_S = 10.0, 0.001, 1.0  # UMAP compiles first; then as measured; a tick
 FARTHEST = 1.999  # UMAP cuts neighbours at cosine distance 2 off, which leaves a point without any
 log = logging.getLogger(__name__)
 _keys: WeakKeyDictionary[Embeddings, dict[tuple, tuple[int, str]]] = WeakKeyDictionary()
