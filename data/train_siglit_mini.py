@@ -33,10 +33,11 @@ from training_pairs import (
 from transformers import VisionTextDualEncoderModel, VisionTextDualEncoderProcessor
 
 from sigscope.datasets.load import load_gallery
-from sigscope.evaluation.evaluate import right_pictures, twins
-from sigscope.evaluation.metrics import first_right_ranks, hit_rate_at_k
+from sigscope.evaluation.metrics import hit_at_k
+from sigscope.evaluation.rankings import rank_relevant
 from sigscope.files import atomic_write, write_json
 from sigscope.gallery.gallery import Gallery
+from sigscope.gallery.twins import right_pictures, twins
 from sigscope.paths import CACHE, MINI
 
 WORK = CACHE / "training"
@@ -84,7 +85,7 @@ def validation(
         with torch.inference_mode():
             images = project(model, plain, 0.0).numpy()
             vectors = [write(texts[i : i + 128]).numpy() for i in range(0, len(texts), 128)]
-        return hit_rate_at_k(first_right_ranks(np.concatenate(vectors), images, right), 10)
+        return float(hit_at_k(rank_relevant(np.concatenate(vectors), images, right), 10).mean())
 
     return score
 

@@ -19,7 +19,7 @@ from training_pairs import LockedTower, plain_features
 
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import Embeddings, open_embeddings
-from sigscope.evaluation.evaluate import hit_rates, ranked_captions
+from sigscope.evaluation.evaluate import evaluate, summary
 from sigscope.files import atomic_write, read_json
 from sigscope.gallery.gallery import Gallery
 from sigscope.models.encoder import Encoder
@@ -49,18 +49,21 @@ def before_training(gallery: Gallery, trained: Embeddings) -> Embeddings:
 
 def score_table(gallery: Gallery, embeddings: Embeddings) -> pd.DataFrame:
     """Return hit rates of the trained and the untrained model on the test split, as text."""
-    after = hit_rates(ranked_captions(gallery, embeddings))
-    before = hit_rates(ranked_captions(gallery, before_training(gallery, embeddings)))
+    measures = [f"hit rate@{k}" for k in (1, 5, 10)]
+    after, before = (
+        summary(evaluate(gallery, one, "test", measures))
+        for one in (embeddings, before_training(gallery, embeddings))
+    )
     return pd.DataFrame(
         {
             "direction": after["direction"],
-            "hit rate @": after["k"],
-            "siglit-mini": after["hit_rate"].map("{:.3f}".format),
+            "hit rate @": after["measure"].str.partition("@")[2].astype(int),
+            "siglit-mini": after["value"].map("{:.3f}".format),
             "95 % interval": [
                 f"{low:.3f}–{high:.3f}"
                 for low, high in zip(after["low"], after["high"], strict=True)
             ],
-            "before training": before["hit_rate"].map("{:.3f}".format),
+            "before training": before["value"].map("{:.3f}".format),
             "chance": after["chance"].map("{:.3f}".format),
             "queries": after["queries"],
             "searched": after["searched"],
@@ -100,7 +103,7 @@ def zero_shot(gallery: Gallery, embeddings: Embeddings, encoder: Encoder) -> dic
 
 def by_kind_of_caption(gallery: Gallery, embeddings: Embeddings) -> pd.DataFrame:
     """Return text-to-image hit rate@10 on the test split, titles and sentences apart."""
-    queries = ranked_captions(gallery, embeddings).query("direction == 'text to image'")
+    queries = evaluate(gallery, embeddings).queries.query("direction == 'text to image'")
     is_sentence = queries["caption"].str.match(SENTENCE)
     kind = is_sentence.map({True: "sentence with keywords", False: "title"})
     hits = (queries["rank"] <= 10).groupby(kind).agg(["mean", "size"])

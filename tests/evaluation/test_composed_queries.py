@@ -16,7 +16,7 @@ from sigscope.evaluation.composed_scores import (
     TITLE,
     evaluate_composed,
 )
-from sigscope.evaluation.rankings import judge
+from sigscope.evaluation.rankings import rank_relevant
 from sigscope.gallery.gallery import Gallery
 
 
@@ -202,7 +202,7 @@ def test_ranks_are_those_of_judged_rankings(scores):
     own = [[row_of[id]] for id in queries["id"]]
     right = [[row_of[id] for id in some] for some in queries["right"]]
     xb = axes.encode_texts(named.values())
-    first = judge(axes.encode_texts(queries["words"]), xb, right, without=own).first
+    first = rank_relevant(axes.encode_texts(queries["words"]), xb, right, without=own).first
     assert list(queries[TEXT]) == list(first - 1)
 
 

@@ -9,8 +9,8 @@ from small_gallery import NameEncoder, small_embeddings, small_gallery
 
 from sigscope.duplicates.splits import LeakError
 from sigscope.embeddings.embed import Embeddings, StaleEmbeddings
-from sigscope.evaluation.evaluate import compare, evaluate, hit_rates, ranked_captions, summary
-from sigscope.evaluation.tasks import caption_tasks, described
+from sigscope.evaluation.evaluate import compare, evaluate, summary
+from sigscope.evaluation.tasks import caption_tasks, check_and_describe
 from sigscope.gallery.gallery import Gallery
 
 EAST, NORTH, WEST, SOUTH = [1, 0], [0, 1], [-1, 0], [0, -1]
@@ -50,7 +50,7 @@ def embeddings() -> Embeddings:
 def test_every_caption_of_the_split_is_a_query_and_the_whole_gallery_is_searched(
     gallery, embeddings
 ):
-    table = ranked_captions(gallery, embeddings)
+    table = evaluate(gallery, embeddings).queries
     forward = table[table["direction"] == "text to image"]
     assert forward["caption"].tolist() == ["a cat", "Felix", "a dog"]
     assert set(forward["n"]) == {4}
@@ -59,7 +59,7 @@ def test_every_caption_of_the_split_is_a_query_and_the_whole_gallery_is_searched
 
 
 def test_a_picture_with_an_equal_caption_is_right_too(gallery, embeddings):
-    table = ranked_captions(gallery, embeddings)
+    table = evaluate(gallery, embeddings).queries
     ranks = dict(zip(table["caption"], table["rank"], strict=True))
     assert ranks["a cat"] == 1, "west, the picture of the other 'A cat', is nearest"
     assert ranks["Felix"] == 1, "only its own picture is right, and that lies east"
@@ -69,28 +69,28 @@ def test_a_picture_with_an_equal_caption_is_right_too(gallery, embeddings):
 def test_a_marked_duplicate_is_right_too(gallery, embeddings):
     gallery.items["split"] = ["test", "test", "train", "test"]
     gallery.items["duplicate_of"] = ["", "", "", "dog"]
-    table = ranked_captions(gallery, embeddings)
+    table = evaluate(gallery, embeddings).queries
     assert table.loc[table["caption"] == "a dog", "rank"].tolist() == [1], "its twin lies south"
 
 
 def test_a_picture_finds_the_captions_of_its_right_pictures(gallery, embeddings):
-    back = ranked_captions(gallery, embeddings).query("direction == 'image to text'")
+    back = evaluate(gallery, embeddings).queries.query("direction == 'image to text'")
     assert back["rank"].tolist() == [1, 5]
     assert back["n_right"].tolist() == [3, 1], "a cat, Felix, A cat; a dog"
 
 
 def test_hit_rates_are_shares_of_queries_with_chance_beside_them(gallery, embeddings):
-    rates = hit_rates(ranked_captions(gallery, embeddings), ks=(1, 4))
+    rates = summary(evaluate(gallery, embeddings, "test", ["hit rate@1", "hit rate@4"]))
     forward = rates[rates["direction"] == "text to image"]
-    assert forward["hit_rate"].tolist() == pytest.approx([2 / 3, 1])
+    assert forward["value"].tolist() == pytest.approx([2 / 3, 1])
     assert forward["chance"].tolist() == pytest.approx([(2 / 4 + 1 / 4 + 1 / 4) / 3, 1])
     assert forward["pictures"].tolist() == [2, 2]
-    assert (rates["low"] <= rates["hit_rate"]).all() and (rates["hit_rate"] <= rates["high"]).all()
+    assert (rates["low"] <= rates["value"]).all() and (rates["value"] <= rates["high"]).all()
 
 
 def test_a_split_that_is_not_there_is_said(gallery, embeddings):
     with pytest.raises(ValueError, match="no item in split 'val'"):
-        ranked_captions(gallery, embeddings, split="val")
+        evaluate(gallery, embeddings, "val")
 
 
 def test_the_own_rule_knows_only_the_own_picture(gallery, embeddings):
@@ -191,4 +191,4 @@ def test_another_model_than_the_embeddings_is_refused():
 def test_pictures_that_the_gallery_has_not_are_refused(gallery, embeddings):
     short = Gallery("three", gallery.root, gallery.items.iloc[:3], gallery.problems)
     with pytest.raises(StaleEmbeddings, match="1 pictures that three has not, the first 'tree'"):
-        described(short, embeddings, "test")
+        check_and_describe(short, embeddings, "test")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from sigscope.evaluation.intervals import (
     bootstrap_interval,
@@ -44,13 +45,33 @@ def test_interval_of_clustered_captions_holds_the_truth_as_often_as_it_says(leve
     assert held / 500 == pytest.approx(level, abs=0.04)
 
 
-def test_median_interval_by_hand_and_with_what_was_never_found():
-    values, alone = np.array([1.0, 2, 3, 4, np.inf]), np.arange(5)
-    low, high = bootstrap_interval(values, alone, np.random.default_rng(0), statistic="median")
-    assert (low, high) == (1, np.inf)
-    assert bootstrap_interval(
-        np.full(9, 7.0), np.arange(9), np.random.default_rng(0), statistic="median"
-    ) == (7, 7)
+def by_resampling(values, clusters, rng, draws=2000):
+    """The interval as it was written out here before scipy drew it."""
+    member = np.unique(clusters, return_inverse=True)[1]
+    sums, counts = np.bincount(member, weights=values), np.bincount(member)
+    drawn = rng.integers(0, len(sums), size=(draws, len(sums)))
+    return np.quantile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), [0.025, 0.975])
+
+
+def test_the_interval_is_what_it_was_before_scipy_drew_it():
+    rng = np.random.default_rng(3)
+    values, pictures = rng.random(400), rng.integers(0, 150, size=400)
+    found = bootstrap_interval(values, pictures, np.random.default_rng(0))
+    before = by_resampling(values, pictures, np.random.default_rng(0))
+    assert found == pytest.approx(tuple(before), abs=1e-15)
+
+
+def test_one_picture_leaves_no_width():
+    assert bootstrap_interval([0.0, 1.0], [7, 7], np.random.default_rng(0)) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(("hits", "trials"), [(0, 5), (3, 50), (6, 50), (50, 50), (1, 1)])
+def test_wilsons_formula_is_what_it_was_before_scipy_worked_it_out(hits, trials):
+    z, share = norm.ppf(0.975), hits / trials
+    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    half = np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2)) * z / (1 + z**2 / trials)
+    before = max(centre - half, 0.0), min(centre + half, 1.0)
+    assert wilson_interval(hits, trials) == pytest.approx(before, abs=1e-15)
 
 
 def test_pictures_with_more_captions_count_for_more():
@@ -64,7 +85,7 @@ def test_pictures_with_more_captions_count_for_more():
 def test_memory_bound_does_not_change_the_draws(monkeypatch):
     values, pictures = np.random.default_rng(0).random(300), np.arange(300) // 3
     whole = bootstrap_interval(values, pictures, np.random.default_rng(0))
-    monkeypatch.setattr("sigscope.evaluation.intervals.DRAWN_BYTES", 16 * 300 * 7)
+    monkeypatch.setattr("sigscope.evaluation.intervals.DRAWN_BYTES", 32 * 100 * 7)
     again = bootstrap_interval(values, pictures, np.random.default_rng(0))
     assert again == pytest.approx(whole, rel=1e-12), "sums may be added up in another order"
 

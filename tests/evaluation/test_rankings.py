@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from sigscope.evaluation.rankings import judge, judge_lists, shuffled
+from sigscope.evaluation.rankings import from_lists, rank_relevant, shuffled
 
 XB = np.array([[1.0, 0.0], [0.8, 0.6], [0.8, 0.6], [0.6, 0.8], [0.0, 1.0]], dtype=np.float32)
 EAST = XB[:1]
+CORNERS = np.array([[1.0, 0.0], [0.8, 0.6], [0.6, 0.8], [0.0, 1.0]], dtype=np.float32)
 
 
 def rows(*lists):
@@ -29,18 +30,18 @@ def by_sorting(scores, right, grades, without):
     [([0], [1]), ([1], [3]), ([1, 2], [2, 3]), ([0, 1, 4], [1, 3, 5]), ([2, 3], [3, 4])],
 )
 def test_of_equal_scores_the_wrong_stand_first(right, places):
-    assert judge(EAST, XB, rows(right)).places.tolist() == places
+    assert rank_relevant(EAST, XB, rows(right)).places.tolist() == places
 
 
 def test_of_equal_scores_the_lower_grade_stands_first():
-    judged = judge(EAST, XB, rows([1, 2]), grades=[np.array([3.0, 1.0])])
-    assert judged.places.tolist() == [2, 3] and judged.grades.tolist() == [1, 3]
-    assert judged.ideal.tolist() == [3, 1]
+    ranked = rank_relevant(EAST, XB, rows([1, 2]), grades=[np.array([3.0, 1.0])])
+    assert ranked.places.tolist() == [2, 3] and ranked.grades.tolist() == [1, 3]
+    assert ranked.ideal.tolist() == [3, 1]
 
 
 def test_one_score_for_everything_puts_every_right_answer_last():
     xb = np.ones((6, 2), np.float32)
-    assert judge(xb[:1], xb, rows([0, 1])).places.tolist() == [5, 6]
+    assert rank_relevant(xb[:1], xb, rows([0, 1])).places.tolist() == [5, 6]
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 4 * 30 * 7, 2**20])
@@ -50,28 +51,28 @@ def test_places_agree_with_sorting_whatever_the_chunk(chunk_bytes):
     drawn = [rng.permutation(30) for _ in xq]
     right, without = [d[: rng.integers(0, 9)] for d in drawn], [d[20:22] for d in drawn]
     grades = [rng.integers(1, 4, len(r)).astype(float) for r in right]
-    judged = judge(xq, xb, right, grades=grades, without=without, chunk_bytes=chunk_bytes)
+    ranked = rank_relevant(xq, xb, right, grades=grades, without=without, chunk_bytes=chunk_bytes)
     slow = by_sorting(xq @ xb.T, right, grades, without)
-    assert judged.places.tolist() == sum(slow, [])
-    assert judged.query.tolist() == [q for q, places in enumerate(slow) for _ in places]
+    assert ranked.places.tolist() == sum(slow, [])
+    assert ranked.query.tolist() == [q for q, places in enumerate(slow) for _ in places]
 
 
 def test_rows_left_out_do_not_count():
-    assert judge(EAST, XB, rows([1]), without=rows([0, 2])).places.tolist() == [1]
+    assert rank_relevant(EAST, XB, rows([1]), without=rows([0, 2])).places.tolist() == [1]
     with pytest.raises(ValueError, match="query 0 has a right answer among the rows"):
-        judge(EAST, XB, rows([1]), without=rows([1]))
+        rank_relevant(EAST, XB, rows([1]), without=rows([1]))
 
 
 def test_lists_count_what_they_hold_and_know_what_they_miss():
-    judged = judge_lists(np.array([[4, 2, -1], [0, 1, 3]]), rows([2, 3], []), 5)
-    assert judged.places.tolist() == [2] and judged.n_right.tolist() == [2, 0]
-    assert judged.first.tolist() == [2, np.inf]
+    ranked = from_lists(np.array([[4, 2, -1], [0, 1, 3]]), rows([2, 3], []), 5)
+    assert ranked.places.tolist() == [2] and ranked.n_right.tolist() == [2, 0]
+    assert ranked.first.tolist() == [2, np.inf]
 
 
 def test_ties_in_a_list_count_against_the_search_when_scores_are_given():
     found, scores = np.array([[1, 0, 2]]), np.array([[0.9, 0.9, 0.1]])
-    assert judge_lists(found, rows([1]), 3).places.tolist() == [1]
-    assert judge_lists(found, rows([1]), 3, scores=scores).places.tolist() == [2]
+    assert from_lists(found, rows([1]), 3).places.tolist() == [1]
+    assert from_lists(found, rows([1]), 3, scores=scores).places.tolist() == [2]
 
 
 def test_a_whole_list_is_judged_as_the_ranking_it_came_from():
@@ -79,13 +80,13 @@ def test_a_whole_list_is_judged_as_the_ranking_it_came_from():
     xq, xb = rng.normal(size=(20, 4)), rng.normal(size=(25, 4))
     right = [rng.choice(25, 3, replace=False) for _ in xq]
     order = np.argsort(-(xq @ xb.T), axis=1)
-    assert (judge_lists(order, right, 25).places == judge(xq, xb, right).places).all()
+    assert (from_lists(order, right, 25).places == rank_relevant(xq, xb, right).places).all()
 
 
 @pytest.mark.parametrize("right", [[0], [0, 1], [0, 1, 3]])
 def test_random_orders_place_right_answers_evenly_and_each_once(right):
-    judged = judge(EAST.repeat(4000, axis=0), XB, rows(right) * 4000)
-    mixed = shuffled(judged, np.random.default_rng(0))
+    ranked = rank_relevant(EAST.repeat(4000, axis=0), XB, rows(right) * 4000)
+    mixed = shuffled(ranked, np.random.default_rng(0))
     share = np.bincount(mixed.places)[1:] / mixed.places.size
     assert share == pytest.approx(np.full(5, 1 / 5), abs=0.02)
     assert (np.diff(mixed.places.reshape(4000, -1), axis=1) > 0).all()
@@ -102,13 +103,26 @@ def test_random_orders_place_right_answers_evenly_and_each_once(right):
 )
 def test_right_answers_that_cannot_be_are_refused(right, sentence):
     with pytest.raises(ValueError, match=sentence):
-        judge(EAST, XB, rows(*right))
+        rank_relevant(EAST, XB, rows(*right))
 
 
 def test_lists_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match="the same row twice"):
-        judge_lists(np.array([[1, 1]]), rows([0]), 5)
+        from_lists(np.array([[1, 1]]), rows([0]), 5)
     with pytest.raises(ValueError, match="there are 5 rows"):
-        judge_lists(np.array([[1, 5]]), rows([0]), 5)
+        from_lists(np.array([[1, 5]]), rows([0]), 5)
     with pytest.raises(ValueError, match="one grade above 0"):
-        judge_lists(np.array([[1, 2]]), rows([1]), 5, grades=[np.array([0.0])])
+        from_lists(np.array([[1, 2]]), rows([1]), 5, grades=[np.array([0.0])])
+
+
+@pytest.mark.parametrize(
+    ("right", "rank"), [([0], 1), ([1], 2), ([3], 4), ([1, 3], 2), ([0, 1], 1)]
+)
+def test_the_first_place_is_that_of_the_best_right_answer(right, rank):
+    assert rank_relevant(EAST, CORNERS, [np.array(right)]).first.tolist() == [rank]
+
+
+def test_a_tie_counts_against_the_model():
+    tied = np.concatenate([CORNERS, CORNERS])
+    assert rank_relevant(EAST, tied, [np.array([0])]).first.tolist() == [2]
+    assert rank_relevant(EAST, tied, [np.array([0, 4])]).first.tolist() == [1]

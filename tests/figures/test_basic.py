@@ -31,12 +31,12 @@ def matrices():
 
 def rates():
     rows = [
-        ("text to image", 1, 0.25, 0.2, 0.35, 0.001, 40),
-        ("text to image", 10, 0.5, 0.45, 0.6, 0.01, 40),
-        ("image to text", 1, 0.2, 0.1, 0.3, 0.001, 20),
-        ("image to text", 10, 0.4, 0.3, 0.5, 0.02, 20),
+        ("text to image", "hit rate@1", 0.25, 0.2, 0.35, 0.001, 40),
+        ("text to image", "hit rate@10", 0.5, 0.45, 0.6, 0.01, 40),
+        ("image to text", "hit rate@1", 0.2, 0.1, 0.3, 0.001, 20),
+        ("image to text", "hit rate@10", 0.4, 0.3, 0.5, 0.02, 20),
     ]
-    names = ["direction", "k", "hit_rate", "low", "high", "chance", "queries"]
+    names = ["direction", "measure", "value", "low", "high", "chance", "queries"]
     return pd.DataFrame(rows, columns=names)
 
 
@@ -47,7 +47,7 @@ def points():
 
 
 def one_k():
-    return rates().query("k == 10").assign(category="cats")
+    return rates().query("measure == 'hit rate@10'").assign(category="cats")
 
 
 FIGURES = {
@@ -122,7 +122,7 @@ def test_hit_rate_bars_have_their_interval_and_say_what_chance_is():
 
 
 def test_hit_rate_dots_list_the_best_group_on_top():
-    table = pd.concat([one_k(), one_k().assign(category="dogs", hit_rate=0.9)])
+    table = pd.concat([one_k(), one_k().assign(category="dogs", value=0.9)])
     figure = basic.hit_rate_dots(table, "category")
     assert list(figure.layout.yaxis.ticktext) == ["cats", "dogs"]
 

@@ -10,8 +10,8 @@ from sigscope.datasets.landmarks import load_paris6k
 from sigscope.embeddings.embed import embed_gallery
 from sigscope.protocols.landmarks import (
     Landmark,
-    judge_landmarks,
     landmark_map,
+    rank_landmarks,
     trapezoid_average_precision,
 )
 
@@ -42,8 +42,8 @@ def slowly(ranked, truth):
     ],
 )
 def test_ap_is_the_area_under_straight_lines(ranked, ap):
-    judged = judge_landmarks({"q_1": ranked}, {"q_1": TRUTH})
-    assert trapezoid_average_precision(judged) == pytest.approx([ap])
+    found = rank_landmarks({"q_1": ranked}, {"q_1": TRUTH})
+    assert trapezoid_average_precision(found) == pytest.approx([ap])
     assert slowly(ranked, TRUTH) == pytest.approx(ap)
 
 
@@ -54,7 +54,7 @@ def test_ap_agrees_with_the_slow_walk():
         good, ok, junk = np.split(rng.permutation(names)[: rng.integers(3, 30)], [1, 3])
         truths[f"place_{i}"] = Landmark.of(good, ok, junk)
         rankings[f"place_{i}"] = rng.permutation(names)[: rng.integers(10, 80)]
-    found = trapezoid_average_precision(judge_landmarks(rankings, truths))
+    found = trapezoid_average_precision(rank_landmarks(rankings, truths))
     slow = [slowly(rankings[query], truth) for query, truth in truths.items()]
     assert found == pytest.approx(slow) and np.ptp(slow) > 0.2
 
@@ -94,8 +94,8 @@ def test_map_stands_beside_r2_and_draws_landmarks(paris, tmp_path):
 
 def test_what_cannot_be_judged_is_refused():
     with pytest.raises(ValueError, match="1 queries have no ranking, the first 'q_1'"):
-        judge_landmarks({}, {"q_1": TRUTH})
+        rank_landmarks({}, {"q_1": TRUTH})
     with pytest.raises(ValueError, match="names a picture twice"):
-        judge_landmarks({"q_1": ["a", "a"]}, {"q_1": TRUTH})
+        rank_landmarks({"q_1": ["a", "a"]}, {"q_1": TRUTH})
     with pytest.raises(ValueError, match="'a' is both right and junk"):
         Landmark.of(["a"], (), ["a"])

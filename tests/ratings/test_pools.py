@@ -15,7 +15,7 @@ from sigscope.ratings.pools import (
     begin_session,
     keyword_search,
     pairs,
-    pool,
+    pool_results,
     random_search,
     rng_of,
     shuffled,
@@ -51,7 +51,7 @@ def test_default_list_is_ten_of_r1_and_ten_of_ours():
 
 
 def test_pool_holds_every_systems_first_results_once():
-    made = pool({"one": fixed("a", "b", "c"), "two": fixed("b", "d")}, ONE, depth=2)
+    made = pool_results({"one": fixed("a", "b", "c"), "two": fixed("b", "d")}, ONE, depth=2)
     assert made.pairs["id"].tolist() == ["a", "b", "d"]
     expected = rankings(one={"q1": "a b"}, two={"q1": "b d"})
     pd.testing.assert_frame_equal(made.rankings, expected)
@@ -59,13 +59,13 @@ def test_pool_holds_every_systems_first_results_once():
 
 
 def test_system_that_finds_nothing_is_no_hindrance():
-    made = pool({"one": fixed("a"), "none": fixed()}, ONE)
+    made = pool_results({"one": fixed("a"), "none": fixed()}, ONE)
     assert made.rankings["system"].tolist() == ["one"]
 
 
 def test_system_that_finds_a_picture_twice_is_refused():
     with pytest.raises(ValueError, match="twice"):
-        pool({"one": fixed("a", "a")}, ONE)
+        pool_results({"one": fixed("a", "a")}, ONE)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_system_that_finds_a_picture_twice_is_refused():
 )
 def test_pool_of_nothing_is_refused(wrong):
     with pytest.raises(ValueError, match="a pool needs"):
-        pool(**{"systems": {"one": fixed("a")}, "queries": ONE, "depth": 5, **wrong})
+        pool_results(**{"systems": {"one": fixed("a")}, "queries": ONE, "depth": 5, **wrong})
 
 
 def test_order_is_a_raters_own_and_always_the_same():

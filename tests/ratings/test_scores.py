@@ -18,11 +18,11 @@ from sigscope.ratings.scores import (
     beside_r1,
     consensus,
     csv_text,
+    mean_scores,
     qrels_text,
     read_csv,
     read_qrels,
-    scores,
-    summary,
+    score_lists,
 )
 from sigscope.ratings.simulated import Habits, simulate, true_grades
 from sigscope.ratings.store import RatingsError, RatingStore
@@ -112,8 +112,8 @@ def test_alphas_interval_is_that_of_resampled_units():
     times = np.random.default_rng(0).multinomial(12, np.full(12, 1 / 12), size=200)
     alphas = [krippendorff_alpha(np.repeat(KRIPPENDORFF, each, axis=1)) for each in times]
     rng = np.random.default_rng(0)
-    ends = alpha_interval(KRIPPENDORFF, "nominal", np.arange(12), rng, interval=0.9, draws=200)
-    assert ends == pytest.approx(tuple(np.nanquantile(alphas, [0.05, 0.95])))
+    ends = alpha_interval(KRIPPENDORFF, "nominal", np.arange(12), rng, draws=200)
+    assert ends == pytest.approx(tuple(np.nanquantile(alphas, [0.025, 0.975])))
     assert ends[0] < 0.743 < ends[1]
 
 
@@ -142,7 +142,7 @@ def test_r1_prints_the_mean_of_two_precisions_as_average_precision():
 def test_scores_worked_by_hand():
     lists = rankings(one={"q": "a b c d e"}, two={"q": "f a g"})
     given = ratings("x q a=1 b=0 c=1 d=0 e=0 f=0 g=0", "y q a=1 b=1 c=1 d=0 e=0 f=1 g=0")
-    table = scores(given, lists)
+    table = score_lists(given, lists)
     one, two = of(table, "one"), of(table, "two")
     assert one["P@3"] == pytest.approx((2 / 3 + 3 / 3) / 2)
     assert one["P@5"] == pytest.approx((2 / 5 + 3 / 5) / 2)
@@ -155,51 +155,57 @@ def test_scores_worked_by_hand():
 
 
 def test_ndcg_knows_how_relevant_a_picture_is():
-    table = scores(ratings("x q a=1 b=2"), rankings(one={"q": "a b"}, two={"q": "b a"}))
+    table = score_lists(ratings("x q a=1 b=2"), rankings(one={"q": "a b"}, two={"q": "b a"}))
     assert of(table, "one")["NDCG@2"] == pytest.approx((1 + 3 / np.log2(3)) / (3 + 1 / np.log2(3)))
     assert of(table, "two")["NDCG@2"] == 1
 
 
 def test_only_full_relevance_counts_when_asked():
-    table = scores(ratings("x q a=1 b=2"), rankings(one={"q": "a b"}), relevant_from=2, ks=(1, 2))
+    table = score_lists(
+        ratings("x q a=1 b=2"), rankings(one={"q": "a b"}), relevant_from=2, ks=(1, 2)
+    )
     assert of(table, "one")[["P@1", "P@2"]].tolist() == [0, 0.5]
 
 
 def test_rater_who_has_not_seen_all_of_a_list_does_not_count_for_it():
     lists = rankings(one={"q": "a b c d e"})
-    table = scores(ratings("x q a=1 b=1 c=1 d=1 e=1", "y q a=0 b=0 c=0"), lists)
+    table = score_lists(ratings("x q a=1 b=1 c=1 d=1 e=1", "y q a=0 b=0 c=0"), lists)
     row = of(table, "one")
     assert (row["P@3"], row["P@5"], row["raters"], row["judged"]) == (0.5, 1, 1, 1)
 
 
 def test_what_nobody_has_judged_has_no_score():
-    table = scores(ratings("x q a=1 b=1"), rankings(one={"q": "a b c d"}, two={"q": "e f g h"}))
+    table = score_lists(
+        ratings("x q a=1 b=1"), rankings(one={"q": "a b c d"}, two={"q": "e f g h"})
+    )
     assert np.isnan(of(table, "one")["P@3"]) and of(table, "one")["judged"] == 0.5
     assert of(table, "two")["judged"] == 0
 
 
 def test_query_without_anything_relevant_has_precision_zero_and_no_ap():
-    row = of(scores(ratings("x q a=0 b=0 c=0"), rankings(one={"q": "a b c"})), "one")
+    row = of(score_lists(ratings("x q a=0 b=0 c=0"), rankings(one={"q": "a b c"})), "one")
     assert (row["P@3"], row["P@5"]) == (0, 0) and np.isnan(row["AP@3"]) and np.isnan(row["NDCG@3"])
 
 
 def test_system_that_finds_nothing_for_a_query_has_precision_zero():
     lists = rankings(one={"q": "a b c", "p": "a"}, two={"p": "a"})
-    table = scores(ratings("x q a=1 b=1 c=1", "x p a=1"), lists)
+    table = score_lists(ratings("x q a=1 b=1 c=1", "x p a=1"), lists)
     assert of(table, "two")["P@3"] == 0 and of(table, "two", "p")["P@3"] == pytest.approx(1 / 3)
 
 
 def test_summary_means_over_queries_that_have_a_value():
     lists = rankings(one={"q": "a b c", "p": "d e f"})
-    table = scores(ratings("x q a=1 b=1 c=1", "x p d=0 e=0 f=0"), lists)
-    found = summary(table, np.random.default_rng(0)).set_index("measure")
+    table = score_lists(ratings("x q a=1 b=1 c=1", "x p d=0 e=0 f=0"), lists)
+    found = mean_scores(table, np.random.default_rng(0)).set_index("measure")
     assert found.loc["P@3", ["value", "queries"]].tolist() == [0.5, 2]
     assert found.loc["P@3", ["low", "high"]].tolist() == [0, 1]
     assert found.loc["AP@3", ["value", "queries"]].tolist() == [1, 1]
 
 
 def test_r1s_table_has_ours_beside_it():
-    table = scores(ratings("x r1-01 a=1 b=0 c=0 d=0 e=1"), rankings(one={"r1-01": "a b c d e"}))
+    table = score_lists(
+        ratings("x r1-01 a=1 b=0 c=0 d=0 e=1"), rankings(one={"r1-01": "a b c d e"})
+    )
     both = beside_r1(table, "one")
     assert both["query"].tolist() == [*R1_TABLE_2["query"], "mean"]
     assert both.loc[0, ["P@3, report", "P@3, here"]].tolist() == [0.33, pytest.approx(1 / 3)]
@@ -216,7 +222,7 @@ def test_consensus_is_the_lower_median():
 def test_real_and_simulated_ratings_are_not_scored_together():
     mixed = pd.concat([ratings("x q a=1"), ratings("simulated-1 q a=1", kind="simulated")])
     with pytest.raises(ValueError, match="real and simulated"):
-        scores(mixed, rankings(one={"q": "a"}))
+        score_lists(mixed, rankings(one={"q": "a"}))
     two = pd.concat([ratings("x q a=1"), ratings("x q a=1", session="t")])
     with pytest.raises(ValueError, match="several sessions"):
         agreement_between_raters(two, np.random.default_rng(0))
@@ -253,7 +259,7 @@ def test_ir_measures_reads_our_qrels_and_scores_the_lists_alike(tmp_path):
     path = tmp_path / "qrels.txt"
     path.write_text(qrels_text(given))
     qrels = list(ir_measures.read_trec_qrels(str(path)))
-    table = scores(given, lists).set_index(["system", "query"])
+    table = score_lists(given, lists).set_index(["system", "query"])
     for system, found in lists.groupby("system"):
         rows = found[["query", "id", "rank"]].itertuples(index=False)
         run = [ir_measures.ScoredDoc(q, quote(id), -float(rank)) for q, id, rank in rows]
@@ -281,7 +287,7 @@ def test_scores_of_simulated_raters_recover_what_was_put_in(pool, tmp_path):
     given = simulated(pool, tmp_path, Habits(slip=0, skip=0))
     assert set(given["kind"]) == {"simulated"}
     assert set(given["rater"]) == {"simulated-1", "simulated-2", "simulated-3"}
-    table = scores(given, pool.rankings).groupby("system")["P@5"].mean()
+    table = score_lists(given, pool.rankings).groupby("system")["P@5"].mean()
     assert table.to_dict() == pytest.approx({"good": 0.7, "poor": 0.2}, abs=0.05)
     assert agreement_between_raters(given, np.random.default_rng(0), draws=50).alpha == 1
 

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from toy_tasks import a_task, unit
 
-from sigscope.evaluation.tasks import among, corrected
 from sigscope.indexes.index import VectorIndex
 from sigscope.rerank.corrections import Correction, search_corrected
 
@@ -44,7 +43,7 @@ def test_scores_of_unnamed_rows_are_refused():
 def test_one_more_dimension_has_the_effect_of_the_correction(gated):
     rng = np.random.default_rng(2)
     task, correction = a_task(rng), some_correction(rng, 12, gated=gated)
-    longer = corrected(task, correction)
+    longer = task.corrected(correction)
     expected = correction.apply(task.xq @ task.xb.T)
     np.testing.assert_allclose(longer.xq @ longer.xb.T, expected, atol=1e-6)
 
@@ -84,7 +83,7 @@ def test_empty_slots_stay_last():
 def test_ranking_some_rows_only_renumbers_the_right_ones():
     rng = np.random.default_rng(6)
     task = a_task(rng, right=[np.array([i, 11]) for i in range(5)])
-    narrow = among(task, np.array([11, 3]))
+    narrow = task.among(np.array([11, 3]))
     assert [rows.tolist() for rows in narrow.right] == [[0], [0], [0], [1, 0], [0]]
     np.testing.assert_array_equal(narrow.xb, task.xb[[11, 3]])
     some = some_correction(rng, 12, gated=True)
@@ -93,4 +92,4 @@ def test_ranking_some_rows_only_renumbers_the_right_ones():
 
 def test_ranking_rows_without_a_right_one_is_refused():
     with pytest.raises(ValueError, match="3 queries have no right answer"):
-        among(a_task(np.random.default_rng(7)), np.array([0, 1]))
+        a_task(np.random.default_rng(7)).among(np.array([0, 1]))

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
-from toy_tasks import a_task, unit
+from toy_tasks import unit
 
-from sigscope.evaluation import model_selection
 from sigscope.rerank import hubness
-from sigscope.rerank.hubness import CSLS, InvertedSoftmax, QueryBankNorm, Unchanged
+from sigscope.rerank.hubness import CSLS, InvertedSoftmax, QueryBankNorm
 
 ANGLES = (0.0, 60.0, 90.0)
 
@@ -130,56 +129,6 @@ def test_a_bank_that_cannot_serve_is_refused_with_a_sentence(remedy, bank, right
 def test_a_temperature_of_nothing_is_refused():
     with pytest.raises(ValueError, match="must be above 0"):
         InvertedSoftmax(0.0)
-
-
-def hubby_tasks():
-    """Three rows that are right for queries near them, and a fourth that is near everything."""
-    rng = np.random.default_rng(0)
-    xb = np.eye(4, dtype=np.float32)[:3]
-    xb = np.vstack([xb, [0.55, 0.55, 0.55, 0.3]]).astype(np.float32)
-    xb /= np.linalg.norm(xb, axis=1, keepdims=True)
-    tasks = []
-    for split in ("train", "val"):
-        task = a_task(rng, 30, 4, right=[np.array([i % 3]) for i in range(30)])
-        xq = np.eye(4, dtype=np.float32)[np.arange(30) % 3] + 0.9
-        xq += rng.normal(scale=0.2, size=xq.shape)
-        xq = (xq / np.linalg.norm(xq, axis=1, keepdims=True)).astype(np.float32)
-        tasks.append(type(task)(**{**vars(task), "xq": xq, "xb": xb, "about": {"split": split}}))
-    return tasks
-
-
-def every(task):
-    return np.arange(len(task.xb))
-
-
-def test_choosing_does_not_count_rows_that_are_not_ranked():
-    bank, val = hubby_tasks()
-    right = np.unique(np.concatenate(val.right))
-    _, table = model_selection.choose([Unchanged(), CSLS(5, 1.0)], val, bank, right)
-    _, with_hubs = model_selection.choose([Unchanged(), CSLS(5, 1.0)], val, bank, every(val))
-    assert table["hit rate@1"].iat[0] > with_hubs["hit rate@1"].iat[0]
-
-
-def test_choosing_takes_the_best_mean_and_shows_what_it_decided_from():
-    bank, val = hubby_tasks()
-    best, table = model_selection.choose([Unchanged(), CSLS(5, 1.0)], val, bank, every(val))
-    assert best == CSLS(5, 1.0)
-    assert table["chosen"].tolist() == [False, True]
-    assert table["hit rate@1"].tolist() == [0.0, pytest.approx(1.0)]
-    assert table["setting"].tolist() == ["", "k 5, weight 1"]
-
-
-def test_choosing_keeps_what_is_unchanged_when_nothing_is_better():
-    bank, val = hubby_tasks()
-    best, table = model_selection.choose([Unchanged(), CSLS(5, 0.0)], val, bank, every(val))
-    assert best == Unchanged()
-    assert table["mean"].nunique() == 1
-
-
-def test_a_bank_of_the_same_split_is_refused():
-    _, val = hubby_tasks()
-    with pytest.raises(ValueError, match="both of split val"):
-        model_selection.choose([Unchanged()], val, val, every(val))
 
 
 def test_every_setting_in_the_table_has_its_name_and_unchanged_is_first():

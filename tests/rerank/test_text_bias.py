@@ -1,9 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from toy_tasks import a_task
 
-from sigscope.evaluation import text_bias as weighing
 from sigscope.rerank import text_bias
 from sigscope.rerank.text_bias import asks_for_text
 
@@ -75,47 +73,3 @@ def test_the_penalty_is_the_weight_times_the_text_score():
 def test_a_penalty_out_of_range_is_refused(scores, weight, sentence):
     with pytest.raises(ValueError, match=sentence):
         text_bias.text_penalty(np.array(scores), weight)
-
-
-def text_beside_picture(texts):
-    """Row 0 is all text and always nearest; row i + 1 is right for query i."""
-    n = len(texts)
-    xb = np.eye(n + 1, dtype=np.float32)
-    xq = 0.5 * xb[1:] + 0.6 * xb[0]
-    xq = (xq / np.linalg.norm(xq, axis=1, keepdims=True)).astype(np.float32)
-    task = a_task(np.random.default_rng(0), n, n + 1, right=[np.array([i + 1]) for i in range(n)])
-    return type(task)(**{**vars(task), "xq": xq, "xb": xb, "texts": np.array(texts, object)})
-
-
-def test_only_queries_that_do_not_ask_for_text_are_changed():
-    task = text_beside_picture(["a cat", "a sign"])
-    scores = np.array([1, 0, 0], np.float32)
-    weighted = weighing.without_text(task, scores, 0.3)
-    change = weighted.xq @ weighted.xb.T - task.xq @ task.xb.T
-    np.testing.assert_allclose(change, [[-0.3, 0, 0], [0, 0, 0]], atol=1e-6)
-
-
-def test_the_weight_that_finds_most_is_chosen_from_queries_that_do_not_ask_for_text():
-    task = text_beside_picture(["a cat", "a dog", "a sign"])
-    scores = np.array([1, 0, 0, 0], np.float32)
-    weight, table = weighing.choose_text_weight(task, scores, (0.0, 0.01, 0.5, 0.6))
-    assert weight == 0.5
-    assert table["hit rate@1"].tolist() == [0, 0, 1, 1]
-
-
-def test_the_weight_is_0_when_nothing_helps():
-    task = text_beside_picture(["a cat", "a dog"])
-    weight, table = weighing.choose_text_weight(task, np.zeros(3, np.float32), (0.0, 0.3))
-    assert (weight, table["chosen"].tolist()) == (0.0, [True, False])
-
-
-def test_a_weight_cannot_be_chosen_from_queries_that_all_ask_for_text():
-    with pytest.raises(ValueError, match="every query asks for text"):
-        weighing.choose_text_weight(text_beside_picture(["a sign"]), np.zeros(2, np.float32))
-
-
-def test_text_in_the_first_results_is_their_mean_score():
-    task = text_beside_picture(["a cat", "a dog"])
-    scores = np.array([1, 0.5, 0], np.float32)
-    assert weighing.text_in_top(task, scores, 1) == 1.0  # row 0 is nearest both
-    assert weighing.text_in_top(task, scores, 2) == pytest.approx((1 + 0.5 + 1 + 0) / 4)

@@ -18,9 +18,6 @@ from sigscope.evaluation.evaluate import (
     Result,
     compare,
     evaluate,
-    hit_rates,
-    ranked_captions,
-    scored,
     summary,
 )
 from sigscope.evaluation.intervals import (
@@ -29,14 +26,13 @@ from sigscope.evaluation.intervals import (
     paired_difference,
     wilson_interval,
 )
-from sigscope.evaluation.keyword_systems import own_captions, systems
 from sigscope.evaluation.languages import by_language, language_queries
 from sigscope.evaluation.match_scores import auc_interval, evidence_table, nonsense
-from sigscope.evaluation.metrics import cosine_gain_ndcg, first_right_ranks, measured
-from sigscope.evaluation.model_selection import decided
-from sigscope.evaluation.rankings import judge, judge_lists
-from sigscope.evaluation.tasks import among, caption_tasks, corrected
-from sigscope.evaluation.text_bias import choose_text_weight, text_in_top, without_text
+from sigscope.evaluation.metrics import cosine_gain_ndcg, measured
+from sigscope.evaluation.model_selection import choose
+from sigscope.evaluation.rankings import from_lists, rank_relevant
+from sigscope.evaluation.systems import own_captions, systems, text_in_top, without_text
+from sigscope.evaluation.tasks import caption_tasks
 
 __all__ = [
     "GAP",
@@ -49,27 +45,21 @@ __all__ = [
     "TEXT",
     "TITLE",
     "USUAL",
-    "among",
     "auc_interval",
     "bootstrap_interval",
     "by_language",
     "caption_tasks",
-    "choose_text_weight",
+    "choose",
     "compare",
-    "corrected",
     "cosine_gain_ndcg",
-    "decided",
     "evaluate",
     "evaluate_composed",
     "evidence_table",
     "find_triples",
-    "first_right_ranks",
+    "from_lists",
     "gains_and_losses",
     "gains_by",
-    "hit_rates",
     "interval",
-    "judge",
-    "judge_lists",
     "language_queries",
     "measured",
     "most_changed",
@@ -77,8 +67,7 @@ __all__ = [
     "only_train_on",
     "own_captions",
     "paired_difference",
-    "ranked_captions",
-    "scored",
+    "rank_relevant",
     "summary",
     "systems",
     "take_apart",

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from sigscope.embeddings.embed import Embeddings
 from sigscope.evaluation.composed_queries import Triples, find_triples
 from sigscope.evaluation.intervals import interval, paired_difference
-from sigscope.evaluation.tasks import described
+from sigscope.evaluation.tasks import check_and_describe
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.twins import twins
 from sigscope.indexes.exact import cosines_float64
@@ -96,7 +96,7 @@ def evaluate_composed(
         ValueError: one of the splits has no triples.
         StaleEmbeddings: the embeddings are of another gallery or by another model.
     """
-    about = described(gallery, embeddings, split, encoder)
+    about = check_and_describe(gallery, embeddings, split, encoder)
     triples = find_triples(gallery)
     tuning, asked = (
         _Asked.of(gallery, embeddings, encoder, triples, name) for name in (chosen_on, split)

@@ -22,29 +22,12 @@ from sigscope.evaluation.intervals import interval, paired_difference
 from sigscope.evaluation.metrics import (
     MEASURES,
     chance_hit_rate,
-    first_right_ranks,
-    hit_rate_at_k,
     measured,
 )
-from sigscope.evaluation.rankings import Judged, shuffled
+from sigscope.evaluation.rankings import Rankings, shuffled
 from sigscope.evaluation.tasks import DIRECTIONS, Task, caption_tasks
 from sigscope.gallery.gallery import Gallery
-from sigscope.gallery.twins import right_pictures, twins
 from sigscope.types import EncoderLike
-
-__all__ = [
-    "DIRECTIONS",
-    "Result",
-    "compare",
-    "evaluate",
-    "hit_rates",
-    "query_table",
-    "ranked_captions",
-    "right_pictures",
-    "scored",
-    "summary",
-    "twins",
-]
 
 USUAL = ("hit rate@1", "hit rate@5", "hit rate@10", "recall@10", "MRR", "AP", "NDCG@10")
 RANDOM_QUERIES = 20_000  # lists in random order behind a figure of chance
@@ -67,6 +50,17 @@ class Result:
     def measures(self) -> list[str]:
         """The names of the measures, in the order they were asked for."""
         return [name for name in self.queries if name.partition("@")[0] in MEASURES]
+
+    @classmethod
+    def of(
+        cls, task: Task, measures: Sequence[str] = USUAL, rankings: Rankings | None = None
+    ) -> "Result":
+        """Return the evaluation of one task, ranked exactly, or as a search has ranked it."""
+        return cls(task.about, scored(task, rankings or task.rankings(), measures))
+
+    def only(self, chosen: pd.Series) -> "Result":
+        """Return the result for these rows of ``queries`` alone (a mask)."""
+        return Result(self.about, self.queries[chosen])
 
 
 def evaluate(
@@ -94,18 +88,21 @@ def evaluate(
         LeakError: a picture of the split has a marked duplicate in another split.
     """
     tasks = caption_tasks(gallery, embeddings, split, rule=rule, encoder=encoder)
-    tables = [scored(task, task.judged(), measures) for task in tasks.values()]
+    tables = [Result.of(task, measures).queries for task in tasks.values()]
     return Result(tasks[DIRECTIONS[0]].about, pd.concat(tables, ignore_index=True))
 
 
-def scored(task: Task, judged: Judged, measures: Sequence[str]) -> pd.DataFrame:
+def scored(task: Task, rankings: Rankings, measures: Sequence[str]) -> pd.DataFrame:
     """Return the per-query table of one task; the columns are those of `Result`."""
-    table = query_table(
-        task.name, task.ids, task.texts, judged.first, task.right, len(task.answers)
-    )
-    for name in measures:
-        table[name] = measured(judged, name)
-    return table
+    about = {
+        "direction": task.name,
+        "id": task.ids,
+        "caption": task.texts,
+        "rank": rankings.first,
+        "n_right": [len(rows) for rows in task.right],
+        "n": len(task.answers),
+    }
+    return pd.DataFrame(about | {name: measured(rankings, name) for name in measures})
 
 
 def summary(
@@ -136,7 +133,7 @@ def summary(
                     "value": rows[name].mean(),
                     "low": low,
                     "high": high,
-                    "chance": float(measured(random, name).mean()),
+                    "chance": _chance(random, name),
                     "queries": len(rows),
                     "pictures": rows["id"].nunique(),
                     "searched": int(rows["n"].iloc[0]),
@@ -187,96 +184,23 @@ def compare(
     return pd.DataFrame(records)
 
 
-def ranked_captions(gallery: Gallery, embeddings: Embeddings, split: str = "test") -> pd.DataFrame:
-    """Return one row per query, both directions, with the place of its first right answer.
-
-    Args:
-        gallery: says which picture is in which split and which are duplicates.
-        embeddings: of the whole gallery.
-        split: whose captions and pictures are the queries.
-
-    Returns:
-        Columns direction, id (the query's picture), caption ("" for a picture query), rank
-        (from 1), n_right, n (how many were ranked).
-    """
-    tables = [
-        query_table(
-            task.name,
-            task.ids,
-            task.texts,
-            first_right_ranks(task.xq, task.xb, task.right),
-            task.right,
-            len(task.answers),
-        )
-        for task in caption_tasks(gallery, embeddings, split).values()
-    ]
-    return pd.concat(tables, ignore_index=True)
-
-
-def query_table(
-    direction: str,
-    ids: np.ndarray,
-    captions: Sequence[str],
-    ranks: np.ndarray,
-    right: Sequence[np.ndarray],
-    n: int,
-) -> pd.DataFrame:
-    """Return the per-query table of one direction; see `ranked_captions` for its columns."""
-    return pd.DataFrame(
-        {
-            "direction": direction,
-            "id": ids,
-            "caption": captions,
-            "rank": ranks,
-            "n_right": [len(rows) for rows in right],
-            "n": n,
-        }
-    )
-
-
-def hit_rates(
-    queries: pd.DataFrame, ks: Sequence[int] = (1, 5, 10), *, seed: int = 0
-) -> pd.DataFrame:
-    """Return one row per direction and k: the hit rate, its 95 % interval, and chance.
-
-    Args:
-        queries: a table from `ranked_captions`.
-        ks: how far down the list one looks.
-        seed: of the bootstrap, which resamples pictures.
-
-    Returns:
-        Columns direction, k, hit_rate, low, high, chance, queries, pictures, searched.
-    """
-    records = []
-    for direction, rows in queries.groupby("direction", sort=False):
-        for k in ks:
-            hits = (rows["rank"] <= k).to_numpy()
-            low, high = interval(hits, rows["id"], np.random.default_rng(seed))
-            records.append(
-                {
-                    "direction": direction,
-                    "k": k,
-                    "hit_rate": hit_rate_at_k(rows["rank"].to_numpy(), k),
-                    "low": low,
-                    "high": high,
-                    "chance": chance_hit_rate(rows["n_right"].to_numpy(), rows["n"].iloc[0], k),
-                    "queries": len(rows),
-                    "pictures": rows["id"].nunique(),
-                    "searched": int(rows["n"].iloc[0]),
-                }
-            )
-    return pd.DataFrame(records)
-
-
-def _random(queries: pd.DataFrame, rng: np.random.Generator) -> Judged:
+def _random(queries: pd.DataFrame, rng: np.random.Generator) -> Rankings:
     """Return the same queries, several times over, with every list in random order."""
     times = -(-RANDOM_QUERIES // len(queries))
     n_right = np.tile(queries["n_right"].to_numpy(np.int64), times)
     nothing = np.empty(0, np.int64)
-    judged = Judged(
+    rankings = Rankings(
         nothing, nothing, np.empty(0), n_right, np.ones(n_right.sum()), int(queries["n"].iloc[0])
     )
-    return shuffled(judged, rng)
+    return shuffled(rankings, rng)
+
+
+def _chance(random: Rankings, measure: str) -> float:
+    """Return a measure's mean over random orders; of the hit rate what it tends to."""
+    name, _, k = measure.partition("@")
+    if name == "hit rate":
+        return chance_hit_rate(random.n_right, random.n, int(k))
+    return float(measured(random, measure).mean())
 
 
 def _check_same(first: Result, second: Result) -> None:

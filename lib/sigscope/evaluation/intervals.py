@@ -4,11 +4,9 @@ The captions of one picture succeed and fail together, so what is drawn is pictu
 (the cluster bootstrap: Field & Welsh 2007, "Bootstrapping clustered data").
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
 
 DRAWN_BYTES = 64 * 2**20  # resamples held at once
 EXACT_CLUSTERS = 13  # up to so many, every choice of signs is tried: 8,192
@@ -33,7 +31,6 @@ def bootstrap_interval(
     *,
     level: float = 0.95,
     draws: int = 2000,
-    statistic: str = "mean",
 ) -> tuple[float, float]:
     """Return the percentile bootstrap interval of the mean, resampling whole clusters.
 
@@ -41,12 +38,11 @@ def bootstrap_interval(
     does better. Below some 30 clusters it is a little too narrow.
 
     Args:
-        values: one number a query (a hit is 1, a miss 0), shape (q,); inf only for a median.
+        values: one number a query (a hit is 1, a miss 0), shape (q,).
         clusters: which picture each query belongs to, shape (q,).
         rng: where the draws come from.
         level: the share of the bootstrap means that the interval holds, in (0, 1).
         draws: how many resamples.
-        statistic: ``mean`` or ``median``.
 
     Returns:
         The lower and upper end.
@@ -54,53 +50,58 @@ def bootstrap_interval(
     Raises:
         ValueError: there are no values, one is nan, or shapes differ.
     """
+    from scipy.stats import bootstrap
+
     values, member = _checked(values, clusters)
-    if statistic not in _RESAMPLED:
-        raise ValueError(f"there is no statistic {statistic!r}; choose from mean, median")
-    chunks = _drawn(int(member.max()) + 1, draws, rng, wide=len(values))
-    means = np.concatenate([_RESAMPLED[statistic](values, member, drawn) for drawn in chunks])
-    tail = (1 - level) / 2
-    kind = "linear" if np.isfinite(means).all() else "nearest"  # between 5 and inf lies nothing
-    low, high = np.quantile(means, [tail, 1 - tail], method=kind)
+    sums, counts = np.bincount(member, weights=values), np.bincount(member)
+    if len(sums) == 1:
+        return float(values.mean()), float(values.mean())
+
+    def mean(sums: np.ndarray, counts: np.ndarray, axis: int) -> np.ndarray:
+        return sums.sum(axis=axis) / counts.sum(axis=axis)
+
+    found = bootstrap(
+        (sums, counts),
+        mean,
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        confidence_level=level,
+        n_resamples=draws,
+        batch=max(1, DRAWN_BYTES // (32 * len(sums))),
+        rng=rng,
+    )
+    low, high = found.confidence_interval
     return float(low), float(high)
 
 
 def interval(
-    values: np.ndarray,
-    clusters: np.ndarray,
-    rng: np.random.Generator,
-    *,
-    level: float = 0.95,
-    draws: int = 2000,
+    values: np.ndarray, clusters: np.ndarray, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Return the cluster bootstrap's interval of the mean, or Wilson's where that has no width.
+    """Return the cluster bootstrap's 95 % interval of the mean, or Wilson's if it has no width.
 
     All hits, or all misses, resample to themselves; each cluster then counts as one trial.
     """
     values, member = _checked(values, clusters)
     if values.min() == values.max() and values[0] in (0, 1):
         trials = int(member.max()) + 1
-        return wilson_interval(int(values[0]) * trials, trials, level=level)
-    return bootstrap_interval(values, member, rng, level=level, draws=draws)
+        return wilson_interval(int(values[0]) * trials, trials)
+    return bootstrap_interval(values, member, rng)
 
 
-def wilson_interval(hits: int, trials: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Return Wilson's score interval of a share, for single trials (Wilson 1927).
+def wilson_interval(hits: int, trials: int) -> tuple[float, float]:
+    """Return Wilson's 95 % score interval of a share, for single trials (Wilson 1927).
 
     It serves published figures of which only the share and the number of queries are known.
 
     Args:
         hits: how many trials succeeded, from 0 to trials.
         trials: how many there were, >= 1.
-        level: the share of such intervals that hold the truth, in (0, 1).
     """
-    if not 0 <= hits <= trials or trials < 1:
-        raise ValueError(f"{hits} hits in {trials} trials is not a share")
-    z, share = norm.ppf((1 + level) / 2), hits / trials
-    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
-    half = z * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2)) / (1 + z**2 / trials)
-    low = 0.0 if hits == 0 else float(centre - half)
-    return low, 1.0 if hits == trials else float(centre + half)
+    from scipy.stats import binomtest
+
+    low, high = binomtest(hits, trials).proportion_ci(method="wilson")
+    return float(low), float(high)
 
 
 def paired_difference(
@@ -109,26 +110,24 @@ def paired_difference(
     clusters: np.ndarray,
     rng: np.random.Generator,
     *,
-    level: float = 0.95,
     draws: int = 2000,
 ) -> Difference:
     """Return how much second is better than first, query by query.
 
-    The interval is the cluster bootstrap's of the mean difference; p comes from `sign_flip_test`.
+    The 95 % interval is the cluster bootstrap's of the mean difference; p is `sign_flip_test`'s.
 
     Args:
         first: one number a query, shape (q,).
         second: the other system's numbers for the same queries in the same order, shape (q,).
         clusters: which picture each query belongs to, shape (q,).
         rng: where the draws come from.
-        level: as in `bootstrap_interval`.
-        draws: how many resamples, and how many flips.
+        draws: how many resamples; there are five times as many flips.
     """
     first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if first.shape != second.shape:
         raise ValueError(f"{first.shape} and {second.shape} values; pair the same queries")
     better, member = _checked(second - first, clusters)
-    low, high = bootstrap_interval(better, member, rng, level=level, draws=draws)
+    low, high = bootstrap_interval(better, member, rng, draws=draws)
     p = sign_flip_test(better, member, rng, flips=5 * draws)
     return Difference(float(better.mean()), low, high, p, better.size, int(member.max()) + 1)
 
@@ -170,31 +169,3 @@ def _checked(values: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.n
             "have no right answer"
         )
     return values, np.unique(clusters, return_inverse=True)[1]
-
-
-def _drawn(
-    clusters: int, draws: int, rng: np.random.Generator, *, wide: int
-) -> Iterator[np.ndarray]:
-    """Yield how often each cluster is drawn, (some draws, clusters), in bounded memory."""
-    step = max(1, DRAWN_BYTES // (16 * max(clusters, wide)))
-    for start in range(0, draws, step):
-        size = min(step, draws - start)
-        picked = rng.integers(0, clusters, size=(size, clusters))
-        picked += clusters * np.arange(size)[:, None]
-        yield np.bincount(picked.ravel(), minlength=size * clusters).reshape(size, clusters)
-
-
-def _means(values: np.ndarray, member: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    sums = np.bincount(member, weights=values)
-    return (drawn @ sums) / (drawn @ np.bincount(member))
-
-
-def _medians(values: np.ndarray, member: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """Return the median of each resample; of two in the middle, the lower."""
-    order = np.argsort(values)
-    counted = np.cumsum(drawn[:, member[order]], axis=1)
-    middle = np.argmax(2 * counted >= counted[:, -1:], axis=1)
-    return values[order][middle]
-
-
-_RESAMPLED = {"mean": _means, "median": _medians}

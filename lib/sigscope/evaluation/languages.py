@@ -10,15 +10,17 @@ import numpy as np
 import pandas as pd
 
 from sigscope.embeddings.embed import Embeddings
-from sigscope.evaluation.intervals import interval, paired_difference
-from sigscope.evaluation.metrics import chance_hit_rate, first_right_ranks
-from sigscope.evaluation.tasks import described, items_of
+from sigscope.evaluation.evaluate import Result, scored, summary
+from sigscope.evaluation.intervals import paired_difference
+from sigscope.evaluation.tasks import Task, check_and_describe, items_of
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.twins import right_pictures, twins
 from sigscope.types import EncoderLike
 
 ENGLISH = "en"
 FILE = "translations.csv"
+COLUMNS = ["language", "k", "hit_rate", "low", "high", "chance", "behind", "behind_low"]
+COLUMNS += ["behind_high", "p", "queries", "pictures", "searched"]
 
 
 def by_language(
@@ -58,32 +60,19 @@ def by_language(
     queries = language_queries(
         gallery, embeddings, encoder, split=split, languages=languages, translations=translations
     )
-    queries["hit"] = (queries["rank"] <= k).astype(float)
-    english = queries[queries["language"] == ENGLISH].set_index("id")["hit"]
-    rows = []
-    for language, asked in queries.groupby("language", sort=False):
-        low, high = interval(asked["hit"], asked["id"], np.random.default_rng(seed))
-        behind = paired_difference(
-            asked["hit"], english.loc[asked["id"]], asked["id"], np.random.default_rng(seed)
-        )
-        rows.append(
-            {
-                "language": language,
-                "k": k,
-                "hit_rate": asked["hit"].mean(),
-                "low": low,
-                "high": high,
-                "chance": chance_hit_rate(asked["n_right"].to_numpy(), len(embeddings), k),
-                "behind": behind.difference,
-                "behind_low": behind.low,
-                "behind_high": behind.high,
-                "p": behind.p,
-                "queries": len(asked),
-                "pictures": asked["id"].nunique(),
-                "searched": len(embeddings),
-            }
-        )
-    return pd.DataFrame(rows).sort_values("hit_rate", ascending=False, ignore_index=True)
+    name = f"hit rate@{k}"
+    hits = (queries["rank"] <= k).astype(float)
+    asked = queries.assign(**{"direction": queries["language"], name: hits})
+    table = summary(Result({}, asked), [name], seed=seed)
+    english = asked[asked["language"] == ENGLISH].set_index("id")[name]
+    behind = []
+    for _, one in asked.groupby("language", sort=False):
+        rng = np.random.default_rng(seed)
+        found = paired_difference(one[name], english.loc[one["id"]], one["id"], rng)
+        behind.append((found.difference, found.low, found.high, found.p))
+    table[["behind", "behind_low", "behind_high", "p"]] = behind
+    table = table.rename(columns={"direction": "language", "value": "hit_rate"}).assign(k=k)
+    return table[COLUMNS].sort_values("hit_rate", ascending=False, ignore_index=True)
 
 
 def language_queries(
@@ -95,11 +84,11 @@ def language_queries(
     languages: list[str] | None = None,
     translations: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Return one row per query: language, id, caption, rank (from 1), n_right.
+    """Return one row per query: language, id, caption, rank (from 1), n_right, n.
 
     The arguments are those of `by_language`.
     """
-    described(gallery, embeddings, split, encoder)
+    about = check_and_describe(gallery, embeddings, split, encoder)
     table = read_translations(gallery) if translations is None else translations
     chosen = items_of(gallery, split) & set(embeddings.ids)
     table = table[table["id"].isin(chosen) & (table["language"] != ENGLISH)]
@@ -111,11 +100,18 @@ def language_queries(
     row_of = {text: row for row, text in enumerate(texts)}
     stands_for = twins(gallery, embeddings.ids)
     parts = []
-    for _, asked in table.groupby("language", sort=False):
-        right = right_pictures(asked["caption"], asked["id"], embeddings.ids, stands_for)
-        xq = vectors[[row_of[text] for text in asked["caption"]]]
-        ranks = first_right_ranks(xq, embeddings.images, right)
-        parts.append(asked.assign(rank=ranks, n_right=[len(rows) for rows in right]))
+    for language, asked in table.groupby("language", sort=False):
+        task = Task(
+            name=language,
+            ids=asked["id"].to_numpy(),
+            texts=asked["caption"].to_numpy(),
+            xq=vectors[[row_of[text] for text in asked["caption"]]],
+            xb=embeddings.images,
+            answers=embeddings.ids,
+            right=right_pictures(asked["caption"], asked["id"], embeddings.ids, stands_for),
+            about=about,
+        )
+        parts.append(scored(task, task.rankings(), []).rename(columns={"direction": "language"}))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -1,7 +1,7 @@
 """How good a ranking is: one number a query, each with its formula.
 
 Two different recalls, kept apart by name: ``neighbour_recall`` asks of an index whether it found
-what exact search finds; ``recall_at_k`` and ``hit_rate_at_k`` ask of an embedding whether the
+what exact search finds; ``recall_at_k`` and ``hit_at_k`` ask of an embedding whether the
 search found what a person would want. What R1 and R4 print as "Recall@K" and R3 as "precision@k"
 is the hit rate: the share of queries with a right answer among the first k.
 
@@ -10,67 +10,18 @@ holds (see `rankings` for ties); k is how far down the list one looks. A k beyon
 looks at the whole list. A query with R = 0 has no measure: nan.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 from scipy.stats import hypergeom
 
-from sigscope.evaluation.rankings import Judged
-from sigscope.indexes.exact import check_vectors
+from sigscope.evaluation.rankings import Rankings
 
 GAINS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "exponential": lambda grade: 2.0**grade - 1,  # Burges et al. 2005, "Learning to rank"
     "linear": lambda grade: grade,  # Järvelin & Kekäläinen 2002; what trec_eval uses
 }
-
-
-def first_right_ranks(
-    xq: np.ndarray, xb: np.ndarray, right: Sequence[np.ndarray], *, chunk: int = 1024
-) -> np.ndarray:
-    """Return at which place each query's best right answer stands in the exact ranking.
-
-    The rank is 1 + the number of wrong answers that score as high or higher, so a tie counts
-    against the model, and right answers never push each other down. It is p_1 of `judged.judge`,
-    found in less time.
-
-    Args:
-        xq: query unit vectors, float32, shape (q, d).
-        xb: unit vectors of what is searched, float32, shape (n, d).
-        right: for each query, the rows of ``xb`` that are right; at least one.
-        chunk: queries scored at once; memory is chunk x n floats.
-
-    Returns:
-        Ranks from 1 (best) to n, int64, shape (q,).
-    """
-    if len(right) != len(xq):
-        raise ValueError(
-            f"{len(xq)} queries need {len(xq)} lists of right answers, not {len(right)}"
-        )
-    check_vectors(xq, xb)
-    ranks = np.empty(len(xq), dtype=np.int64)
-    for start in range(0, len(xq), chunk):
-        scores = xq[start : start + chunk] @ xb.T
-        for i, row in enumerate(scores, start):
-            rows = right[i]
-            if not len(rows):
-                raise ValueError(f"query {i} has no right answer, so it has no rank; leave it out")
-            at_least = np.count_nonzero(row >= row[rows].max())
-            ranks[i] = 1 + at_least - np.count_nonzero(row[rows] >= row[rows].max())
-    return ranks
-
-
-def hit_rate_at_k(ranks: np.ndarray, k: int) -> float:
-    """Return the share of queries with a right answer among the first k, in [0, 1].
-
-    It is what R1 and R4 call Recall@K and R3 precision@k, and what papers on retrieval call R@K,
-    several right answers or one. trec_eval calls it success.
-
-    Args:
-        ranks: place of each query's best right answer, from 1, shape (q,).
-        k: how far down the list one looks, >= 1.
-    """
-    return float(np.mean(np.asarray(ranks) <= _k(k)))
 
 
 def chance_hit_rate(n_right: np.ndarray, n: int, k: int) -> float:
@@ -84,35 +35,41 @@ def chance_hit_rate(n_right: np.ndarray, n: int, k: int) -> float:
     return float(np.mean(hypergeom.sf(0, n, np.asarray(n_right), min(k, n))))
 
 
-def hit_at_k(judged: Judged, k: int) -> np.ndarray:
-    """Return 1 where a right answer is among the first k: [p_1 <= k]. Its mean is the hit rate."""
-    return _defined(judged, (judged.first <= _k(k)).astype(float))
+def hit_at_k(rankings: Rankings, k: int) -> np.ndarray:
+    """Return 1 where a right answer is among the first k: [p_1 <= k]. Its mean is the hit rate.
+
+    It is what R1 and R4 call Recall@K and R3 precision@k, and what papers on retrieval call R@K,
+    several right answers or one. trec_eval calls it success.
+    """
+    return _defined(rankings, (rankings.first <= _k(k)).astype(float))
 
 
-def recall_at_k(judged: Judged, k: int) -> np.ndarray:
+def recall_at_k(rankings: Rankings, k: int) -> np.ndarray:
     """Return the share of the right answers among the first k: #{p_j <= k} / R, in [0, 1].
 
     With one right answer a query it is the hit rate; with more it cannot reach 1 while k < R.
     """
-    return _share(judged, _found(judged, k), judged.n_right)
+    return _share(rankings, _found(rankings, k), rankings.n_right)
 
 
-def precision_at_k(judged: Judged, k: int) -> np.ndarray:
+def precision_at_k(rankings: Rankings, k: int) -> np.ndarray:
     """Return the share of the first k that are right: #{p_j <= k} / k, in [0, 1].
 
     It divides by k even where the list is shorter, as trec_eval does. R1's Precision@3 and
     Precision@5 are this, from human ratings; R3's precision@k is the hit rate instead.
     """
-    return _defined(judged, _found(judged, k) / k)
+    return _defined(rankings, _found(rankings, k) / k)
 
 
-def reciprocal_rank(judged: Judged, k: int | None = None) -> np.ndarray:
+def reciprocal_rank(rankings: Rankings, k: int | None = None) -> np.ndarray:
     """Return 1 / p_1, or 0 where no right answer is found (by k); in [0, 1]. Its mean is MRR."""
     far = np.inf if k is None else _k(k)
-    return _defined(judged, np.where(judged.first <= far, 1 / judged.first, 0.0))
+    return _defined(rankings, np.where(rankings.first <= far, 1 / rankings.first, 0.0))
 
 
-def average_precision(judged: Judged, k: int | None = None, *, over: str = "right") -> np.ndarray:
+def average_precision(
+    rankings: Rankings, k: int | None = None, *, over: str = "right"
+) -> np.ndarray:
     """Return AP, or AP@k: the precision at each right answer found, summed, over a denominator.
 
     AP@k = (sum over p_j <= k of j / p_j) / D, in [0, 1]; its mean over queries is mAP, or mAP@k.
@@ -125,31 +82,31 @@ def average_precision(judged: Judged, k: int | None = None, *, over: str = "righ
       whose mAP@5 to mAP@50 fall with about five pictures a class, must have used this.
 
     Args:
-        judged: the places.
+        rankings: the places.
         k: how far down the list one looks; None looks at all of it.
         over: which denominator: right, best or found.
     """
     far = np.inf if k is None else _k(k)
-    near = judged.places <= far
-    terms = np.where(near, judged.order / judged.places, 0.0)
-    sums = np.bincount(judged.query, weights=terms, minlength=len(judged))
-    found = np.bincount(judged.query, weights=near, minlength=len(judged))
-    denominators = {"right": judged.n_right, "best": np.minimum(judged.n_right, far)}
+    near = rankings.places <= far
+    terms = np.where(near, rankings.order / rankings.places, 0.0)
+    sums = np.bincount(rankings.query, weights=terms, minlength=len(rankings))
+    found = np.bincount(rankings.query, weights=near, minlength=len(rankings))
+    denominators = {"right": rankings.n_right, "best": np.minimum(rankings.n_right, far)}
     if over == "found":
-        return _defined(judged, sums / np.maximum(found, 1))
+        return _defined(rankings, sums / np.maximum(found, 1))
     if over not in denominators:
         raise ValueError(f"there is no denominator {over!r}; choose from right, best, found")
-    return _share(judged, sums, denominators[over])
+    return _share(rankings, sums, denominators[over])
 
 
-def ndcg_at_k(judged: Judged, k: int | None = None, *, gain: str = "exponential") -> np.ndarray:
+def ndcg_at_k(rankings: Rankings, k: int | None = None, *, gain: str = "exponential") -> np.ndarray:
     """Return NDCG@k: the discounted gain of the list over that of the ideal list, in [0, 1].
 
     DCG@k = sum over p_j <= k of gain(grade_j) / log2(p_j + 1); the ideal list has all R right
     answers first, from the highest grade to the lowest (Järvelin & Kekäläinen 2002).
 
     Args:
-        judged: the places and grades.
+        rankings: the places and grades.
         k: how far down the list one looks; None looks at all of it.
         gain: ``exponential``, 2^grade - 1, or ``linear``, the grade; where all grades are 1 both
             are 1. R3's NDCG is another thing: `cosine_gain_ndcg`.
@@ -157,26 +114,21 @@ def ndcg_at_k(judged: Judged, k: int | None = None, *, gain: str = "exponential"
     if gain not in GAINS:
         raise ValueError(f"there is no gain {gain!r}; choose from {', '.join(GAINS)}")
     far = np.inf if k is None else _k(k)
-    query = np.repeat(np.arange(len(judged)), judged.n_right)
-    starts = np.repeat(np.cumsum(judged.n_right) - judged.n_right, judged.n_right)
+    query = np.repeat(np.arange(len(rankings)), rankings.n_right)
+    starts = np.repeat(np.cumsum(rankings.n_right) - rankings.n_right, rankings.n_right)
     places = np.arange(query.size) - starts + 1
-    ideal = _dcg(query, places, GAINS[gain](judged.ideal), far, len(judged))
-    dcg = _dcg(judged.query, judged.places, GAINS[gain](judged.grades), far, len(judged))
-    return _share(judged, dcg, ideal)
+    ideal = _dcg(query, places, GAINS[gain](rankings.ideal), far, len(rankings))
+    dcg = _dcg(rankings.query, rankings.places, GAINS[gain](rankings.grades), far, len(rankings))
+    return _share(rankings, dcg, ideal)
 
 
-def r_precision(judged: Judged) -> np.ndarray:
+def r_precision(rankings: Rankings) -> np.ndarray:
     """Return the share of the first R that are right: #{p_j <= R} / R, in [0, 1].
 
     For class labels: of the first as many results as the class has members, how many are of it.
     """
-    near = judged.places <= judged.n_right[judged.query]
-    return _share(judged, np.bincount(judged.query, near, len(judged)), judged.n_right)
-
-
-def median_rank(judged: Judged) -> float:
-    """Return the median of p_1, from 1 (best); inf where half the queries find nothing."""
-    return float(np.median(judged.first[judged.n_right > 0]))
+    near = rankings.places <= rankings.n_right[rankings.query]
+    return _share(rankings, np.bincount(rankings.query, near, len(rankings)), rankings.n_right)
 
 
 def cosine_gain_ndcg(found: np.ndarray, exact: np.ndarray, xb: np.ndarray) -> np.ndarray:
@@ -225,18 +177,18 @@ MEASURES: dict[str, Callable[..., np.ndarray]] = {  # asked for as "recall@10", 
 }
 
 
-def measured(judged: Judged, measure: str) -> np.ndarray:
+def measured(rankings: Rankings, measure: str) -> np.ndarray:
     """Return one number per query for a measure by name, float64, shape (q,).
 
     Args:
-        judged: the places of the right answers.
+        rankings: the places of the right answers.
         measure: a key of ``MEASURES``, with "@k" behind it where only the first k count.
     """
     name, _, k = measure.partition("@")
     if name not in MEASURES or (k and not k.isdecimal()):
         known = ", ".join(MEASURES)
         raise ValueError(f"there is no measure {measure!r}; choose from {known}, with @k behind it")
-    return MEASURES[name](judged, int(k)) if k else MEASURES[name](judged)
+    return MEASURES[name](rankings, int(k)) if k else MEASURES[name](rankings)
 
 
 def _k(k: int) -> int:
@@ -245,9 +197,9 @@ def _k(k: int) -> int:
     return k
 
 
-def _found(judged: Judged, k: int) -> np.ndarray:
-    near = judged.places <= _k(k)
-    return np.bincount(judged.query, weights=near, minlength=len(judged))
+def _found(rankings: Rankings, k: int) -> np.ndarray:
+    near = rankings.places <= _k(k)
+    return np.bincount(rankings.query, weights=near, minlength=len(rankings))
 
 
 def _dcg(
@@ -257,9 +209,9 @@ def _dcg(
     return np.bincount(query, weights=terms, minlength=queries)
 
 
-def _share(judged: Judged, parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:
-    return _defined(judged, parts / np.where(judged.n_right > 0, wholes, 1))
+def _share(rankings: Rankings, parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:
+    return _defined(rankings, parts / np.where(rankings.n_right > 0, wholes, 1))
 
 
-def _defined(judged: Judged, values: np.ndarray) -> np.ndarray:
-    return np.where(judged.n_right > 0, values, np.nan)
+def _defined(rankings: Rankings, values: np.ndarray) -> np.ndarray:
+    return np.where(rankings.n_right > 0, values, np.nan)

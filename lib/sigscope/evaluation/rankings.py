@@ -1,4 +1,4 @@
-"""Judged rankings: at which places the right answers of each query stand.
+"""Rankings: at which places the right answers of each query stand.
 
 A place counts from 1. Ties are settled against the system: of answers with equal score the wrong
 ones stand first, then the right ones from the lowest grade to the highest. So a system that gives
@@ -19,7 +19,7 @@ CHUNK_BYTES = 64 * 2**20  # scores held at once
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class Rankings:
     """The places of the right answers of q queries, h of them in the lists, and what is ideal.
 
     A right answer that a list does not hold counts as not found. A query with no right answer
@@ -50,7 +50,7 @@ class Judged:
         return first
 
 
-def judge(
+def rank_relevant(
     xq: np.ndarray,
     xb: np.ndarray,
     right: Sequence[np.ndarray],
@@ -58,7 +58,7 @@ def judge(
     grades: Sequence[np.ndarray] | None = None,
     without: Sequence[np.ndarray] | None = None,
     chunk_bytes: int = CHUNK_BYTES,
-) -> Judged:
+) -> Rankings:
     """Return where the right answers stand when all of xb is ranked by inner product.
 
     Args:
@@ -93,17 +93,17 @@ def judge(
         for i, row in enumerate(scores, start):
             mine = slice(truth.starts[i], truth.starts[i + 1])
             places[mine] = _places(row, own[mine.start - here.start : mine.stop - here.start])
-    return truth.judged(places, truth.query, truth.grades[order])
+    return truth.rankings(places, truth.query, truth.grades[order])
 
 
-def judge_lists(
+def from_lists(
     found: np.ndarray,
     right: Sequence[np.ndarray],
     n: int,
     *,
     scores: np.ndarray | None = None,
     grades: Sequence[np.ndarray] | None = None,
-) -> Judged:
+) -> Rankings:
     """Return where the right answers stand in lists that a search gave back.
 
     Args:
@@ -112,7 +112,7 @@ def judge_lists(
         n: how many rows there are to choose from.
         scores: of the results, shape (q, k), falling. Given, ties in a list count against the
             system; None takes the order of the list as it is.
-        grades: as in `judge`.
+        grades: as in `rank_relevant`.
 
     Raises:
         ValueError: shapes do not fit, a row is out of range, or a list holds a row twice.
@@ -130,18 +130,20 @@ def judge_lists(
         order = np.lexsort((graded, -np.asarray(scores, dtype=np.float64)), axis=1)
         graded = np.take_along_axis(graded, order, axis=1)
     hit_query, column = np.nonzero(graded > 0)
-    return truth.judged(column + 1, hit_query, graded[hit_query, column])
+    return truth.rankings(column + 1, hit_query, graded[hit_query, column])
 
 
-def shuffled(judged: Judged, rng: np.random.Generator) -> Judged:
-    """Return what judged would be were every ranking a random order: chance, for any measure."""
-    query = np.repeat(np.arange(len(judged)), judged.n_right)
+def shuffled(rankings: Rankings, rng: np.random.Generator) -> Rankings:
+    """Return what rankings would be were every ranking a random order: chance, for any measure."""
+    query = np.repeat(np.arange(len(rankings)), rankings.n_right)
     flat = np.empty(query.size, dtype=np.int64)
-    for r in np.unique(judged.n_right):
-        chosen = judged.n_right == r
-        flat[chosen[query]] = _random_places(int(r), judged.n, int(chosen.sum()), rng).ravel()
-    mixed = np.lexsort((rng.random(judged.ideal.size), query))
-    return Judged(flat, query, judged.ideal[mixed], judged.n_right, judged.ideal, judged.n)
+    for r in np.unique(rankings.n_right):
+        chosen = rankings.n_right == r
+        flat[chosen[query]] = _random_places(int(r), rankings.n, int(chosen.sum()), rng).ravel()
+    mixed = np.lexsort((rng.random(query.size), query))
+    return Rankings(
+        flat, query, rankings.ideal[mixed], rankings.n_right, rankings.ideal, rankings.n
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,9 +183,9 @@ class _Truth:
             raise ValueError("a query has the same right answer twice; give each row once")
         return cls(rows[order], query, flat[order], np.append(0, np.cumsum(sizes)), n)
 
-    def judged(self, places: np.ndarray, query: np.ndarray, grades: np.ndarray) -> Judged:
+    def rankings(self, places: np.ndarray, query: np.ndarray, grades: np.ndarray) -> Rankings:
         ideal = self.grades[np.lexsort((-self.grades, self.query))]
-        return Judged(places, query, grades, np.diff(self.starts), ideal, self.n)
+        return Rankings(places, query, grades, np.diff(self.starts), ideal, self.n)
 
 
 def _random_places(r: int, n: int, times: int, rng: np.random.Generator) -> np.ndarray:

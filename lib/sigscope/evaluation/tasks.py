@@ -11,7 +11,7 @@ import numpy as np
 
 from sigscope.duplicates.splits import check_splits
 from sigscope.embeddings.embed import Embeddings, StaleEmbeddings
-from sigscope.evaluation.rankings import Judged, judge
+from sigscope.evaluation.rankings import Rankings, rank_relevant
 from sigscope.files import same
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.twins import _own_and_twins, right_pictures, twins
@@ -40,9 +40,9 @@ class Task:
         """Return the number of queries, q."""
         return len(self.ids)
 
-    def judged(self) -> Judged:
+    def rankings(self) -> Rankings:
         """Return where the right answers stand when every row is ranked exactly."""
-        return judge(self.xq, self.xb, self.right, without=self.without)
+        return rank_relevant(self.xq, self.xb, self.right, without=self.without)
 
     def only(self, chosen: np.ndarray) -> "Task":
         """Return the task with these queries alone (numbers, or a mask)."""
@@ -54,6 +54,34 @@ class Task:
             xq=self.xq[chosen],
             right=[self.right[i] for i in chosen],
             without=None if self.without is None else [self.without[i] for i in chosen],
+        )
+
+    def corrected(self, correction: Correction, *, gates: np.ndarray | None = None) -> "Task":
+        """Return the task with the correction: the same questions, ranked by other scores."""
+        xq, xb = correction.extend(self.xq, self.xb, gates=gates)
+        return replace(self, xq=xq, xb=xb)
+
+    def among(self, rows: np.ndarray) -> "Task":
+        """Return the task with only these rows searched; every query must keep a right answer.
+
+        Ranking the test split's rows alone shows whether a correction finds the right row, or only
+        lowers the rows of the other splits.
+        """
+        place = np.full(len(self.xb), -1)
+        place[rows] = np.arange(len(rows))
+
+        def moved(lists: list[np.ndarray]) -> list[np.ndarray]:
+            return [place[own][place[own] >= 0] for own in lists]
+
+        right = moved(self.right)
+        if lost := sum(not len(own) for own in right):
+            raise ValueError(f"{lost} queries have no right answer among these {len(rows)} rows")
+        return replace(
+            self,
+            xb=self.xb[rows],
+            answers=self.answers[rows],
+            right=right,
+            without=self.without and moved(self.without),
         )
 
 
@@ -81,9 +109,9 @@ def caption_tasks(
         encoder: the model the embeddings must be by; None leaves that unchecked.
 
     Raises:
-        StaleEmbeddings, LeakError: see `described`.
+        StaleEmbeddings, LeakError: see `check_and_describe`.
     """
-    about = described(gallery, embeddings, split, encoder)
+    about = check_and_describe(gallery, embeddings, split, encoder)
     ids, owners = embeddings.ids, embeddings.caption_ids
     if rule not in RULES:
         raise ValueError(f"there is no rule {rule!r}; choose from {', '.join(RULES)}")
@@ -139,7 +167,7 @@ def items_of(gallery: Gallery, split: str) -> set[str]:
     return asked
 
 
-def described(
+def check_and_describe(
     gallery: Gallery,
     embeddings: Embeddings,
     split: str | None,
@@ -189,26 +217,3 @@ def described(
         "split": split,
         "searched": len(embeddings),
     }
-
-
-def corrected(task: Task, correction: Correction, *, gates: np.ndarray | None = None) -> Task:
-    """Return the task as it is with the correction: the same questions, ranked by other scores."""
-    xq, xb = correction.extend(task.xq, task.xb, gates=gates)
-    return replace(task, xq=xq, xb=xb)
-
-
-def among(task: Task, rows: np.ndarray) -> Task:
-    """Return the task with only these rows searched; every query must keep a right answer.
-
-    Ranking the test split's rows alone shows whether a correction finds the right row, or only
-    lowers the rows of the other splits.
-    """
-    place = np.full(len(task.xb), -1)
-    place[rows] = np.arange(len(rows))
-    right = [place[own][place[own] >= 0] for own in task.right]
-    lost = sum(not len(own) for own in right)
-    if lost:
-        raise ValueError(f"{lost} queries have no right answer among these {len(rows)} rows")
-    left_out = task.without and [place[own][place[own] >= 0] for own in task.without]
-    kept = {"xb": task.xb[rows], "answers": task.answers[rows]}
-    return replace(task, right=right, without=left_out, **kept)

@@ -135,16 +135,16 @@ def hit_rate_bars(table: pd.DataFrame) -> go.Figure:
     """Draw the hit rate at each k for both directions, with its interval and a tick at chance.
 
     Args:
-        table: from ``evaluate.hit_rates``: direction, k, hit_rate, low, high, chance.
+        table: of hit rates, from `summary`: direction, measure, value, low, high, chance.
     """
     figure = go.Figure()
-    chance = table.groupby("k", sort=False)["chance"].agg(["min", "max"])
-    names = {k: f"hit rate@{k}<br>{_chance_words(*ends)}" for k, *ends in chance.itertuples()}
+    chance = table.groupby("measure", sort=False)["chance"].agg(["min", "max"])
+    names = {name: f"{name}<br>{_chance_words(*ends)}" for name, *ends in chance.itertuples()}
     for name, rows in table.groupby("direction", sort=False):
         figure.add_bar(
-            x=rows["k"].map(names).tolist(),
-            y=numbers(rows["hit_rate"]),
-            error_y=whiskers(rows, "hit_rate"),
+            x=rows["measure"].map(names).tolist(),
+            y=numbers(rows["value"]),
+            error_y=whiskers(rows, "value"),
             name=name,
             marker_color=colour_of(name),
         )
@@ -164,16 +164,16 @@ def hit_rate_dots(table: pd.DataFrame, by: str) -> go.Figure:
     """Draw one hit rate per group and direction as a dot with its interval, the best group on top.
 
     Args:
-        table: columns by, direction, k (one value), hit_rate, low, high, chance, queries.
+        table: columns by, direction, measure (one), value, low, high, chance, queries.
         by: the column that names the groups.
     """
-    order = list(table.groupby(by)["hit_rate"].mean().sort_values().index)
+    order = list(table.groupby(by)["value"].mean().sort_values().index)
     figure = go.Figure()
     for number, (name, rows) in enumerate(table.groupby("direction", sort=False)):
         figure.add_scatter(
-            x=numbers(rows["hit_rate"]),
+            x=numbers(rows["value"]),
             y=[order.index(group) + 0.3 * (0.5 - number) for group in rows[by]],
-            error_x=whiskers(rows, "hit_rate"),
+            error_x=whiskers(rows, "value"),
             mode="markers",
             name=name,
             marker={"color": colour_of(name), "size": 9},
@@ -184,7 +184,7 @@ def hit_rate_dots(table: pd.DataFrame, by: str) -> go.Figure:
     chance = round(float(table["chance"].max()), 4)
     figure.add_vline(chance, line={"dash": "dash", "color": COLOURS["chance"]})
     name_rows(figure, order)
-    title = f"hit rate@{table['k'].iloc[0]} (dashed: chance)"
+    title = f"{table['measure'].iloc[0]} (dashed: chance)"
     figure = dressed(figure, title, height=130 + 24 * len(order))
     return figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%")
 

@@ -1,6 +1,6 @@
 """Rating figures: scores beside what was put in, agreement against slips, sureness against queries.
 
-Tables from `rating_scores` go in; Plotly figures in the dress of `palette` come out. Nothing is
+Tables from `ratings.scores` go in; Plotly figures in the dress of `palette` come out. Nothing is
 shown here. Every figure takes a title, as it must say whether people or a simulation gave the
 ratings. Every error bar and band is the 95 % interval of the table.
 """
@@ -36,7 +36,7 @@ def score_dots(
     """Draw what each system reaches, a panel per measure, a dot with its interval per system.
 
     Args:
-        table: from ``rating_scores.summary``: system, measure, value, low, high. The systems stand
+        table: from `mean_scores`: system, measure, value, low, high. The systems stand
             from top to bottom in their order of appearance.
         measures: which, from left to right.
         title: of the figure; whose ratings these are.

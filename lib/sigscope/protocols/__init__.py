@@ -5,8 +5,8 @@ from sigscope.protocols.classes import class_map, prompts_compared
 from sigscope.protocols.indexes import four_tasks
 from sigscope.protocols.landmarks import (
     Landmark,
-    judge_landmarks,
     landmark_map,
+    rank_landmarks,
     trapezoid_average_precision,
 )
 from sigscope.protocols.lost_neighbours import relevance_of
@@ -23,10 +23,10 @@ __all__ = [
     "class_map",
     "default_protocol",
     "four_tasks",
-    "judge_landmarks",
     "landmark_map",
     "prompts_compared",
     "published",
+    "rank_landmarks",
     "relevance_of",
     "run_protocol",
     "setup_check",

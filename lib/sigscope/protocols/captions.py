@@ -11,10 +11,10 @@ import pandas as pd
 from sigscope.embeddings.embed import Embeddings
 from sigscope.evaluation.evaluate import evaluate, scored, summary
 from sigscope.evaluation.metrics import chance_hit_rate
-from sigscope.evaluation.rankings import judge_lists
+from sigscope.evaluation.rankings import from_lists
 from sigscope.evaluation.tasks import DIRECTIONS, Task, caption_tasks
 from sigscope.gallery.gallery import Gallery
-from sigscope.protocols.methods import Method, opened
+from sigscope.protocols.methods import Method, open_methods
 from sigscope.protocols.published import (
     BENCHMARKS,
     MARKS,
@@ -63,7 +63,7 @@ def caption_recall(
         gallery: what the embeddings are of.
         embeddings: of the whole gallery, all of which is searched.
         split: whose captions are the queries.
-        indexes: names in ``INDEXES`` or anything else that `methods.opened` takes.
+        indexes: names in ``INDEXES`` or anything else that `methods.open_methods` takes.
         ks: the k of Recall@k.
         n_random: how many captions are drawn; R1 drew 50.
         seed: of the draw and of the bootstrap.
@@ -80,7 +80,7 @@ def caption_recall(
         ("all", tasks["equal"]),
     ]
     rows, tables = [], []
-    for method in opened(indexes, tasks["own"].xb, tasks["own"].answers):
+    for method in open_methods(indexes, tasks["own"].xb, tasks["own"].answers):
         for which, task in asked:
             more, table = _recalls(method, task, which, ks, seed)
             rows += more
@@ -187,8 +187,8 @@ def _recalls(
     if method.search is None:
         return [Row(f"Recall, {label}", method.problem, key=key)], pd.DataFrame()
     scores, found = method.found(task.xq, max(ks))
-    judged = judge_lists(found, task.right, len(task.answers), scores=scores)
-    table = scored(task, judged, [f"hit rate@{k}" for k in ks]).assign(**key)
+    ranked = from_lists(found, task.right, len(task.answers), scores=scores)
+    table = scored(task, ranked, [f"hit rate@{k}" for k in ks]).assign(**key)
     rows = []
     for k in ks:
         said = of_report.at[method.name, k] if known and k in of_report else np.nan

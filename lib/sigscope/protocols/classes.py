@@ -10,7 +10,7 @@ from sigscope.embeddings.embed import Embeddings
 from sigscope.evaluation.before_after import PROMPTS, R2_PROMPT
 from sigscope.evaluation.evaluate import scored
 from sigscope.evaluation.intervals import paired_difference
-from sigscope.evaluation.tasks import Task, described, items_of
+from sigscope.evaluation.tasks import Task, check_and_describe, items_of
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.twins import twins
 from sigscope.protocols.published import R2_MAP, Outcome, Row, beside, depends
@@ -55,14 +55,16 @@ def class_map(
         ValueError: the gallery has no classes.
     """
     classes = _Classes.of(gallery, embeddings, label)
-    about = described(gallery, embeddings, split, encoder) | {"label": label}
+    about = check_and_describe(gallery, embeddings, split, encoder) | {"label": label}
     tasks = {"image": _picture_task(gallery, embeddings, classes, about)}
     for name, templates in (prompts or PROMPTS).items():
         tasks[name] = _name_task(embeddings, encoder, classes, names or {}, templates, about)
     measures = [f"AP of {over}@{k}" for over in OVERS for k in ks] + ["R-precision"]
     rows, tables = [], []
     for name, task in tasks.items():
-        table = scored(task, task.judged(), measures).assign(prompt="" if name == "image" else name)
+        table = scored(task, task.rankings(), measures).assign(
+            prompt="" if name == "image" else name
+        )
         tables.append(table)
         rows += [_row(task, table, measure, seed) for measure in measures]
     return Outcome(beside(rows), pd.concat(tables, ignore_index=True), about)

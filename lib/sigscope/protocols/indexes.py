@@ -14,12 +14,12 @@ import pandas as pd
 from sigscope.embeddings.embed import Embeddings
 from sigscope.evaluation.evaluate import scored
 from sigscope.evaluation.metrics import cosine_gain_ndcg
-from sigscope.evaluation.rankings import judge_lists
+from sigscope.evaluation.rankings import from_lists
 from sigscope.evaluation.tasks import Task, caption_tasks, items_of
 from sigscope.gallery.gallery import Gallery
 from sigscope.indexes.exact import exact_neighbours
 from sigscope.indexes.specs import IndexSpec
-from sigscope.protocols.methods import Method, opened
+from sigscope.protocols.methods import Method, open_methods
 from sigscope.protocols.published import R3_MS, R3_SAID, Outcome, Row, beside, depends
 
 TASKS = ("internal caption", "internal image", "external caption", "external image")
@@ -60,7 +60,7 @@ def four_tasks(
     for where in ("internal", "external"):
         both = [tasks[f"{where} {what}"] for what in ("caption", "image")]
         exact = [exact_neighbours(task.xb, task.xq, max(ks)) for task in both]
-        for method in opened(indexes, both[0].xb, both[0].answers):
+        for method in open_methods(indexes, both[0].xb, both[0].answers):
             rows += [_initialise(method, both[0])] if where == "internal" else []
             for task, rows_of_knn in zip(both, exact, strict=True):
                 if method.search is None:
@@ -129,8 +129,8 @@ def _check_can_be_built(indexes: Sequence[Any] | Mapping[str, Any]) -> None:
 def _scored(method: Method, task: Task, exact: np.ndarray, ks: Sequence[int]) -> pd.DataFrame:
     """Return the per-query table of one method and task."""
     _, found = method.found(task.xq, exact.shape[1])
-    judged = judge_lists(found, task.right, len(task.answers))
-    table = scored(task, judged, [f"hit rate@{k}" for k in ks])
+    ranked = from_lists(found, task.right, len(task.answers))
+    table = scored(task, ranked, [f"hit rate@{k}" for k in ks])
     table = table.rename(columns={f"hit rate@{k}": f"precision@{k}" for k in ks})
     if task.name.startswith("external"):
         for k in ks:

@@ -17,8 +17,8 @@ from PIL import Image
 
 from sigscope.embeddings.embed import Embeddings
 from sigscope.evaluation.metrics import measured
-from sigscope.evaluation.rankings import Judged
-from sigscope.evaluation.tasks import described
+from sigscope.evaluation.rankings import Rankings
+from sigscope.evaluation.tasks import check_and_describe
 from sigscope.gallery.gallery import Gallery
 from sigscope.indexes.exact import exact_neighbours
 from sigscope.protocols.published import R2_MAP, Outcome, Row, beside, depends
@@ -88,7 +88,7 @@ class LandmarkQuery:
         return picture.crop((left, top, right, bottom))
 
 
-def trapezoid_average_precision(judged: Judged) -> np.ndarray:
+def trapezoid_average_precision(ranked: Rankings) -> np.ndarray:
     """Return AP as the Oxford group's compute_ap does: the area under straight lines, in [0, 1].
 
     Recall rises by 1 / R at each right answer found, at place p_j, and counts with the mean of the
@@ -99,15 +99,15 @@ def trapezoid_average_precision(judged: Judged) -> np.ndarray:
     Returns:
         One number per query, float64, shape (q,); nan where nothing is right.
     """
-    j, p = judged.order, judged.places
+    j, p = ranked.order, ranked.places
     before = np.where(p > 1, (j - 1) / np.maximum(p - 1, 1), 1.0)
-    sums = np.bincount(judged.query, weights=(before + j / p) / 2, minlength=len(judged))
-    return np.where(judged.n_right > 0, sums / np.maximum(judged.n_right, 1), np.nan)
+    sums = np.bincount(ranked.query, weights=(before + j / p) / 2, minlength=len(ranked))
+    return np.where(ranked.n_right > 0, sums / np.maximum(ranked.n_right, 1), np.nan)
 
 
-def judge_landmarks(
+def rank_landmarks(
     rankings: Mapping[str, Sequence[str]], truths: Mapping[str, Landmark]
-) -> Judged:
+) -> Rankings:
     """Return where the right pictures stand once junk is taken out, queries in truths' order.
 
     Args:
@@ -134,7 +134,7 @@ def judge_landmarks(
     flat = np.concatenate([np.empty(0, np.int64), *places])
     query = np.repeat(np.arange(len(places)), [len(found) for found in places])
     n_right = np.array(sizes, dtype=np.int64)
-    return Judged(flat, query, np.ones(flat.size), n_right, np.ones(n_right.sum()), n)
+    return Rankings(flat, query, np.ones(flat.size), n_right, np.ones(n_right.sum()), n)
 
 
 def landmark_map(
@@ -164,7 +164,7 @@ def landmark_map(
         ValueError: the folder has no queries.
     """
     queries = landmark_queries(gallery.root)
-    about = described(gallery, embeddings, None, encoder)
+    about = check_and_describe(gallery, embeddings, None, encoder)
     asked = [one.cropped(gallery) if crop else gallery.picture(one.picture) for one in queries]
     found = exact_neighbours(embeddings.images, encoder.encode_pictures(asked), len(embeddings))
     rankings = {one.id: embeddings.ids[rows] for one, rows in zip(queries, found, strict=True)}
@@ -201,12 +201,12 @@ def _scored(
     seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the table of report beside here, and that of the queries."""
-    judged = judge_landmarks(rankings, truths)
-    table = pd.DataFrame({"id": list(truths), "n_right": judged.n_right, "rank": judged.first})
+    ranked = rank_landmarks(rankings, truths)
+    table = pd.DataFrame({"id": list(truths), "n_right": ranked.n_right, "rank": ranked.first})
     table.insert(1, "landmark", [re.sub(r"_\d+$", "", name) for name in truths])
-    table["mAP"] = trapezoid_average_precision(judged)
+    table["mAP"] = trapezoid_average_precision(ranked)
     for k in ks:
-        table[f"mAP@{k}"] = measured(judged, f"AP of found@{k}")
+        table[f"mAP@{k}"] = measured(ranked, f"AP of found@{k}")
     collection = COLLECTIONS.get(about["gallery"], about["gallery"])
     said = R2_MAP.set_index("k").get(collection, pd.Series(dtype=float))
     known = table[table["n_right"] > 0]

@@ -13,11 +13,11 @@ import pandas as pd
 from sigscope.embeddings.embed import Embeddings
 from sigscope.evaluation.evaluate import scored
 from sigscope.evaluation.intervals import bootstrap_interval, interval
-from sigscope.evaluation.rankings import judge_lists
+from sigscope.evaluation.rankings import from_lists
 from sigscope.evaluation.tasks import Task, caption_tasks
 from sigscope.gallery.gallery import Gallery
 from sigscope.indexes.exact import exact_neighbours, neighbour_recall
-from sigscope.protocols.methods import Method, opened
+from sigscope.protocols.methods import Method, open_methods
 
 SHORT = {"hit_rate": "hit rate", "ndcg": "NDCG"}
 
@@ -36,8 +36,8 @@ def relevance_of(
     """Return one row per index and effort: relevance on captions beside neighbour recall.
 
     Args:
-        indexes: names in ``INDEXES`` or anything else that `methods.opened` takes; each is swept
-            over its knob's values.
+        indexes: names in ``INDEXES`` or anything else that `methods.open_methods` takes; each is
+            swept over its knob's values.
         gallery: what the embeddings are of.
         embeddings: of the whole gallery, all of which is searched.
         split: whose captions (or pictures) are the queries.
@@ -56,7 +56,7 @@ def relevance_of(
     exact = exact_neighbours(task.xb, task.xq, k)
     truth = _scored(task, exact, k)
     rows = []
-    for method in opened(indexes, task.xb, task.answers):
+    for method in open_methods(indexes, task.xb, task.answers):
         for effort in method.efforts:
             row = {"index": method.name, "effort": effort, "k": k}
             if method.search is None:
@@ -79,8 +79,8 @@ def _found(method: Method, task: Task, k: int, effort: int | None) -> np.ndarray
 
 
 def _scored(task: Task, found: np.ndarray, k: int) -> pd.DataFrame:
-    judged = judge_lists(found, task.right, len(task.answers))
-    table = scored(task, judged, [f"{measure}@{k}" for measure in SHORT.values()])
+    ranked = from_lists(found, task.right, len(task.answers))
+    table = scored(task, ranked, [f"{measure}@{k}" for measure in SHORT.values()])
     return table.rename(columns={f"{measure}@{k}": name for name, measure in SHORT.items()})
 
 

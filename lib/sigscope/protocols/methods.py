@@ -52,7 +52,7 @@ class Method:
         return self.search(xq, k) if effort is None else self.search(xq, k, effort=effort)
 
 
-def opened(
+def open_methods(
     entries: Sequence[Any] | Mapping[str, Any], xb: np.ndarray, ids: np.ndarray
 ) -> list[Method]:
     """Return a Method over xb for each entry, in their order.
@@ -65,10 +65,10 @@ def opened(
         ids: the id of each row.
     """
     named = entries.items() if isinstance(entries, Mapping) else [(None, e) for e in entries]
-    return [_opened(name, entry, xb, ids) for name, entry in named]
+    return [_open(name, entry, xb, ids) for name, entry in named]
 
 
-def _opened(name: str | None, entry: Any, xb: np.ndarray, ids: np.ndarray) -> Method:
+def _open(name: str | None, entry: Any, xb: np.ndarray, ids: np.ndarray) -> Method:
     if isinstance(entry, str | IndexSpec):
         return _of_index(name, VectorIndex.build(entry, xb, ids))
     name = name or getattr(entry, "name", "")

@@ -7,6 +7,7 @@ from sigscope.ratings.pools import (
     Query,
     begin_session,
     default_systems,
+    pool_results,
     random_search,
     rng_of,
     shuffled,
@@ -19,9 +20,10 @@ from sigscope.ratings.scores import (
     beside_r1,
     consensus,
     csv_text,
+    mean_scores,
     qrels_text,
     read_qrels,
-    summary,
+    score_lists,
 )
 from sigscope.ratings.simulated import Habits, simulate, true_grades
 from sigscope.ratings.store import RatingStore, default_path
@@ -42,13 +44,15 @@ __all__ = [
     "default_path",
     "default_systems",
     "krippendorff_alpha",
+    "mean_scores",
+    "pool_results",
     "qrels_text",
     "random_search",
     "read_qrels",
     "rng_of",
+    "score_lists",
     "shuffled",
     "simulate",
-    "summary",
     "true_grades",
     "words_of",
 ]

@@ -6,6 +6,7 @@ numbers. A unit is what gets graded: here a picture for a query.
 
 from collections.abc import Sequence
 
+import krippendorff
 import numpy as np
 
 LEVELS = ("nominal", "ordinal", "interval")
@@ -22,8 +23,7 @@ def krippendorff_alpha(grades: np.ndarray, level: str = "nominal") -> float:
         grades: one row per rater, one column per unit, nan where there is none, shape (r, u).
         level: how grades differ: nominal, ordinal or interval.
     """
-    pairs, values = _coincidences(grades)
-    return _alpha(pairs.sum(axis=0), values, level)
+    return _alpha(*_counted(grades), level)
 
 
 def alpha_interval(
@@ -32,10 +32,9 @@ def alpha_interval(
     clusters: Sequence,
     rng: np.random.Generator,
     *,
-    interval: float = 0.95,
     draws: int = 2000,
 ) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of alpha, resampling whole clusters of units.
+    """Return the 95 % percentile bootstrap interval of alpha, resampling whole clusters of units.
 
     Krippendorff's own bootstrap draws single pairs of grades, as if they were independent; units
     that share a query are not. Resamples without an alpha are left out; without any, both are nan.
@@ -45,54 +44,34 @@ def alpha_interval(
         level: as there.
         clusters: which cluster each unit belongs to, u of them.
         rng: where the draws come from.
-        interval: the share of the bootstrap's alphas between the two ends.
         draws: how many resamples.
     """
-    pairs, values = _coincidences(grades)
+    counts, values = _counted(grades)
     _, member = np.unique(np.asarray(clusters), return_inverse=True)
-    sums = np.zeros((member.max(initial=-1) + 1, values.size**2))
-    np.add.at(sums, member, pairs.reshape(len(pairs), -1))
-    drawn = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=draws)
-    tables = (drawn @ sums).reshape(draws, values.size, values.size)
-    alphas = np.array([_alpha(table, values, level) for table in tables])
-    alphas = alphas[np.isfinite(alphas)]
-    if not alphas.size:
+    n = member.max(initial=-1) + 1
+    drawn = rng.multinomial(n, np.full(n, 1 / n), size=draws)
+    alphas = [_alpha(np.repeat(counts, each[member], axis=0), values, level) for each in drawn]
+    if np.isnan(alphas).all():
         return np.nan, np.nan
-    low, high = np.quantile(alphas, [(1 - interval) / 2, (1 + interval) / 2])
+    low, high = np.nanquantile(alphas, [0.025, 0.975])
     return float(low), float(high)
 
 
-def _coincidences(grades: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each unit's pairs of grades, (u, v, v), each of weight 1 / (m - 1), and the values."""
+def _counted(grades: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how often each unit got each grade, int64, (u, v), and the v grades."""
     grades = np.asarray(grades, dtype=float)
     if grades.ndim != 2:
         raise ValueError(f"grades have shape {grades.shape}; give one row per rater")
     values = np.unique(grades[~np.isnan(grades)])
-    counts = (grades[:, :, None] == values).sum(axis=0).astype(float)  # (u, v)
-    m = counts.sum(axis=1)
-    pairs = counts[:, :, None] * counts[:, None, :]
-    pairs[:, np.arange(values.size), np.arange(values.size)] -= counts
-    return pairs / np.where(m > 1, m - 1, np.inf)[:, None, None], values
+    return (grades[:, :, None] == values).sum(axis=0), values
 
 
-def _alpha(pairs: np.ndarray, values: np.ndarray, level: str) -> float:
-    """Return alpha of a coincidence matrix, shape (v, v)."""
+def _alpha(counts: np.ndarray, values: np.ndarray, level: str) -> float:
     if level not in LEVELS:
         raise ValueError(f"there is no level {level!r}; choose from {', '.join(LEVELS)}")
-    totals = pairs.sum(axis=1)
-    n = totals.sum()
-    apart = _apart(totals, values, level)
-    expected = (np.outer(totals, totals) * apart).sum()
-    if n < 2 or expected <= 0:
+    pairable = counts[counts.sum(axis=1) > 1]
+    if np.count_nonzero(pairable.sum(axis=0)) < 2:
         return float("nan")
-    return float(1 - (n - 1) * (pairs * apart).sum() / expected)
-
-
-def _apart(totals: np.ndarray, values: np.ndarray, level: str) -> np.ndarray:
-    """Return the squared difference between each two values, 0 on the diagonal, shape (v, v)."""
-    if level == "nominal":
-        return 1.0 - np.eye(values.size)
-    if level == "interval":
-        return (values[:, None] - values) ** 2
-    middle = np.cumsum(totals) - totals / 2  # how many grades lie below the middle of each value's
-    return (middle[:, None] - middle) ** 2
+    return float(
+        krippendorff.alpha(value_counts=pairable, value_domain=values, level_of_measurement=level)
+    )

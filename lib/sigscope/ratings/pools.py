@@ -90,7 +90,7 @@ class Pool:
         return pairs(self.rankings)
 
 
-def pool(
+def pool_results(
     systems: Mapping[str, Search], queries: Iterable[Query] = DEFAULT_QUERIES, depth: int = DEPTH
 ) -> Pool:
     """Return what each system ranks among its first depth for each query.
@@ -136,7 +136,7 @@ def begin_session(
     depth: int = DEPTH,
     top_grade: int = 2,
 ) -> str:
-    """Return a session of store in which the pool of some systems is rated; see `pool`.
+    """Return a session of store in which the pool of some systems is rated; see `pool_results`.
 
     The same pool has the same session, so asking again begins no second one.
 
@@ -148,7 +148,7 @@ def begin_session(
         depth: how many results of each system are rated.
         top_grade: 1 (no, yes) or 2 (no, partly, yes).
     """
-    made = pool(default_systems(searcher) if systems is None else systems, queries, depth)
+    made = pool_results(default_systems(searcher) if systems is None else systems, queries, depth)
     about = {
         "gallery": searcher.gallery.name,
         "model": searcher.encoder.identity["model"],

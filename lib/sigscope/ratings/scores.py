@@ -17,7 +17,7 @@ import pandas as pd
 
 from sigscope.evaluation.intervals import bootstrap_interval
 from sigscope.evaluation.metrics import average_precision, ndcg_at_k, precision_at_k
-from sigscope.evaluation.rankings import Judged, judge_lists
+from sigscope.evaluation.rankings import Rankings, from_lists
 from sigscope.ratings.agreement import alpha_interval, krippendorff_alpha
 
 R1_TABLE_2 = pd.DataFrame(  # as printed: P@3, P@5, AP
@@ -50,7 +50,7 @@ class Agreement:
     pictures: int  # pairs of query and picture that two raters or more have graded
 
 
-def scores(
+def score_lists(
     ratings: pd.DataFrame,
     rankings: pd.DataFrame,
     *,
@@ -82,20 +82,20 @@ def scores(
     table["AP as R1"] = table[[f"P@{k}" for k in ks]].mean(axis=1, skipna=False)
     agreed = lists.grades(consensus(ratings))
     depth = lists.found.shape[1]
-    relevant = lists.judged(np.where(agreed >= relevant_from, 1.0, 0.0))
+    relevant = lists.rankings(np.where(agreed >= relevant_from, 1.0, 0.0))
     table[f"AP@{depth}"] = average_precision(relevant, depth)
-    table[f"NDCG@{depth}"] = ndcg_at_k(lists.judged(np.nan_to_num(agreed)), depth)
+    table[f"NDCG@{depth}"] = ndcg_at_k(lists.rankings(np.nan_to_num(agreed)), depth)
     table["raters"] = np.sum([lists.complete(own, max(ks)) for own in grades], axis=0)
     table["judged"] = lists.share_graded(agreed)
     return table
 
 
-def summary(table: pd.DataFrame, rng: np.random.Generator, *, level: float = 0.95) -> pd.DataFrame:
+def mean_scores(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Return the mean of each measure over queries, one row per system and measure.
 
     Columns: system, measure, value, low, high, queries. The mean of ``AP as R1`` is R1's mAP, that
-    of ``AP@k`` is mAP@k. The interval resamples queries; it knows nothing of other raters, and with
-    some ten queries it is a little too narrow. Queries without a value are left out.
+    of ``AP@k`` is mAP@k. The 95 % interval resamples queries; it knows nothing of other raters, and
+    with some ten queries it is a little too narrow. Queries without a value are left out.
     """
     measures = [name for name in table if name.startswith(("P@", "AP", "NDCG"))]
     rows = []
@@ -104,7 +104,7 @@ def summary(table: pd.DataFrame, rng: np.random.Generator, *, level: float = 0.9
             known = part[measure].dropna().to_numpy()
             ends = (np.nan, np.nan)
             if known.size:
-                ends = bootstrap_interval(known, np.arange(known.size), rng, level=level)
+                ends = bootstrap_interval(known, np.arange(known.size), rng)
             value = known.mean() if known.size else np.nan
             rows.append((system, measure, value, *ends, known.size))
     return pd.DataFrame(rows, columns=["system", "measure", "value", "low", "high", "queries"])
@@ -138,10 +138,9 @@ def agreement_between_raters(
     rng: np.random.Generator,
     *,
     level: str = "ordinal",
-    interval: float = 0.95,
     draws: int = 2000,
 ) -> Agreement:
-    """Return Krippendorff's alpha of one session's ratings, with its bootstrap interval.
+    """Return Krippendorff's alpha of one session's ratings, with its 95 % bootstrap interval.
 
     The interval resamples queries, as pictures for one query are judged alike. With two grades all
     levels give the same alpha.
@@ -150,7 +149,6 @@ def agreement_between_raters(
         ratings: of one session.
         rng: where the draws come from.
         level: how grades differ: nominal, ordinal or interval.
-        interval: the share of the bootstrap's alphas between low and high.
         draws: how many resamples.
     """
     check(ratings)
@@ -158,7 +156,7 @@ def agreement_between_raters(
     grades, clusters = wide.to_numpy(dtype=float), wide.columns.get_level_values("query")
     pairable = (~np.isnan(grades)).sum(axis=0) > 1
     alpha = krippendorff_alpha(grades, level)
-    low, high = alpha_interval(grades, level, clusters, rng, interval=interval, draws=draws)
+    low, high = alpha_interval(grades, level, clusters, rng, draws=draws)
     return Agreement(alpha, low, high, level, len(grades), int(pairable.sum()))
 
 
@@ -241,11 +239,11 @@ class _Lists:
         table[query[known], id[known]] = rows["grade"].to_numpy(dtype=float)[known]
         return table
 
-    def judged(self, grades: np.ndarray) -> Judged:
+    def rankings(self, grades: np.ndarray) -> Rankings:
         """Return where what has a grade above 0 stands in each list."""
         right = [np.flatnonzero(grades[query] > 0) for query in self.query]
         given = [grades[query][rows] for query, rows in zip(self.query, right, strict=True)]
-        return judge_lists(self.found, right, len(self.ids), grades=given)
+        return from_lists(self.found, right, len(self.ids), grades=given)
 
     def complete(self, grades: np.ndarray, k: int) -> np.ndarray:
         """Return whether all of each list's first k have a grade, shape (l,)."""
@@ -263,7 +261,7 @@ class _Lists:
 
 def _precision(lists: _Lists, grades: np.ndarray, k: int, relevant_from: int) -> np.ndarray:
     """Return one rater's precision at k of each list, nan where they have not graded it all."""
-    relevant = lists.judged(np.where(grades >= relevant_from, 1.0, 0.0))
+    relevant = lists.rankings(np.where(grades >= relevant_from, 1.0, 0.0))
     found = np.nan_to_num(precision_at_k(relevant, k))  # nan: nothing is relevant, so none of k is
     return np.where(lists.complete(grades, k), found, np.nan)
 

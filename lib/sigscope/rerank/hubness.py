@@ -9,7 +9,7 @@ sign of a hub; and only rows of the train split have a caption in the bank, so w
 are larger for that reason alone, and a test whose right answers all are in the test split gains
 from that what no user would. Leaving them out lessens this and does not end it: captions of the
 train split are near to other pictures of train as well. So look at the test split's rows alone too
-(`tasks.among`); notebook 7 does, and finds no gain there.
+(`Task.among`); notebook 7 does, and finds no gain there.
 """
 
 from collections.abc import Callable, Iterator, Sequence

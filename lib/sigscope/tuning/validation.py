@@ -8,7 +8,8 @@ from contextlib import nullcontext
 import numpy as np
 import torch
 
-from sigscope.evaluation.metrics import first_right_ranks, hit_rate_at_k
+from sigscope.evaluation.metrics import hit_at_k
+from sigscope.evaluation.rankings import rank_relevant
 from sigscope.evaluation.tasks import items_of
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.twins import right_pictures, twins
@@ -79,7 +80,7 @@ class Validation:
             )
         if self.captions is None:
             texts[self._order] = texts.copy()
-        return hit_rate_at_k(first_right_ranks(texts, images, self.right), K)
+        return float(hit_at_k(rank_relevant(texts, images, self.right), K).mean())
 
     def _vectors(
         self, towers: Towers, side: str, kept: torch.Tensor | None, made: Callable

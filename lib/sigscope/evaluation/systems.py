@@ -1,13 +1,12 @@
-"""Keyword search and re-ranking beside embedding search, on one task."""
+"""Other systems on the same task: a weight against pictures of text, keywords, and re-ranking."""
 
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
-from sigscope.evaluation.model_selection import decided
-from sigscope.evaluation.rankings import Judged, judge_lists
+from sigscope.evaluation.rankings import Rankings, from_lists
 from sigscope.evaluation.tasks import Task
+from sigscope.indexes.exact import exact_neighbours
 from sigscope.rerank.fusion import (
     DEPTH,
     Keywords,
@@ -17,11 +16,21 @@ from sigscope.rerank.fusion import (
     rerank,
 )
 from sigscope.rerank.stored_captions import ARTICLES, StoredCaptions, words_of
+from sigscope.rerank.text_bias import asks_for_text, text_penalty
 
-WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
-
-
+TOP = 10
 RULES = ("equal", "contained")
+
+
+def without_text(task: Task, text_scores: np.ndarray, weight: float) -> Task:
+    """Return a text-to-image task ranked with the weight, for queries that do not ask for text."""
+    gates = np.array([not asks_for_text(text) for text in task.texts], np.float32)
+    return task.corrected(text_penalty(text_scores, weight), gates=gates)
+
+
+def text_in_top(task: Task, text_scores: np.ndarray, k: int = TOP) -> float:
+    """Return the mean text score of the first k results of a task's queries, in [0, 1]."""
+    return float(np.mean(np.asarray(text_scores)[exact_neighbours(task.xb, task.xq, k)]))
 
 
 def own_captions(task: Task, stored: StoredCaptions, rule: str = "contained") -> list[np.ndarray]:
@@ -46,12 +55,12 @@ def own_captions(task: Task, stored: StoredCaptions, rule: str = "contained") ->
         numbers = set(numbers_equal.get(query.casefold(), []))
         if rule == "contained":
             theirs = [number for row in right for number in stored.numbers_of[row]]
-            numbers.update(n for n in theirs if _samewords_of(query, stored.texts[n]))
+            numbers.update(n for n in theirs if _same_words(query, stored.texts[n]))
         left_out.append(np.array(sorted(numbers), dtype=np.int64))
     return left_out
 
 
-def _samewords_of(one: str, other: str) -> bool:
+def _same_words(one: str, other: str) -> bool:
     """Return whether the words of one text are in the other, in one piece and in order."""
     one, other = (words_of(text) for text in (one, other))
     short, long = sorted(
@@ -68,7 +77,7 @@ def systems(
     weight: float,
     *,
     left_out: Sequence[np.ndarray],
-) -> dict[str, Judged]:
+) -> dict[str, Rankings]:
     """Return how embedding search, keyword search, their fusion and the re-ranking do on a task.
 
     Args:
@@ -88,33 +97,6 @@ def systems(
     }
     n = len(task.xb)
     return {
-        name: judge_lists(rows, task.right, n, scores=scores)
+        name: from_lists(rows, task.right, n, scores=scores)
         for name, (scores, rows) in lists.items()
     }
-
-
-def choose_caption_weight(
-    task: Task,
-    stored: StoredCaptions,
-    found: Lists,
-    *,
-    left_out: Sequence[np.ndarray],
-    weights: Sequence[float] = WEIGHTS,
-    seed: int = 0,
-) -> tuple[float, pd.DataFrame]:
-    """Return the weight of `rerank` that wins by the rule of `choosing`, and the table of all.
-
-    Args:
-        task: text to image, of the val split.
-        stored: the captions.
-        found: cosines and rows of the embedding search.
-        left_out: from `own_captions`.
-        weights: to try, in [0, 1], 0 first: it stays when nothing helps.
-        seed: of the bootstrap.
-    """
-    nearest = caption_cosines(found[1], task.xq, stored, left_out=left_out)
-    lists = [rerank(*found, nearest, weight) for weight in weights]
-    n = len(task.xb)
-    judged = [judge_lists(rows, task.right, n, scores=scores) for scores, rows in lists]
-    table = decided(pd.DataFrame({"weight": list(weights)}), judged, task.ids, seed=seed)
-    return float(table.loc[table["chosen"], "weight"].iloc[0]), table
