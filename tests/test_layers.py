@@ -11,6 +11,7 @@ ORDER = [
     "paths",
     "files",
     "cache",
+    "progress",
     "types",
     "images",
     "gallery",

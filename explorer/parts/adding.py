@@ -1,7 +1,6 @@
 """Folders added while the explorer runs: embedded by a process of their own, then searchable."""
 
-import os
-import re
+import json
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from sigscope import load_gallery, paths
 from sigscope.files import read_json, sha256, slug, write_json
 
 KEPT = "explorer-galleries.json"  # in the cache: key and source of each gallery added
-PERCENT = re.compile(r"(\d+)%\|")
+EMBEDDER = Path(__file__).parents[1] / "embed_folder.py"
 
 
 @dataclass
@@ -37,11 +36,12 @@ class Job:
         return (self.said or ["it stopped without a word"])[-1] if self.process.returncode else ""
 
     def listen(self) -> None:
-        """Follow the bar that the process draws."""
-        for line in iter(lambda: self.process.stderr.readline(), ""):
-            if found := PERCENT.search(line):
-                self.share = int(found[1]) / 100
-            elif line.strip():
+        """Follow what the process says: how far it is, and else words."""
+        for line in self.process.stdout:
+            try:
+                done, total = json.loads(line)
+                self.share = done / max(total, 1)
+            except (ValueError, TypeError):
                 self.said.append(line.strip())
 
 
@@ -93,9 +93,8 @@ def key_of(source: str) -> str:
 
 def _started(source: str) -> Job:
     process = subprocess.Popen(
-        [sys.executable, "-m", "sigscope", "embed"],
-        env={**os.environ, "SIGSCOPE_GALLERY": source},
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        [sys.executable, str(EMBEDDER), source],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, errors="replace", bufsize=1,
     )  # fmt: skip
     job = Job(source, process)

@@ -9,6 +9,7 @@ from typing import Any
 import resources
 import streamlit as st
 
+from parts import text_limit
 from sigscope import INDEXES, Searcher
 from sigscope.indexes import fitting
 
@@ -50,11 +51,7 @@ def chosen() -> Settings:
         size = st.slider("Picture size", 100, 300, 150, 25, key="size", **BOUND)
         categories = _several("Categories", "category")
         splits = _several("Splits", "split")
-        max_text = st.slider(
-            "Text in pictures, at most", 0.0, 1.0, 1.0, 0.05, key="text", **BOUND,
-            help="How much a picture looks like text to the model, from 0 to 1. 1 leaves nothing "
-            "out; for pictures without text, try 0.3.",
-        )  # fmt: skip
+        max_text = text_limit.slider()
         with st.expander("How to search"):
             index = index_choice("index")
             effort = effort_of(index)

@@ -20,6 +20,7 @@ USED = {  # where things lie in the cache, and which file of each is marked
     "inventories": "",
     "maps": "map.json",
     "problems": "",
+    "text-areas": "",
 }
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from toy import ToyEncoder, write_gallery
 
+from sigscope import paths
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import embed_gallery
 from sigscope.indexes.specs import INDEXES
-from sigscope.rerank import adjustments
+from sigscope.rerank import adjustments, text_areas
 from sigscope.rerank.adjustments import Adjustments
 from sigscope.rerank.corrections import Correction
 from sigscope.search.searcher import Searcher
@@ -148,3 +149,54 @@ def test_effort_reaches_the_index_and_is_no_one_elses(gallery, embeddings):
     searcher.at(64).by_text("blue")
     searcher.by_text("green")
     assert asked == [16, 64, 16]
+
+
+@pytest.fixture
+def with_reader(tmp_path, monkeypatch):
+    """A reader, as if installed, that finds writing on all of a red picture and on no other."""
+
+    def read(picture):
+        red, green, blue = picture.getpixel((0, 0))
+        whole = np.array([[0, 0], [99, 0], [99, 99], [0, 99]], float)
+        is_red = red > 150 and not green and not blue
+        return [text_areas.Line(whole, "STOP", 1.0)] if is_red else []
+
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(adjustments, "ocr_is_installed", lambda: True)
+    monkeypatch.setattr(text_areas, "_rules", lambda: {"rapidocr": "made up"})
+    monkeypatch.setattr(text_areas, "rapid_reader", lambda: read)
+
+
+def test_the_limit_on_text_goes_by_what_was_measured_once_it_is(searcher, with_reader):
+    reds = {id for id in searcher.embeddings.ids if "red" in id}
+    searcher.adjustments.text_scores = np.linspace(0, 1, N, dtype=np.float32)
+    assert not searcher.adjustments.text_is_measured
+    assert len(searcher.by_text("red", N, max_text=0.5)) == N // 2
+    searcher.adjustments.measure_text()
+    assert searcher.adjustments.text_is_measured
+    assert (
+        set(searcher.by_text("red", N, max_text=0.5)["id"]) == set(searcher.embeddings.ids) - reds
+    )
+    assert len(searcher.by_text("red", N, max_text=1)) == N
+
+
+def test_another_searcher_of_the_gallery_knows_what_was_measured(
+    searcher, with_reader, gallery, embeddings, monkeypatch
+):
+    told = []
+    searcher.adjustments.measure_text(progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (N, N)
+    monkeypatch.setattr(text_areas, "rapid_reader", lambda: pytest.fail("measured again"))
+    other = Searcher(gallery, embeddings, ToyEncoder(), index="hnsw")
+    other.adjustments.measure_text()
+    assert not {"red"} & {id.split("-")[1] for id in other.by_text("red", N, max_text=0.5)["id"]}
+    (file,) = (paths.CACHE / "text-areas").glob("*.json")
+    file.write_text("{")
+    broken = Searcher(gallery, embeddings, ToyEncoder())
+    assert not broken.adjustments.text_is_measured
+
+
+def test_without_the_extra_text_is_estimated(searcher, monkeypatch):
+    monkeypatch.setattr(adjustments, "ocr_is_installed", lambda: False)
+    assert not searcher.adjustments.text_is_measured
+    assert searcher.adjustments.limit_scores is searcher.adjustments.text_scores

@@ -63,14 +63,14 @@ def a_reader(picture):
 
 
 def test_areas_tell_what_was_found_from_what_was_read(gallery):
-    table = text_areas.text_areas(gallery, reader=a_reader)
+    table = text_areas.measure_text_areas(gallery, reader=a_reader)
     expected = {"id": ["a.png", "b.png"], "found": [1.0, 0.0], "read": [0.5, 0.0]}
     pd.testing.assert_frame_equal(table, pd.DataFrame(expected | {"text": ["WORD", ""]}))
 
 
 def test_a_picture_that_cannot_be_opened_is_left_out_and_named(gallery, caplog):
     gallery.file("a.png").write_bytes(b"no picture")
-    table = text_areas.text_areas(gallery, reader=a_reader)
+    table = text_areas.measure_text_areas(gallery, reader=a_reader)
     assert table["id"].tolist() == ["b.png"]
     assert "a.png was left out" in caplog.text
 
@@ -79,9 +79,9 @@ def test_areas_are_measured_once_per_gallery(gallery, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(text_areas, "_rules", lambda: {"rapidocr": "0"})
     monkeypatch.setattr(text_areas, "rapid_reader", lambda: a_reader)
-    first = text_areas.text_areas(gallery)
+    first = text_areas.measure_text_areas(gallery)
     monkeypatch.setattr(text_areas, "rapid_reader", lambda: pytest.fail("measured again"))
-    pd.testing.assert_frame_equal(text_areas.text_areas(load_gallery(gallery.root)), first)
+    pd.testing.assert_frame_equal(text_areas.measure_text_areas(load_gallery(gallery.root)), first)
     (kept,) = (tmp_path / "cache").rglob("*.json")
     assert json.loads(kept.read_text())["fingerprint"] == gallery.fingerprint
 

@@ -24,6 +24,7 @@ from sigscope.embeddings.store import MANIFEST, StoreError, read_manifest, settl
 from sigscope.embeddings.worker import embed
 from sigscope.files import LOCK, digest, folder_lock, slug
 from sigscope.gallery.gallery import Gallery
+from sigscope.progress import Progress
 from sigscope.types import EncoderLike
 
 __all__ = [
@@ -47,7 +48,7 @@ def embed_gallery(
     batch_size: int = 32,
     shard_size: int = 1024,
     workers: int = 2,
-    progress: bool = False,
+    progress: Progress = False,
     also: Sequence[Path] = (),
 ) -> Embeddings:
     """Return the gallery's embeddings by encoder, made in folder as far as they are not there yet.
@@ -66,7 +67,7 @@ def embed_gallery(
         shard_size: items in a shard, which is the most that a killed run loses.
         workers: threads that decode pictures while the model runs.
         progress: show a bar with pictures per second and time left on stderr, and at the end how
-            many pictures were new, changed and kept.
+            many pictures were new, changed and kept; or a function that is told (done, total).
         also: other stores to take vectors from, if they are by the same encoder.
 
     Raises:
@@ -95,7 +96,7 @@ def embed_gallery(
 
 
 def open_embeddings(
-    gallery: Gallery, encoder: EncoderLike, *, progress: bool = False
+    gallery: Gallery, encoder: EncoderLike, *, progress: Progress = False
 ) -> Embeddings:
     """Return the gallery's embeddings: those shipped, or those in the cache, brought up to date.
 
@@ -144,5 +145,5 @@ def _name(gallery: Gallery, model: str) -> str:
     return slug(f"{gallery.name}-{model}")
 
 
-def _teller(progress: bool) -> Callable[[str], None]:
-    return partial(tqdm.write, file=sys.stderr) if progress else log.info
+def _teller(progress: Progress) -> Callable[[str], None]:
+    return partial(tqdm.write, file=sys.stderr) if progress is True else log.info

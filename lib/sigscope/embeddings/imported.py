@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from sigscope import paths
 from sigscope.cache import mark_used
@@ -24,6 +23,7 @@ from sigscope.files import digest, folder_lock, sha256, slug
 from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.vectors import VectorRow, parse_vector, usable_rows
+from sigscope.progress import progress_bar
 from sigscope.types import EncoderLike
 
 SHARD_SIZE = 1024  # rows
@@ -148,14 +148,10 @@ def _store(gallery: Gallery, into: Path, about: dict, progress: bool) -> None:
 
 def _shown(rows: Iterable[Row], total: int, progress: bool) -> Iterator[Row]:
     """Yield rows under a bar."""
-    yield from tqdm(
-        rows,
-        total=total,
-        desc="Importing",
-        unit=" vectors",
-        disable=not progress,
-        dynamic_ncols=True,
-    )
+    with progress_bar(total, "Importing", " vectors", progress) as bar:
+        for row in rows:
+            yield row
+            bar.update()
 
 
 def _shard(rows: Iterable[Row], d: int, places: dict[str, str]) -> tuple[Shard, list[dict]]:

@@ -5,7 +5,6 @@ What is held in memory beside the gallery's table does not grow with it but by s
 each vector that may be used again: a few batches of decoded pictures, and the vectors of a shard.
 """
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -24,6 +23,7 @@ from sigscope.embeddings.writer import Writer
 from sigscope.files import content_of, digest
 from sigscope.gallery.gallery import Gallery
 from sigscope.images.prefetch import picture_side, prefetch
+from sigscope.progress import Progress, progress_bar
 from sigscope.types import EncoderLike
 
 VERSIONS = ("torch", "transformers", "pillow", "numpy")
@@ -105,7 +105,7 @@ def embed(
     batch_size: int,
     shard_size: int,
     workers: int,
-    progress: bool,
+    progress: Progress,
     also: Sequence[Path] = (),
 ) -> Tally:
     """Make the shards that are not right in folder yet, which the caller holds.
@@ -117,7 +117,7 @@ def embed(
         batch_size: pictures given to the model at a time.
         shard_size: items in a shard.
         workers: threads that decode.
-        progress: show a bar.
+        progress: whether to show a bar, or what is told (done, total).
         also: further stores whose vectors may be used, if they are by the same encoder.
     """
     starts = range(0, len(gallery), shard_size)
@@ -132,7 +132,8 @@ def embed(
         gone=len(known.ids.difference(gallery.items["id"])),
         failed=sum(record["failed"] for record in right),
     )
-    with _bar(len(gallery), tally.kept + tally.failed, progress) as bar:
+    done = tally.kept + tally.failed
+    with progress_bar(len(gallery), "Embedding", " pictures", progress, done=done) as bar:
         work = _Work(encoder, known, workers, tally, bar)
         stretches = ((number, _items(gallery, starts[number], shard_size)) for number in missing)
         for stretch in work.filled(stretches, batch_size):
@@ -279,16 +280,3 @@ def _bytes(file: Path) -> int:
         return file.stat().st_size
     except OSError:
         return -1
-
-
-def _bar(total: int, done: int, progress: bool) -> tqdm:
-    """Return a bar that shows pictures per second and the time left."""
-    return tqdm(
-        total=total,
-        initial=done,
-        desc="Embedding",
-        unit=" pictures",
-        disable=not progress,
-        file=sys.stderr,
-        dynamic_ncols=True,
-    )

@@ -11,14 +11,11 @@ import os
 import re
 import shutil
 import stat
-import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from uuid import uuid4
-
-from tqdm import tqdm
 
 from sigscope import paths
 from sigscope.files import PART, folder_lock, read_json, write_json
@@ -26,6 +23,7 @@ from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.metadata import SPLITS
 from sigscope.gallery.tables import READERS
 from sigscope.images.read import MAX_BYTES, REFUSED_SUFFIXES, SUFFIXES, plain
+from sigscope.progress import progress_bar
 
 TAKEN = SUFFIXES | READERS.keys() | {".txt"}  # what is unpacked; anything else stays inside
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
@@ -182,14 +180,7 @@ def _shown(
 ) -> Iterator[tuple[str, zipfile.ZipInfo]]:
     """Yield the members under a bar of their bytes."""
     total = sum(member.file_size for _, member in members)
-    with tqdm(
-        total=total,
-        desc="Unpacking",
-        unit="B",
-        unit_scale=True,
-        disable=not progress,
-        file=sys.stderr,
-    ) as bar:
+    with progress_bar(total, "Unpacking", "B", progress, unit_scale=True) as bar:
         for name, member in members:
             yield name, member
             bar.update(member.file_size)

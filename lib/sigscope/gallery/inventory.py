@@ -8,7 +8,6 @@ inventory lies in the cache, never in the folder, and says nothing of where the 
 import hashlib
 import logging
 import os
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ from time import monotonic, time_ns
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tqdm import tqdm
 
 from sigscope import paths
 from sigscope.cache import mark_used
@@ -25,6 +23,7 @@ from sigscope.files import atomic_write, sha256
 from sigscope.gallery.folder import Listing
 from sigscope.images.captions import embedded_captions
 from sigscope.images.prefetch import prefetch
+from sigscope.progress import progress_bar
 
 FORMAT = b"sigscope inventory 1"
 SCHEMA = pa.schema(
@@ -41,6 +40,7 @@ SCHEMA = pa.schema(
 NUMBERS = ("size", "mtime_ns", "looked_ns")
 TICK_NS = 2_000_000_000  # a file read so soon after a change may change again and keep its time
 SAVE_S = 20.0  # how much work a killed run may lose
+READING = "Reading new and changed files"
 AT_ONCE = 32  # files that a thread reads in one go
 
 log = logging.getLogger(__name__)
@@ -147,7 +147,7 @@ class Look:
         """Read what must be read, and write the inventory to file every now and then."""
         jobs = (self.unread[at : at + AT_ONCE] for at in range(0, len(self.unread), AT_ONCE))
         saved = monotonic()
-        with _bar(len(self.unread), progress) as bar:
+        with progress_bar(len(self.unread), READING, " files", progress, delay=1.0) as bar:
             for found in prefetch(self._read, jobs):
                 for row, looked_ns, content, captions, reason in found:
                     self.looked_ns[row], self.content[row] = looked_ns, content
@@ -228,15 +228,3 @@ def _reason(error: Exception) -> str:
 
 def _digest(place: Path) -> str:
     return hashlib.sha256(os.fsencode(place.resolve())).hexdigest()[:16]
-
-
-def _bar(total: int, progress: bool) -> tqdm:
-    return tqdm(
-        total=total,
-        desc="Reading new and changed files",
-        unit=" files",
-        disable=not progress,
-        delay=1.0,
-        file=sys.stderr,
-        dynamic_ncols=True,
-    )

@@ -12,6 +12,7 @@ from sigscope.rerank.hubness import (
 )
 from sigscope.rerank.hubs import hub_gallery, hub_summary, k_occurrence, occurrence_table, skewness
 from sigscope.rerank.stored_captions import StoredCaptions
+from sigscope.rerank.text_areas import known_text_areas, measure_text_areas, ocr_is_installed
 from sigscope.rerank.text_bias import (
     OTHER_PROMPTS,
     TEXT_PROMPTS,
@@ -35,8 +36,11 @@ __all__ = [
     "hub_gallery",
     "hub_summary",
     "k_occurrence",
+    "known_text_areas",
+    "measure_text_areas",
     "name_of",
     "occurrence_table",
+    "ocr_is_installed",
     "reciprocal_rank_fusion",
     "setting_of",
     "skewness",

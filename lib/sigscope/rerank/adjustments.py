@@ -13,9 +13,20 @@ import numpy as np
 from sigscope.embeddings.embed import Embeddings
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.twins import right_pictures, twins
+from sigscope.progress import Progress
 from sigscope.rerank.corrections import Correction
 from sigscope.rerank.hubness import CSLS, Remedy
-from sigscope.rerank.text_bias import asks_for_text, text_penalty, zero_shot_text_scores
+from sigscope.rerank.text_areas import (
+    known_text_areas,
+    measure_text_areas,
+    ocr_is_installed,
+)
+from sigscope.rerank.text_bias import (
+    asks_for_text,
+    joined,
+    text_penalty,
+    zero_shot_text_scores,
+)
 
 REMEDY = CSLS()
 MOST_ASKED = 5000  # captions in the bank that a remedy learns from
@@ -34,6 +45,7 @@ class Adjustments:
         """Keep what they are made from; nothing is computed yet."""
         self.gallery, self.embeddings, self.remedy = gallery, embeddings, remedy
         self.encode_texts = encode_texts
+        self._areas: np.ndarray | None = None
 
     @cached_property
     def hubs(self) -> Correction:
@@ -48,6 +60,37 @@ class Adjustments:
     def text_scores(self) -> np.ndarray:
         """How much each picture looks like text to the model, in [0, 1], shape (n,)."""
         return zero_shot_text_scores(self.embeddings.images, self.encode_texts)
+
+    @property
+    def limit_scores(self) -> np.ndarray:
+        """What the limit on text in pictures goes by, in [0, 1], shape (n,).
+
+        It is the share of each picture that is writing, once `measure_text` has measured it, and
+        until then ``text_scores``.
+        """
+        self._look_for_areas()
+        return self.text_scores if self._areas is None else self._areas
+
+    @property
+    def text_is_measured(self) -> bool:
+        """Whether ``limit_scores`` are measured; otherwise they are estimated by prompts."""
+        self._look_for_areas()
+        return self._areas is not None
+
+    def measure_text(self, progress: Progress = False) -> None:
+        """Measure how much of each picture is writing, once for a gallery: `rerank.text_areas`.
+
+        Raises:
+            ModuleNotFoundError: the extra ``ocr`` is not installed; the sentence says how to.
+        """
+        measure_text_areas(self.gallery, progress=progress)
+
+    def _look_for_areas(self) -> None:
+        """Take in what was measured, by whomever, as soon as it is there."""
+        if self._areas is None and ocr_is_installed():
+            table = known_text_areas(self.gallery)
+            if table is not None:
+                self._areas = joined(table, self.embeddings.ids)
 
     def of(self, query: str, tame_hubs: bool, less_text: float) -> list[Correction]:
         """Return the corrections for a query, over the rows of the embeddings.

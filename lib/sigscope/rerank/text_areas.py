@@ -7,22 +7,22 @@ latter is the one to use; a picture of a single letter has none. Nothing is down
 """
 
 import logging
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
-from tqdm import tqdm
 
 from sigscope import paths
-from sigscope.embeddings.worker import digest
-from sigscope.files import read_json, write_json
+from sigscope.cache import mark_used
+from sigscope.files import digest, read_json, slug, write_json
 from sigscope.gallery.gallery import Gallery
 from sigscope.images.read import PictureError
+from sigscope.progress import Progress, progress_bar
 
 CONFIDENCE = 0.9  # below it a "reading" is mostly a shape that resembles a letter
 SIGNS = 2  # different letters or digits that a line of writing has at least
@@ -87,8 +87,8 @@ def rapid_reader() -> Reader:
     return read
 
 
-def text_areas(
-    gallery: Gallery, *, reader: Reader | None = None, progress: bool = False
+def measure_text_areas(
+    gallery: Gallery, *, reader: Reader | None = None, progress: Progress = False
 ) -> pd.DataFrame:
     """Return the share of each picture that is writing, measured once per gallery and kept.
 
@@ -98,7 +98,7 @@ def text_areas(
     Args:
         gallery: whose pictures.
         reader: what reads; None is `rapid_reader`. Only the latter's results are kept.
-        progress: show a bar on stderr.
+        progress: show a bar on stderr, or a function that is told (done, total).
 
     Returns:
         Columns id, found and read (shares of the picture's area, in [0, 1]) and text (what was
@@ -108,32 +108,53 @@ def text_areas(
     Raises:
         ModuleNotFoundError: as `rapid_reader`; what is kept belongs to one version of RapidOCR.
     """
-    kept = None if reader is not None else _cache_file(gallery)
-    if kept is not None and kept.exists():
-        return pd.DataFrame(read_json(kept)["pictures"], columns=COLUMNS)
-    reader = reader or rapid_reader()
-    ids = gallery.items["id"].tolist()
-    bar = tqdm(ids, desc="reading", unit="picture", disable=not progress, file=sys.stderr)
-    rows = list(_measured(gallery, bar, reader))
-    if kept is not None:
+    if reader is None and (known := known_text_areas(gallery)) is not None:
+        return known
+    rows = list(_measured(gallery, reader or rapid_reader(), progress))
+    if reader is None:
         about = {"gallery": gallery.name, "fingerprint": gallery.fingerprint, "by": _rules()}
-        write_json(kept, about | {"pictures": rows})
+        write_json(_cache_file(gallery), about | {"pictures": rows})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def known_text_areas(gallery: Gallery) -> pd.DataFrame | None:
+    """Return what `measure_text_areas` has measured already of a gallery as it is now, or None.
+
+    Raises:
+        ModuleNotFoundError: as `rapid_reader`.
+    """
+    file = _cache_file(gallery)
+    try:
+        table = pd.DataFrame(read_json(file)["pictures"], columns=COLUMNS)
+    except FileNotFoundError:
+        return None
+    except (ValueError, LookupError, TypeError) as error:
+        log.warning("%s is broken (%s), so text is measured again", file, error)
+        return None
+    mark_used(file)
+    return table
+
+
+def ocr_is_installed() -> bool:
+    """Return whether RapidOCR, the extra ``ocr``, is there to measure with."""
+    return find_spec("rapidocr") is not None
+
+
 def _measured(
-    gallery: Gallery, ids: tqdm, reader: Reader
+    gallery: Gallery, reader: Reader, progress: Progress
 ) -> Iterator[tuple[str, float, float, str]]:
-    for id in ids:
-        try:
-            picture = gallery.picture(id)
-        except (OSError, PictureError) as error:
-            log.warning("%s was left out: %s", id, error)
-            continue
-        lines = reader(picture)
-        read = [line for line in lines if line.is_read]
-        shares = (round(covered(part, *picture.size), 5) for part in (lines, read))
-        yield id, *shares, " / ".join(line.text for line in read)
+    with progress_bar(len(gallery), "Reading", " pictures", progress) as bar:
+        for id in gallery.items["id"]:
+            bar.update()
+            try:
+                picture = gallery.picture(id)
+            except (OSError, PictureError) as error:
+                log.warning("%s was left out: %s", id, error)
+                continue
+            lines = reader(picture)
+            read = [line for line in lines if line.is_read]
+            shares = (round(covered(part, *picture.size), 5) for part in (lines, read))
+            yield id, *shares, " / ".join(line.text for line in read)
 
 
 def covered(lines: list[Line], width: int, height: int) -> float:
@@ -167,4 +188,4 @@ def _rules() -> dict:
 
 def _cache_file(gallery: Gallery) -> Path:
     key = digest([_rules(), gallery.fingerprint])[:12]
-    return paths.CACHE / "text-areas" / f"{gallery.name}-{key}.json"
+    return paths.CACHE / "text-areas" / f"{slug(gallery.name)}-{key}.json"

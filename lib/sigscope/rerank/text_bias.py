@@ -88,7 +88,7 @@ def to_unit_range(values: np.ndarray) -> np.ndarray:
 
 
 def joined(table: pd.DataFrame, ids: Sequence[str], column: str = "read") -> np.ndarray:
-    """Return a column of `text_areas.text_areas` in the order of ids; 0 where an id is missing.
+    """Return a column of `measure_text_areas` in the order of ids; 0 where an id is missing.
 
     Returns:
         float32, shape (len(ids),), in [0, 1].

@@ -18,7 +18,7 @@ class Filters(TypedDict, total=False):
 
     category: Choice  # only these
     split: Choice  # only these
-    max_text: float | None  # only pictures whose text score (`rerank.text_bias`) is at most this
+    max_text: float | None  # at most so much text: `Adjustments.limit_scores`, in [0, 1]
 
 
 def mask(

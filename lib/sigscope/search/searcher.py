@@ -23,6 +23,7 @@ from sigscope.images.read import Source
 from sigscope.indexes.index import VectorIndex
 from sigscope.indexes.specs import IndexSpec, find_spec
 from sigscope.models.captioners import Captioner, NearestCaptions
+from sigscope.progress import Progress
 from sigscope.rerank.adjustments import Adjustments
 from sigscope.rerank.corrections import Correction
 from sigscope.search.compose import Composer, Part, checked
@@ -92,7 +93,7 @@ class Searcher:
         model: str | Path | None = None,
         index: str | IndexSpec = "flat",
         effort: int | None = None,
-        progress: bool = False,
+        progress: Progress = False,
     ) -> "Searcher":
         """Return a searcher of a gallery (or a folder; None is the shipped one) with a model.
 
@@ -265,7 +266,7 @@ class Searcher:
         return Query(tuple(parts), vector, kind, tuple(dict.fromkeys([*without, *items])), filters)
 
     def _among(self, target: Target, **filters: Any) -> np.ndarray | None:
-        return mask(target, lambda: self.adjustments.text_scores, **filters)
+        return mask(target, lambda: self.adjustments.limit_scores, **filters)
 
     def _ranked(
         self,

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from sigscope import paths
 from sigscope.files import atomic_write, content_of
 from sigscope.gallery.gallery import Gallery
 from sigscope.images.prefetch import prefetch
 from sigscope.images.read import PictureError
+from sigscope.progress import progress_bar
 from sigscope.tuning.augment import picture_view
 from sigscope.tuning.recipes import Recipe
 
@@ -63,7 +62,7 @@ def image_features(
     look = _Look(towers, recipe)
     parts = []
     starts = range(0, len(gallery), PICTURES)
-    bar = _bar(len(gallery), "Looking at pictures", " pictures", progress)
+    bar = progress_bar(len(gallery), "Looking at pictures", " pictures", progress)
     for start in starts:
         names = known[start : start + PICTURES]
         files = [gallery.root / p for p in gallery.items["path"].iloc[start : start + PICTURES]]
@@ -88,7 +87,7 @@ def text_features(
             few = (some[start : start + FEW] for start in range(0, len(some), FEW))
             return torch.cat([towers.text_features(t).float().cpu() for t in few]).numpy()
 
-    bar = _bar(len(texts), "Reading texts", " texts", progress)
+    bar = progress_bar(len(texts), "Reading texts", " texts", progress)
     for start in range(0, len(order), TEXTS):
         some = [texts[row] for row in order[start : start + TEXTS]]
         parts.append(_kept(_part(folder, [key, "texts", some]), lambda t=some: read(t)))
@@ -142,14 +141,3 @@ def _kept(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
 def _part(folder: Path | None, of: Iterable) -> Path:
     digest = hashlib.sha256(json.dumps(list(of)).encode()).hexdigest()
     return (FOLDER if folder is None else folder) / digest[:2] / f"{digest}.npy"
-
-
-def _bar(total: int, what: str, unit: str, progress: bool) -> tqdm:
-    return tqdm(
-        total=total,
-        desc=what,
-        unit=unit,
-        disable=not progress,
-        file=sys.stderr,
-        dynamic_ncols=True,
-    )

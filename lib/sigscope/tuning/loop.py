@@ -8,7 +8,6 @@ that was left alone.
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -19,6 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from sigscope.images.prefetch import prefetch
+from sigscope.progress import progress_bar
 from sigscope.tuning import state
 from sigscope.tuning.data import Batch
 from sigscope.tuning.losses import contrastive_loss
@@ -72,16 +72,7 @@ class Run:
         recipe = self.setup.recipe
         self.started = monotonic() - self.seconds
         total, done = recipe.epochs * self.steps, self.epoch * self.steps + self.step
-        bar = tqdm(
-            total=total,
-            initial=done,
-            desc="Tuning",
-            unit=" steps",
-            disable=not progress,
-            file=sys.stderr,
-            dynamic_ncols=True,
-        )
-        with bar:
+        with progress_bar(total, "Tuning", " steps", progress, done=done) as bar:
             if not self.curve:
                 self._score({})
             while self.epoch < recipe.epochs and not self.stopped_early:

@@ -1,0 +1,20 @@
+"""Embeds what it is given in a process of its own, and says how far it is: [done, total] a line."""
+
+import json
+import sys
+
+from sigscope import Searcher
+from sigscope.embeddings import StaleEmbeddings, StoreError
+from sigscope.gallery import GalleryError
+from sigscope.models import ModelError
+
+
+def tell(done: int, total: int) -> None:
+    print(json.dumps([done, total]), flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        Searcher.open(sys.argv[1], progress=tell)
+    except (GalleryError, ModelError, StaleEmbeddings, StoreError) as reason:
+        sys.exit(str(reason))
