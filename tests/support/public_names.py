@@ -72,7 +72,7 @@ def unreached() -> list[str]:
 
 
 def in_tables(path: Path) -> set[str]:
-    """Return what a module mentions outside its functions and classes; all, where it is a command."""
+    """Return what a module mentions outside functions and classes; all if it is a command."""
     code = path.read_text(encoding="utf-8")
     if 'if __name__ == "__main__"' in code:
         return mentioned(code)
