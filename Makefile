@@ -15,6 +15,7 @@ endif
 PY := .venv/bin/python
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 EXTRAS :=
+WORKERS ?= auto
 # what the oldest processors can do, and what the newest choose
 PORTABLE := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 OPENBLAS_CORETYPE=Prescott \
 	FAISS_OPT_LEVEL=generic SIGSCOPE_DTYPE=bfloat16
@@ -43,8 +44,8 @@ test: EXTRAS := test
 test: install ## what CI runs: style, tests, notebooks
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m pytest
-	$(if $(NOTEBOOKS),$(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 notebooks)
+	$(PY) -m pytest -m "" -n $(WORKERS) --dist loadfile
+	$(if $(NOTEBOOKS),$(PY) -m pytest -n $(WORKERS) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=120 notebooks)
 	@$(MAKE) --no-print-directory test-portable
 
 test-portable: EXTRAS := test
