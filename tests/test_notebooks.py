@@ -59,6 +59,10 @@ def defined(code):
     return [node.name for tree in trees for node in ast.walk(tree) if isinstance(node, kinds)]
 
 
+def is_import(node):
+    return isinstance(node, ast.Import | ast.ImportFrom)
+
+
 def solution(book):
     """The code in the exercise's collapsed solution."""
     return "\n".join(re.findall(r"```python\n(.*?)```", book.cells[-2].source, re.DOTALL))
@@ -85,8 +89,19 @@ def test_keeps_cells_short(code):
 
 
 def test_is_as_long_as_one_sitting(code):
+    """An import counts as one line, over however many the formatter lays it out."""
     assert 15 <= len(code) <= 40
-    assert sum(len(cell.source.splitlines()) for cell in code) <= 300
+    imports = [n for cell in code for n in ast.walk(ast.parse(cell.source)) if is_import(n)]
+    lines = sum(len(cell.source.splitlines()) for cell in code)
+    assert lines - sum(node.end_lineno - node.lineno for node in imports) <= 300
+
+
+def test_imports_from_few_packages_of_ours_and_from_their_faces_alone(code):
+    nodes = [n for cell in code for n in ast.walk(ast.parse(cell.source)) if is_import(n)]
+    ours = [n.module for n in nodes if (getattr(n, "module", "") or "").startswith("sigscope")]
+    assert len(ours) <= 7, f"{len(ours)} lines that import from sigscope"
+    beneath = [module for module in ours if module.count(".") > 1]
+    assert not beneath, f"{beneath} lie beneath a face; import from the package"
 
 
 def test_says_something_about_each_code_cell(book, code):
