@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -38,6 +39,25 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder to fill beside path, and give it the name of path once the block ended.
+
+    Where path is there by then, since another process was quicker, that one stays.
+    """
+    part = path.with_name(f"{PART}{uuid4().hex[:12]}")
+    part.mkdir(parents=True)
+    try:
+        yield part
+        try:
+            os.rename(part, path)
+        except OSError:
+            if not path.is_dir():
+                raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 @contextmanager
@@ -87,6 +107,13 @@ def content_of(file: str | Path) -> str:
     with suppress(OSError):
         return sha256(file)
     return ""
+
+
+def size_of(file: str | Path) -> int:
+    """Return a file's size in bytes, or -1 for one that cannot be reached."""
+    with suppress(OSError):
+        return os.stat(file).st_size
+    return -1
 
 
 def digest(value: Any) -> str:

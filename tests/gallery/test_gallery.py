@@ -210,7 +210,7 @@ def test_the_shipped_gallery_is_known_by_sizes_and_has_no_inventory(root, monkey
 def test_the_fingerprint_is_worked_out_once(root, monkeypatch):
     monkeypatch.setattr(paths, "GALLERY", root)
     found, sizes = load_gallery(), []
-    monkeypatch.setattr(gallery, "_size", lambda path: sizes.append(path) or 0)
+    monkeypatch.setattr(gallery, "size_of", lambda path: sizes.append(path) or 0)
     assert found.fingerprint == found.fingerprint
     assert len(sizes) == 3
 

@@ -6,20 +6,17 @@ of a row the one called ``conditioning``.
 """
 
 import os
-import shutil
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from tqdm import tqdm
 
 from sigscope import paths
 from sigscope.datasets.files import Tree
 from sigscope.datasets.vector_tables import has_vectors, load_vectors
-from sigscope.files import PART, digest
+from sigscope.files import atomic_folder, digest
 from sigscope.gallery.folder import GalleryError, Listing
 from sigscope.gallery.gallery import Gallery
 from sigscope.images.captions import tidy
@@ -106,17 +103,11 @@ def _captions(shard: Path) -> list[str]:
 
 def _extract(shard: Path, column: str, count: int, folder: Path, progress: bool) -> None:
     """Write the first pictures of a shard into a folder, which gets its name once it is whole."""
-    part = folder.with_name(f"{PART}{uuid4().hex[:12]}")
-    part.mkdir(parents=True)
-    try:
+    with atomic_folder(folder) as part:
         bar = tqdm(_pictures(shard, column), desc=shard.name, total=count, disable=not progress)
         for place, data in islice(bar, count):
             if suffix := _suffix(data):
                 (part / f"{place:06}{suffix}").write_bytes(data)
-        with suppress(OSError):  # another process was quicker
-            os.rename(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _suffix(data: bytes) -> str:

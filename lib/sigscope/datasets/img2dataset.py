@@ -15,7 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from sigscope import paths
-from sigscope.files import folder_lock, read_json, write_json
+from sigscope.files import PART, atomic_folder, folder_lock, read_json, write_json
 from sigscope.gallery.folder import GalleryError, Listing
 from sigscope.gallery.gallery import COLUMNS, Gallery
 from sigscope.images.captions import distinct
@@ -101,15 +101,14 @@ def _unpack(tar: Path, into: Path, shard: str) -> str:
     stamp = [status.st_size, status.st_mtime_ns]
     if note.exists() and (known := read_json(note))["stamp"] == stamp:
         return known["reason"]
-    part, reason = into / f".part-{shard}", ""
-    for old in (part, into / shard):
+    reason = ""
+    for old in (*into.glob(f"{PART}*"), into / shard):  # by processes that were killed
         shutil.rmtree(old, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
-        _extract(tar, part)
-    except (tarfile.TarError, EOFError) as error:
-        reason = f"it is cut short or damaged ({error}); what came before that is used"
-    part.rename(into / shard)
+    with atomic_folder(into / shard) as part:
+        try:
+            _extract(tar, part)
+        except (tarfile.TarError, EOFError) as error:
+            reason = f"it is cut short or damaged ({error}); what came before that is used"
     write_json(note, {"stamp": stamp, "reason": reason})
     return reason
 

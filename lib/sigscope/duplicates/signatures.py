@@ -16,7 +16,7 @@ from scipy.fft import dct
 from tqdm import tqdm
 
 from sigscope.duplicates.alignment import blurred
-from sigscope.files import content_of, sha256
+from sigscope.files import content_of, sha256, size_of
 from sigscope.images.prefetch import prefetch
 from sigscope.images.read import FORMATS, PictureError, open_picture
 
@@ -99,7 +99,7 @@ def same_bytes(
         contents: the SHA-256 of each where it is known, else "".
         progress: show a bar on stderr.
     """
-    sizes = [_size(file) for file in files]
+    sizes = [size_of(file) for file in files]
     count = Counter(sizes)
     asked = [row for row, size in enumerate(sizes) if size >= 0 and count[size] > 1]
     known: list[Hashable] = list(range(len(files)))
@@ -123,9 +123,9 @@ def measured(file: Path) -> tuple[int, int]:
     """Return how much there is of a picture: its pixels by its header, and its bytes."""
     try:
         with Image.open(file, formats=tuple(FORMATS)) as picture:
-            return picture.width * picture.height, _size(file)
+            return picture.width * picture.height, size_of(file)
     except Exception:  # a hostile header raises nearly anything; such a picture is never preferred
-        return 0, _size(file)
+        return 0, size_of(file)
 
 
 def firsts(keys: Sequence[Hashable]) -> np.ndarray:
@@ -192,10 +192,3 @@ def _nearest(i: np.ndarray, away: np.ndarray, most: int) -> np.ndarray:
     starts = np.flatnonzero(np.append(True, np.diff(i[order]) > 0)) if len(i) else order
     place = np.arange(len(i)) - np.repeat(starts, np.diff(np.append(starts, len(i))))
     return order[place < most]
-
-
-def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except OSError:
-        return -1

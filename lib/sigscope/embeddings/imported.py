@@ -5,7 +5,7 @@ A row is the same item in the table and in its gallery, by its id.
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -136,22 +136,14 @@ def _store(gallery: Gallery, into: Path, about: dict, progress: bool) -> None:
     of = [about["source"]["sha256"], about["dimension"]]
     writer = Writer(into, about, [digest([*of, part]) for part in parts])
     missing = set(writer.missing())
-    rows = _shown(
-        (row for row in usable_rows(gallery.vectors) if row[1] in places), len(kept), progress
-    )
-    for number in range(len(parts)):
-        part = list(islice(rows, SHARD_SIZE))
-        if number in missing:
-            writer.add(number, *_shard(part, about["dimension"], places))
+    rows = (row for row in usable_rows(gallery.vectors) if row[1] in places)
+    with progress_bar(len(kept), "Importing", " vectors", progress) as bar:
+        for number in range(len(parts)):
+            part = list(islice(rows, SHARD_SIZE))
+            if number in missing:
+                writer.add(number, *_shard(part, about["dimension"], places))
+            bar.update(len(part))
     writer.finish()
-
-
-def _shown(rows: Iterable[Row], total: int, progress: bool) -> Iterator[Row]:
-    """Yield rows under a bar."""
-    with progress_bar(total, "Importing", " vectors", progress) as bar:
-        for row in rows:
-            yield row
-            bar.update()
 
 
 def _shard(rows: Iterable[Row], d: int, places: dict[str, str]) -> tuple[Shard, list[dict]]:

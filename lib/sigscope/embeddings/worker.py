@@ -20,7 +20,7 @@ from sigscope.embeddings.reuse import Earlier, text_digest
 from sigscope.embeddings.shards import Shard
 from sigscope.embeddings.store import stored_shards
 from sigscope.embeddings.writer import Writer
-from sigscope.files import content_of, digest
+from sigscope.files import content_of, digest, size_of
 from sigscope.gallery.gallery import Gallery
 from sigscope.images.prefetch import picture_side, prefetch
 from sigscope.progress import Progress, progress_bar
@@ -271,12 +271,5 @@ def _about(gallery: Gallery, encoder: EncoderLike) -> dict:
 
 def _key(encoder: EncoderLike, items: list[Item]) -> str:
     """Return a digest of all that the vectors of a shard depend on."""
-    of = [[i.id, i.path, i.captions, i.content or _bytes(i.file)] for i in items]
+    of = [[i.id, i.path, i.captions, i.content or size_of(i.file)] for i in items]
     return digest([encoder.identity, of])
-
-
-def _bytes(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except OSError:
-        return -1

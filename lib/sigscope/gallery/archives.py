@@ -7,7 +7,6 @@ member grows beyond what it declares, and what is odd is left out with a reason.
 import errno
 import hashlib
 import json
-import os
 import re
 import shutil
 import stat
@@ -15,10 +14,9 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from uuid import uuid4
 
 from sigscope import paths
-from sigscope.files import PART, folder_lock, read_json, write_json
+from sigscope.files import PART, atomic_folder, folder_lock, read_json, write_json
 from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.metadata import SPLITS
 from sigscope.gallery.tables import READERS
@@ -96,17 +94,16 @@ def _unpack(archive: zipfile.ZipFile, path: Path, home: Path, progress: bool) ->
         return
     problems: Problems = []
     members = list(_wanted(archive, problems))
-    _check_room(members, path, home.parent)
-    part = home.with_name(f"{PART}{uuid4().hex[:12]}")
-    (part / PICTURES).mkdir(parents=True)
-    try:
-        for name, member in _shown(members, progress):
+    total = sum(member.file_size for _, member in members)
+    _check_room(len(members), total, path, home.parent)
+    bar = progress_bar(total, "Unpacking", "B", progress, unit_scale=True)
+    with bar, atomic_folder(home) as part:
+        (part / PICTURES).mkdir()
+        for name, member in members:
             if reason := _extract(archive, member, part / PICTURES / name):
                 problems.append((plain(name), reason))
+            bar.update(member.file_size)
         write_json(part / LEFT_OUT, sorted(problems))
-        os.rename(part, home)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _wanted(archive: zipfile.ZipFile, problems: Problems) -> Iterator[tuple[str, zipfile.ZipInfo]]:
@@ -156,14 +153,13 @@ def _trouble(member: zipfile.ZipInfo, name: str, suffix: str) -> str:
     return "it has more than 1 GB" if member.file_size > MAX_BYTES else ""
 
 
-def _check_room(members: list[tuple[str, zipfile.ZipInfo]], path: Path, archives: Path) -> None:
-    """Raise a GalleryError if members would be too much for this disk, or are too much to be true.
+def _check_room(count: int, total: int, path: Path, archives: Path) -> None:
+    """Raise a GalleryError if members are too many, or too large for this disk or to be true.
 
     What they declare can be trusted here: zipfile never unpacks more than that.
     """
-    if len(members) > MAX_FILES:
-        raise GalleryError(f"{path} holds {len(members):,} files; unpack it and give the folder.")
-    total = sum(member.file_size for _, member in members)
+    if count > MAX_FILES:
+        raise GalleryError(f"{path} holds {count:,} files; unpack it and give the folder.")
     if total > max(SMALL, MAX_RATIO * path.stat().st_size):
         raise GalleryError(
             f"{path} would unpack to more than {MAX_RATIO} times its size, as traps do; "
@@ -173,17 +169,6 @@ def _check_room(members: list[tuple[str, zipfile.ZipInfo]], path: Path, archives
     if total > room:
         needed = f"{total / 1e9:.1f} GB, and {archives} has room for {max(room, 0) / 1e9:.1f} GB"
         raise GalleryError(f"{path} would unpack to {needed}; make room, or set SIGSCOPE_CACHE.")
-
-
-def _shown(
-    members: list[tuple[str, zipfile.ZipInfo]], progress: bool
-) -> Iterator[tuple[str, zipfile.ZipInfo]]:
-    """Yield the members under a bar of their bytes."""
-    total = sum(member.file_size for _, member in members)
-    with progress_bar(total, "Unpacking", "B", progress, unit_scale=True) as bar:
-        for name, member in members:
-            yield name, member
-            bar.update(member.file_size)
 
 
 def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> str:

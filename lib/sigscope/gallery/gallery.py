@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
+from sigscope.files import size_of
 from sigscope.gallery.folder import GalleryError, Listing
 from sigscope.gallery.metadata import FIELDS
 from sigscope.images.read import FORMATS, open_picture
@@ -125,7 +126,7 @@ class Gallery:
         """Return what tells whether a picture's file is another now: its content, or its size."""
         if "content" in self.items:
             return self.items["content"].tolist()
-        return [_size(os.path.join(self.root, path)) for path in self.items["path"]]
+        return [size_of(os.path.join(self.root, path)) for path in self.items["path"]]
 
     @cached_property
     def _paths(self) -> dict[str, str]:
@@ -146,14 +147,6 @@ def _items(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 def _problems(problems: list[tuple[str, str]]) -> pd.DataFrame:
     return pd.DataFrame(problems, columns=["path", "reason"], dtype="str")
-
-
-def _size(path: str) -> int:
-    """Return a file's size in bytes, or -1 for one that has gone since it was listed."""
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return -1
 
 
 def _no_pictures(root: Path, listing: Listing) -> str:

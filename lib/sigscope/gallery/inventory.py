@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, time_ns
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -37,7 +36,6 @@ SCHEMA = pa.schema(
     },
     metadata={b"format": FORMAT},
 )
-NUMBERS = ("size", "mtime_ns", "looked_ns")
 TICK_NS = 2_000_000_000  # a file read so soon after a change may change again and keep its time
 SAVE_S = 20.0  # how much work a killed run may lose
 READING = "Reading new and changed files"
@@ -68,15 +66,15 @@ def take(
         progress: show a bar on stderr if it takes more than a second.
     """
     names = [row.get("path", row["id"]) for row in listing.rows]
-    bare = np.array([embedded and not row["captions"] for row in listing.rows], bool)
+    bare = {name for name, row in zip(names, listing.rows, strict=True) if not row["captions"]}
     file = home() / f"{_digest(of or root)}.parquet"
-    look = Look(root, names, bare, Inventory.read(file))
-    look.complete(file, progress)
-    problems = [(names[row], reason) for row, reason in sorted(look.reasons.items())]
+    scan = Scan(root, names, bare if embedded else set(), read_inventory(file))
+    scan.complete(file, progress)
+    problems = [(name, scan.reasons[name]) for name in names if name in scan.reasons]
     rows = [
-        _row(row, look.content[number], look.captions[number] if bare[number] else None)
-        for number, row in enumerate(listing.rows)
-        if number not in look.reasons
+        _row(row, scan.seen[name], name in scan.bare)
+        for name, row in zip(names, listing.rows, strict=True)
+        if name not in scan.reasons
     ]
     return Listing(rows, [*listing.problems, *problems])
 
@@ -86,75 +84,71 @@ def home() -> Path:
     return paths.CACHE / "inventories"
 
 
-@dataclass(frozen=True)
-class Inventory:
-    """What was found at the last look, in columns of equal length."""
+@dataclass(slots=True)
+class Seen:
+    """What is known of a file."""
 
-    row_of: dict[str, int]  # by path
-    numbers: dict[str, np.ndarray]  # NUMBERS, int64
-    content: list[str]
-    captions: list[list[str] | None]
+    size: int  # bytes
+    mtime_ns: int
+    looked_ns: int = 0
+    content: str = ""  # "" while it is not known
+    captions: list[str] | None = None  # None while nobody has looked
 
-    @classmethod
-    def read(cls, file: Path) -> "Inventory":
-        """Return the inventory in a file; one that is missing or broken knows nothing."""
-        table = SCHEMA.empty_table()
-        with suppress(OSError, KeyError, pa.ArrowException):
-            found = pq.read_table(file)
-            if (found.schema.metadata or {}).get(b"format") == FORMAT:
-                table = found.select(SCHEMA.names)
-        return cls(
-            row_of={path: row for row, path in enumerate(table["path"].to_pylist())},
-            numbers={name: table[name].to_numpy() for name in NUMBERS},
-            content=table["content"].to_pylist(),
-            captions=table["captions"].to_pylist(),
-        )
+    def is_still(self, state: os.stat_result) -> bool:
+        """Return whether the file's size and time are those of the last look."""
+        same = (self.size, self.mtime_ns) == (state.st_size, state.st_mtime_ns)
+        return same and abs(self.looked_ns - self.mtime_ns) > TICK_NS
 
 
-class Look:
-    """A look at some files: what is known of them from the last one, and what must be read.
+def read_inventory(file: Path) -> dict[str, Seen]:
+    """Return what an inventory knows, by path; one that is missing or broken knows nothing."""
+    with suppress(OSError, KeyError, pa.ArrowException):
+        found = pq.read_table(file)
+        if (found.schema.metadata or {}).get(b"format") == FORMAT:
+            columns = [found[name].to_pylist() for name in SCHEMA.names]
+            return {path: Seen(*known) for path, *known in zip(*columns, strict=True)}
+    return {}
+
+
+class Scan:
+    """A scan of some files: what is known of them from the last one, and what must be read.
 
     Attributes:
-        content: the SHA-256 of each file, "" while it is not known.
-        captions: what each picture carries, None while nobody has looked.
-        reasons: number of the file -> why it cannot be read.
+        seen: what is known of each file, by its name.
+        reasons: why a file cannot be read, by its name.
     """
 
-    def __init__(self, root: Path, names: list[str], bare: np.ndarray, last: Inventory) -> None:
+    def __init__(self, root: Path, names: list[str], bare: set[str], last: dict[str, Seen]) -> None:
         """Ask for each file's size and time, and take over what is known of those unchanged.
 
         Args:
             root: the folder.
             names: the files, by their paths below it.
-            bare: whose captions are wanted, a mask.
+            bare: whose captions are wanted.
             last: what is known.
         """
-        self.root, self.names, self.bare = str(root), names, bare
-        self.reasons: dict[int, str] = {}
-        states = np.array([self._state(number) for number in range(len(names))], np.int64)
-        self.size, self.mtime_ns = states.reshape(-1, 2).T
-        place = np.array([last.row_of.get(name, -1) for name in names], np.int64)
-        same = self._unchanged(place, last)
-        self.looked_ns = np.zeros(len(names), np.int64)
-        self.looked_ns[same] = last.numbers["looked_ns"][place[same]]
-        self.content = [last.content[p] if s else "" for p, s in zip(place, same, strict=True)]
-        self.captions = [last.captions[p] if s else None for p, s in zip(place, same, strict=True)]
-        wanted = np.array([captions is None for captions in self.captions], bool) & bare
-        self.unread = [row for row in np.flatnonzero(~same | wanted) if row not in self.reasons]
-        self.is_news = bool(self.unread) or len(names) - len(self.reasons) != len(last.content)
+        self.root, self.bare = str(root), bare
+        self.seen: dict[str, Seen] = {}
+        self.reasons: dict[str, str] = {}
+        for name in names:
+            try:
+                state = os.stat(os.path.join(self.root, name))
+            except (OSError, ValueError) as error:
+                self.reasons[name] = _reason(error)
+                continue
+            known = last.get(name)
+            is_known = known is not None and known.is_still(state)
+            self.seen[name] = known if is_known else Seen(state.st_size, state.st_mtime_ns)
+        self.unread = [name for name, each in self.seen.items() if self._is_unread(name, each)]
+        self.is_news = bool(self.unread) or self.seen.keys() != last.keys()
 
     def complete(self, file: Path, progress: bool) -> None:
         """Read what must be read, and write the inventory to file every now and then."""
         jobs = (self.unread[at : at + AT_ONCE] for at in range(0, len(self.unread), AT_ONCE))
         saved = monotonic()
         with progress_bar(len(self.unread), READING, " files", progress, delay=1.0) as bar:
-            for found in prefetch(self._read, jobs):
-                for row, looked_ns, content, captions, reason in found:
-                    self.looked_ns[row], self.content[row] = looked_ns, content
-                    self.captions[row] = captions
-                    if reason:
-                        self.reasons[row] = reason
-                bar.update(len(found))
+            for names in prefetch(self._read, jobs):
+                bar.update(len(names))
                 if monotonic() > saved + SAVE_S:
                     self._write(file)
                     saved = monotonic()
@@ -163,61 +157,42 @@ class Look:
         else:
             mark_used(file)
 
-    def _state(self, number: int) -> tuple[int, int]:
-        try:
-            state = os.stat(os.path.join(self.root, self.names[number]))
-        except (OSError, ValueError) as error:
-            self.reasons[number] = _reason(error)
-            return (-1, -1)
-        return (state.st_size, state.st_mtime_ns)
+    def _is_unread(self, name: str, each: Seen) -> bool:
+        return not each.content or (each.captions is None and name in self.bare)
 
-    def _unchanged(self, place: np.ndarray, last: Inventory) -> np.ndarray:
-        """Return whose size and time are those of the last look, a mask."""
-        known = place >= 0
-        size, mtime_ns, looked_ns = (last.numbers[name][place[known]] for name in NUMBERS)
-        same = known.copy()
-        same[known] = (
-            (size == self.size[known])
-            & (mtime_ns == self.mtime_ns[known])
-            & (np.abs(looked_ns - mtime_ns) > TICK_NS)
-        )
-        return same
-
-    def _read(self, rows: list[int]) -> list[tuple]:
-        """Read some files; return (row, time, content, captions, reason) of each."""
-        return [(row, time_ns(), *self._read_one(row)) for row in rows]
-
-    def _read_one(self, row: int) -> tuple[str, list[str] | None, str]:
-        path = Path(self.root, self.names[row])
-        try:
-            content = self.content[row] or sha256(path)
-        except OSError as error:
-            return "", None, _reason(error)
-        return content, embedded_captions(path) if self.bare[row] else None, ""
+    def _read(self, names: list[str]) -> list[str]:
+        """Read some files, and return their names."""
+        for name in names:
+            each, path = self.seen[name], Path(self.root, name)
+            each.looked_ns = time_ns()
+            try:
+                each.content = each.content or sha256(path)
+            except OSError as error:
+                self.reasons[name] = _reason(error)
+                continue
+            if name in self.bare:
+                each.captions = embedded_captions(path)
+        return names
 
     def _write(self, file: Path) -> None:
         """Write down what is known; a cache that cannot be written to only costs time."""
-        rows = [row for row, content in enumerate(self.content) if content]
-        columns = [
-            [self.names[row] for row in rows],
-            *(getattr(self, name)[rows] for name in NUMBERS),
-            [self.content[row] for row in rows],
-            [self.captions[row] for row in rows],
-        ]
+        known = {name: each for name, each in self.seen.items() if each.content}
+        fields = [[getattr(each, name) for each in known.values()] for name in SCHEMA.names[1:]]
         try:
             with atomic_write(file) as part:
-                pq.write_table(pa.table(columns, schema=SCHEMA), part, compression="zstd")
+                table = pa.table([list(known), *fields], schema=SCHEMA)
+                pq.write_table(table, part, compression="zstd")
         except OSError as error:
             log.warning("%s cannot be written (%s); the next look takes longer.", file, error)
 
 
-def _row(row: dict, content: str, captions: list[str] | None) -> dict:
+def _row(row: dict, seen: Seen, is_bare: bool) -> dict:
     row = dict(row)
     if "content" in row:
         row["metadata_content"] = row.pop("content")
-    if captions:
-        row["captions"] = captions
-    return row | {"content": content}
+    if is_bare and seen.captions:
+        row["captions"] = seen.captions
+    return row | {"content": seen.content}
 
 
 def _reason(error: Exception) -> str:

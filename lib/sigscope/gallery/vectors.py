@@ -3,7 +3,6 @@
 import csv
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,35 +111,19 @@ def _numbers(cell: Any) -> np.ndarray:
         raise ValueError(f"it is no list of numbers ({error})") from None
 
 
-@contextmanager
-def _long_cells() -> Iterator[None]:
-    limit = csv.field_size_limit(LONGEST_CELL)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(limit)
-
-
 def _of_csv(path: Path) -> Iterator[VectorRow]:
+    csv.field_size_limit(LONGEST_CELL)  # of this process; the default suits no vector
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file, strict=True)
-        with _long_cells():
-            heading = next(rows, [])
+        heading = next(rows, [])
         places = _places(path, heading)
-        number = 0
-        while True:
-            with _long_cells():  # not held while the caller works: the limit is the process's
-                cells = next(rows, None)
-            if cells is None:
-                return
-            if not any(cell.strip() for cell in cells):
-                continue
+        filled = (cells for cells in rows if any(cell.strip() for cell in cells))
+        for number, cells in enumerate(filled):
             if len(cells) == len(heading):
                 yield _row(number, {field: cells[place] for field, place in places.items()})
             else:
                 fault = f"it has {len(cells)} cells, and the heading {len(heading)}"
                 yield VectorRow(number, fault=fault)
-            number += 1
 
 
 def _of_parquet(path: Path) -> Iterator[VectorRow]:
