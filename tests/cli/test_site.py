@@ -1,10 +1,14 @@
+import inspect
 import re
+from importlib import import_module
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from sigscope import paths
 from sigscope.cli import site
+from sigscope.cli.api import faces, write_api
 from sigscope.cli.notebook_results import executed, read_notebook, read_table
 from sigscope.figures.stills import PLOTLY
 
@@ -43,6 +47,7 @@ def pages(book, tmp_path, monkeypatch):
     other = book.with_name("02-two.ipynb")
     other.write_bytes(book.read_bytes())
     monkeypatch.setattr(site, "executed", lambda: [book, other])
+    monkeypatch.setattr(site, "write_api", lambda folder: folder / "index.html")
     site.write_site(tmp_path / "site")
     return {path.name: path.read_text() for path in (tmp_path / "site").glob("*.html")}
 
@@ -96,6 +101,45 @@ def test_figure_moves_and_cannot_end_its_script(pages):
 def test_pages_ask_nothing_of_the_world(pages):
     fetched = [re.findall(r'(?:src|href)="(https?:[^"]*)', page) for page in pages.values()]
     assert not any(fetched)
+
+
+def test_every_page_leads_to_the_api(pages):
+    assert all('href="api/index.html"' in page for page in pages.values())
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """The pages of the API, by the name of the face."""
+    folder = tmp_path_factory.mktemp("api")
+    write_api(folder)
+    pages = {path.relative_to(folder).with_suffix("").as_posix(): path.read_text()
+             for path in folder.rglob("*.html")}  # fmt: skip
+    return {name.replace("/", "."): page for name, page in pages.items()}
+
+
+def test_api_has_a_page_for_every_face_with_every_name_on_it(reference):
+    packages = {path.parent.name for path in (paths.ROOT / "lib/sigscope").glob("*/__init__.py")}
+    assert set(faces()) == {"sigscope", *(f"sigscope.{name}" for name in packages)}
+    assert set(reference) == {"index", *faces()} and "sigscope.html" in reference["index"]
+    for name in faces()[1:]:
+        assert f'href="{name.replace(".", "/")}.html"' in reference["sigscope"]
+    for name in faces():
+        public = import_module(name).__all__
+        assert not [one for one in public if f'id="{one}"' not in reference[name]], name
+
+
+def test_every_name_of_the_api_is_explained():
+    for name in faces():
+        face = import_module(name)
+        for one in face.__all__:
+            value = getattr(face, one)
+            is_code = inspect.isroutine(value) or inspect.isclass(value)
+            assert not is_code or (value.__doc__ or "").strip(), f"{name}.{one}"
+
+
+def test_api_pages_load_nothing_from_the_world(reference):
+    loaded = r'<(?:script|img|link|iframe)[^>]+(?:src|href)="(https?:[^"]*)'
+    assert not [re.findall(loaded, page) for page in reference.values() if re.search(loaded, page)]
 
 
 def test_repository_has_notebooks_to_report():

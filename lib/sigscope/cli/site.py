@@ -17,6 +17,7 @@ from nbconvert import HTMLExporter
 from tqdm import tqdm
 
 from sigscope import paths
+from sigscope.cli.api import write_api
 from sigscope.cli.notebook_results import Notebook, executed, read_notebook
 from sigscope.figures.stills import CONFIG, PLOTLY
 from sigscope.files import atomic_write
@@ -32,7 +33,8 @@ PAGE = """<!doctype html>
 {script}
 </head>
 <body>
-<nav aria-label="Notebooks"><p><a href="index.html">sigscope</a></p><ol>{entries}</ol></nav>
+<nav aria-label="Notebooks"><p><a href="index.html">sigscope</a> · <a href="api/index.html">API</a>
+</p><ol>{entries}</ol></nav>
 <main>{body}
 <footer>{ways}</footer></main>
 </body>
@@ -41,7 +43,7 @@ PAGE = """<!doctype html>
 
 
 def write_site(folder: Path | None = None, *, progress: bool = False) -> Path:
-    """Write every notebook, as last executed, into folder; return its first page.
+    """Write every notebook, as last executed, and the API into folder; return its first page.
 
     Args:
         folder: where to; made if need be, and pages of an earlier report are replaced. None is
@@ -55,6 +57,7 @@ def write_site(folder: Path | None = None, *, progress: bool = False) -> Path:
     bar = tqdm(books, disable=not progress, file=sys.stderr, unit="notebook", desc="Report")
     for number, book in enumerate(bar):
         _write(folder / page_name(book), book.title, _body(book), books, number)
+    write_api(folder / "api")
     _write(folder / "index.html", "Report", _index(books), books, None)
     return folder / "index.html"
 
@@ -124,7 +127,10 @@ def _index(books: list[Notebook]) -> str:
     """Return the first page: each notebook with its question and what was learned."""
     from nbconvert.filters.markdown import markdown2html
 
-    parts = ["<h1>The notebooks</h1>"]
+    parts = [
+        "<h1>The notebooks</h1>",
+        '<p>What a program may import, with its docstrings: <a href="api/index.html">API</a>.</p>',
+    ]
     for book in books:
         learned = re.sub(r"\((\d\d-[\w-]+)\.ipynb\)", r"(\1.html)", book.learned)
         question = book.promise.split("\n\n")[0]
