@@ -261,14 +261,15 @@ def test_auc_is_the_share_of_pairs_in_order():
 
 
 def test_matches_are_told_apart_on_the_test_split(searcher):
-    table = evaluate_match(searcher, texts={"others": ["a spaceship", "a violin"]})
+    evidence = evidence_table(searcher, texts={"others": ["a spaceship", "a violin"]})
+    table = evaluate_match(searcher, evidence)
     whole = table[(table["statistic"] == "match") & (table["nothing"] != "others")]
     assert (whole["auc"] > 0.95).all() and (whole["kept"] > 0.8).all()
     others = table[(table["nothing"] == "others") & (table["statistic"] == "match")].iloc[0]
     assert others["called_none"] == 1 and others["queries"] == 2
     assert set(table["kind"]) == {"text", "picture", "composed"}
     with pytest.raises(ValueError, match="no captioned item in split 'dev'"):
-        evaluate_match(searcher, split="dev")
+        evidence_table(searcher, split="dev")
 
 
 def test_the_evidence_of_each_query_gives_the_scores_back(searcher):
@@ -280,7 +281,7 @@ def test_the_evidence_of_each_query_gives_the_scores_back(searcher):
     auc, *_ = auc_interval(
         value[THERE], value["others"], paired=False, rng=np.random.default_rng(0)
     )
-    scores = evaluate_match(searcher, texts=texts).query("statistic == 'match' and kind == 'text'")
+    scores = evaluate_match(searcher, table).query("statistic == 'match' and kind == 'text'")
     assert scores.set_index("nothing").loc["others", "auc"] == auc
     assert (text["best"].mean()[THERE] > text["best"].mean()["others"]).all()
 

@@ -27,7 +27,7 @@ from sigscope.evaluation.intervals import (
     wilson_interval,
 )
 from sigscope.evaluation.languages import by_language, language_queries
-from sigscope.evaluation.match_scores import auc_interval, evidence_table, nonsense
+from sigscope.evaluation.match_scores import evaluate_match, evidence_table, nonsense
 from sigscope.evaluation.metrics import cosine_gain_ndcg, measured
 from sigscope.evaluation.model_selection import choose
 from sigscope.evaluation.rankings import from_lists, rank_relevant
@@ -45,7 +45,6 @@ __all__ = [
     "TEXT",
     "TITLE",
     "USUAL",
-    "auc_interval",
     "bootstrap_interval",
     "by_language",
     "caption_tasks",
@@ -54,6 +53,7 @@ __all__ = [
     "cosine_gain_ndcg",
     "evaluate",
     "evaluate_composed",
+    "evaluate_match",
     "evidence_table",
     "find_triples",
     "from_lists",

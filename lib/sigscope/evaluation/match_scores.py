@@ -4,8 +4,8 @@ ROC AUC is the chance that a query with a match has the better evidence; 0.5 is 
 items of the test split; what the gallery taught (`match.Calibration`) came from val.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,6 @@ from sigscope.search.searcher import Searcher
 THERE = "as it is"
 CATEGORY, SERIES = "its category left out", "its series left out"
 EVIDENCE = ["best", "middle", "spread", "captions"]
-STATISTICS = ("match", "best five", "standing")
 COLUMNS = ["kind", "nothing", "statistic", "auc", "low", "high", "called_none", "kept", "queries"]
 DRAWS = 1000
 SYLLABLES = [start + end for start in "bdfgklmnprstvz" for end in "aeiou"]
@@ -33,15 +32,14 @@ def nonsense(n: int, rng: np.random.Generator) -> list[str]:
     return [" ".join(word() for _ in range(rng.integers(1, 4))) for _ in range(n)]
 
 
-def evaluate_match(
+def evidence_table(
     searcher: Searcher,
     *,
     split: str = "test",
     texts: Mapping[str, Sequence[str]] | None = None,
-    seed: int = 0,
     progress: bool = False,
 ) -> pd.DataFrame:
-    """Return how well a searcher's `match` tells whether anything is there.
+    """Return the evidence for queries with something to find, and with nothing.
 
     Queries with a match are the split's items: a caption, a picture, or both. Queries without are
     the same with their category left out of the gallery, or (where there is such a column) only
@@ -51,8 +49,50 @@ def evaluate_match(
         searcher: of a gallery with captions, categories and this split.
         split: whose items ask; not val, from which `match` learns.
         texts: further queries with nothing to find, by what to call them.
-        seed: of the bootstrap, which draws items.
         progress: show a bar on stderr.
+
+    Returns:
+        One row per query: kind, asked (`THERE`, or why there is nothing to find), best, middle,
+        spread, captions (`search.evidence`) and value, the log odds that something is there. Rows
+        of one kind are of the same items in the same order, but for those of ``texts``.
+    """
+    matcher = searcher.matcher
+    shown = _steady(matcher.shown)
+    items = searcher.gallery.items.set_index("id").loc[shown.ids]
+    captioned = np.unique(shown.owners)
+    rows = captioned[items["split"].to_numpy()[captioned] == split]
+    if not rows.size:
+        raise ValueError(f"{searcher.gallery.name} has no captioned item in split {split!r}")
+    groups = {CATEGORY: shown.groups}
+    if "series" in items:
+        groups[SERIES] = pd.factorize(items["series"])[0]
+    tables = []
+    for kind in tqdm(KINDS, "kinds of query", disable=not progress):
+        found = {}
+        for name, numbers in groups.items():  # what is there is the same for both
+            found[THERE], found[name] = with_and_without(
+                shown, rows, kind, matcher.composer, numbers
+            )
+        for name, asked in (texts or {}).items() if kind == "text" else ():
+            vectors = searcher.encoder.encode_texts(list(asked))
+            found[name] = shown.evidence(vectors, None, None)
+        calibration = _calibration(searcher, kind)
+        for name, evidence in found.items():
+            table = pd.DataFrame(evidence, columns=EVIDENCE)
+            table = table.assign(value=calibration.value(evidence))
+            table.insert(0, "asked", name)
+            table.insert(0, "kind", kind)
+            tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def evaluate_match(searcher: Searcher, evidence: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """Return how well a searcher's `match` tells whether anything is there.
+
+    Args:
+        searcher: whose `match` it is.
+        evidence: of queries, from `evidence_table`.
+        seed: of the bootstrap, which draws items.
 
     Returns:
         One row per kind of query, kind of nothing and statistic ("match" is what is used, the best
@@ -60,36 +100,22 @@ def evaluate_match(
         low, high; and for "match" the share of queries with nothing called none (called_none), and
         of queries with a match not called none (kept); queries.
     """
-    asked = _asked(searcher, split, texts or {}, progress)
-    found = [row for one in asked for row in _rows(one, seed)]
+    found = []
+    for (kind, name), nothing in evidence.groupby(["kind", "asked"], sort=False):
+        if name == THERE:
+            continue
+        there = evidence[(evidence["kind"] == kind) & (evidence["asked"] == THERE)]
+        for statistic, value in STATISTICS.items():
+            pair = value(there).to_numpy(), value(nothing).to_numpy()
+            rng = np.random.default_rng(seed)
+            ends = auc_interval(*pair, paired=name in (CATEGORY, SERIES), rng=rng)
+            row = dict(zip(COLUMNS, (kind, name, statistic, *ends), strict=False))
+            if statistic == "match":
+                line = _calibration(searcher, kind).none_below
+                called = [float((values < line).mean()) for values in pair]
+                row |= {"called_none": called[1], "kept": 1 - called[0]}
+            found.append(row | {"queries": len(nothing)})
     return pd.DataFrame(found, columns=COLUMNS)
-
-
-def evidence_table(
-    searcher: Searcher,
-    *,
-    split: str = "test",
-    texts: Mapping[str, Sequence[str]] | None = None,
-    progress: bool = False,
-) -> pd.DataFrame:
-    """Return the evidence for each query of `evaluate_match`, which has the same arguments.
-
-    Returns:
-        One row per query: kind, asked (`THERE`, or why there is nothing to find), best, middle,
-        spread, captions (`search.evidence`) and value, the log odds that something is there.
-    """
-    tables = []
-    for one in _asked(searcher, split, texts or {}, progress):
-        sides = {one.name: one.nothing}
-        if one.name == CATEGORY:  # what is there is the same for each kind of nothing
-            sides = {THERE: one.there, **sides}
-        for name, evidence in sides.items():
-            table = pd.DataFrame(evidence, columns=EVIDENCE)
-            table = table.assign(value=one.calibration.value(evidence))
-            table.insert(0, "asked", name)
-            table.insert(0, "kind", one.kind)
-            tables.append(table)
-    return pd.concat(tables, ignore_index=True)
 
 
 def auc_interval(
@@ -114,41 +140,11 @@ def auc_interval(
     return float(wins.mean()), float(low), float(high)
 
 
-@dataclass(frozen=True, eq=False)
-class _Asked:
-    """The evidence for one kind of query, (q, 4), with something to find and with nothing."""
-
-    kind: str
-    name: str  # why there is nothing
-    calibration: Calibration
-    there: np.ndarray
-    nothing: np.ndarray
-    paired: bool  # whether query i of both is of one item
-
-
-def _asked(
-    searcher: Searcher, split: str, texts: Mapping[str, Sequence[str]], progress: bool
-) -> Iterator[_Asked]:
-    matcher = searcher.matcher
-    shown = _steady(matcher.shown)
-    items = searcher.gallery.items.set_index("id").loc[shown.ids]
-    captioned = np.unique(shown.owners)
-    rows = captioned[items["split"].to_numpy()[captioned] == split]
-    if not rows.size:
-        raise ValueError(f"{searcher.gallery.name} has no captioned item in split {split!r}")
-    groups = {CATEGORY: shown.groups}
-    if "series" in items:
-        groups[SERIES] = pd.factorize(items["series"])[0]
-    for kind in tqdm(KINDS, "kinds of query", disable=not progress):
-        calibration = matcher.calibration(kind)
-        if calibration is None:
-            raise ValueError(f"{searcher.gallery.name} is too small to learn from, so match is not")
-        for name, numbers in groups.items():
-            there, nothing = with_and_without(shown, rows, kind, matcher.composer, numbers)
-            yield _Asked(kind, name, calibration, there, nothing, paired=True)
-        for name, asked in texts.items() if kind == "text" else ():
-            nothing = shown.evidence(searcher.encoder.encode_texts(list(asked)), None, None)
-            yield _Asked(kind, name, calibration, there, nothing, paired=False)
+def _calibration(searcher: Searcher, kind: str) -> Calibration:
+    calibration = searcher.matcher.calibration(kind)
+    if calibration is None:
+        raise ValueError(f"{searcher.gallery.name} is too small to learn from, so match is not")
+    return calibration
 
 
 def _steady(shown: Shown) -> Shown:
@@ -157,23 +153,13 @@ def _steady(shown: Shown) -> Shown:
     return replace(shown, images=images, captions=captions)
 
 
-def _rows(one: _Asked, seed: int) -> list[dict]:
-    rows = []
-    for statistic in STATISTICS:
-        pair = [_values(statistic, x, one.calibration) for x in (one.there, one.nothing)]
-        ends = auc_interval(*pair, paired=one.paired, rng=np.random.default_rng(seed))
-        row = {"kind": one.kind, "nothing": one.name, "statistic": statistic}
-        row |= dict(zip(("auc", "low", "high"), ends, strict=True))
-        if statistic == "match":
-            called = [float((values < one.calibration.none_below).mean()) for values in pair]
-            row |= {"called_none": called[1], "kept": 1 - called[0]}
-        rows.append(row | {"queries": len(one.nothing)})
-    return rows
+def _standing(evidence: pd.DataFrame) -> pd.Series:
+    rows = evidence[EVIDENCE].to_numpy()
+    return pd.Series([excess(row, 0) for row in rows], evidence.index)
 
 
-def _values(statistic: str, evidence: np.ndarray, calibration: Calibration) -> np.ndarray:
-    if statistic == "match":
-        return calibration.value(evidence)
-    if statistic == "best five":
-        return evidence[:, 0]
-    return np.array([excess(one, 0) for one in evidence])
+STATISTICS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
+    "match": lambda evidence: evidence["value"],
+    "best five": lambda evidence: evidence["best"],
+    "standing": _standing,
+}
