@@ -45,13 +45,14 @@ def test_one_score_for_everything_puts_every_right_answer_last():
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 4 * 30 * 7, 2**20])
-def test_places_agree_with_sorting_whatever_the_chunk(chunk_bytes):
+def test_places_agree_with_sorting_whatever_the_chunk(chunk_bytes, monkeypatch):
+    monkeypatch.setattr("sigscope.evaluation.rankings.CHUNK_BYTES", chunk_bytes)
     rng = np.random.default_rng(0)
     xq, xb = (rng.integers(-2, 3, size=(n, 3)).astype(np.float32) for n in (50, 30))  # many ties
     drawn = [rng.permutation(30) for _ in xq]
     right, without = [d[: rng.integers(0, 9)] for d in drawn], [d[20:22] for d in drawn]
     grades = [rng.integers(1, 4, len(r)).astype(float) for r in right]
-    ranked = rank_relevant(xq, xb, right, grades=grades, without=without, chunk_bytes=chunk_bytes)
+    ranked = rank_relevant(xq, xb, right, grades=grades, without=without)
     slow = by_sorting(xq @ xb.T, right, grades, without)
     assert ranked.places.tolist() == sum(slow, [])
     assert ranked.query.tolist() == [q for q, places in enumerate(slow) for _ in places]

@@ -10,7 +10,7 @@ from sigscope.duplicates.splits import LeakError
 from sigscope.embeddings.embed import StaleEmbeddings
 from sigscope.protocols.captions import both_ways, caption_recall, setup_check
 from sigscope.protocols.classes import class_map, prompts_compared
-from sigscope.protocols.indexes import four_tasks, r3_tasks
+from sigscope.protocols.indexes import _r3_tasks, four_tasks
 from sigscope.protocols.published import COLUMNS, MARKS, Outcome
 
 
@@ -73,7 +73,7 @@ def test_an_index_that_cannot_be_built_leaves_a_row_that_says_so(gallery, embedd
     assert outcome.table["depends_on"].str.contains("make autofaiss").any()
     tasks = four_tasks(gallery, embeddings, indexes=["flat", Broken()])
     failed = tasks.table[tasks.table["depends_on"] == "run 'make autofaiss' first"]
-    assert set(failed["task"]) == {"", *r3_tasks(gallery, embeddings, "test")}
+    assert set(failed["task"]) == {"", *_r3_tasks(gallery, embeddings, "test")}
 
 
 def test_both_ways_has_each_figure_in_both_directions_and_by_both_rules(gallery, embeddings):
@@ -131,7 +131,7 @@ def test_classes_are_refused_by_another_model_and_where_there_are_none(gallery, 
 
 
 def test_external_queries_are_new_and_exact_search_is_right_by_definition(gallery, embeddings):
-    tasks = r3_tasks(gallery, embeddings, "test")
+    tasks = _r3_tasks(gallery, embeddings, "test")
     external = tasks["external image"]
     assert not set(external.answers) & set(external.ids)
     table = four_tasks(gallery, embeddings, indexes=["flat"]).table

@@ -6,7 +6,6 @@ import pytest
 from sigscope.protocols.published import (
     MARKS,
     R2_MAP,
-    REPORTS,
     Row,
     beside,
     depends,
@@ -33,7 +32,7 @@ def test_figures_are_the_published_ones(report, figure, value):
 
 def test_tables_have_every_figure():
     assert [len(published(name)) for name in ("R1", "R2", "R3", "R4")] == [10, 16, 28, 4]
-    assert set(REPORTS) == {"R1", "R2", "R3", "R4", "R5"} and len(MARKS) == 3
+    assert len(MARKS) == 3
     shares = R2_MAP.drop(columns="k").to_numpy()
     assert (shares < 1).all() and (np.diff(shares, axis=0) < 0).all()
 

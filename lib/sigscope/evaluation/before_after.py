@@ -37,6 +37,7 @@ PROMPTS: dict[str, tuple[str, ...]] = {  # the unit vectors of several are avera
 }
 MEASURE = "hit rate@10"
 ZERO_SHOT = "zero-shot"
+NAMES = {"first": "before", "second": "after"}
 ENSEMBLE = PROMPTS["ensemble"]
 
 
@@ -111,13 +112,10 @@ def gains_by(
     rows = rows[rows["n_right"] > 0]
     label = rows["id"].map(dict(labels))
     records = [
-        {"label": name}
-        | _row(
-            rows.loc[part, measure], after.queries.loc[part, measure], rows.loc[part, "id"], seed
-        )
+        {"label": name} | _paired(rows[measure][part], after.queries[measure], rows["id"], seed)
         for name, part in rows.groupby(label, sort=True).groups.items()
     ]
-    table = pd.DataFrame(records)
+    table = pd.DataFrame(records).rename(columns=NAMES)
     table.insert(table.columns.get_loc("p") + 1, "p_holm", _holm(table["p"].to_numpy()))
     return table.sort_values("difference", ascending=False, kind="stable", ignore_index=True)
 
@@ -218,7 +216,8 @@ def gains_and_losses(
         Columns test, before, after, difference, low, high, p, queries, pictures.
     """
     results = [evaluate(gallery, one, split, [measure]) for one, _ in (before, after)]
-    tables = [_overall(*results, measure, seed)]
+    overall = compare(*results, [measure], seed=seed).drop(columns="measure")
+    tables = [overall.rename(columns={"direction": "test", **NAMES})]
     if by and by in gallery.items:
         labels = gallery.items.set_index("id")[by]
         found = gains_by(*results, labels, measure=measure, seed=seed).sort_values("label")
@@ -226,31 +225,16 @@ def gains_and_losses(
         tables.append(found.drop(columns=["label", "p_holm"]))
     if gallery.items["category"].replace("", np.nan).nunique() > 1:
         classified = [zero_shot(gallery, *one, split=split) for one in (before, after)]
-        hits = _row(classified[0]["hit"], classified[1]["hit"], classified[0]["id"], seed)
-        tables.append(pd.DataFrame([{"test": ZERO_SHOT, **hits}]))
+        hits = _paired(*(table["hit"] for table in classified), classified[0]["id"], seed)
+        tables.append(pd.DataFrame([{"test": ZERO_SHOT, **hits}]).rename(columns=NAMES))
     columns = ["test", "before", "after", "difference", "low", "high", "p", "queries", "pictures"]
     return pd.concat(tables, ignore_index=True)[columns]
 
 
-def _overall(before: Result, after: Result, measure: str, seed: int) -> pd.DataFrame:
-    table = compare(before, after, [measure], seed=seed)
-    names = {"direction": "test", "first": "before", "second": "after"}
-    return table.rename(columns=names).drop(columns="measure")
-
-
-def _row(before: pd.Series, after: pd.Series, pictures: pd.Series, seed: int) -> dict:
-    rng = np.random.default_rng(seed)
-    found = paired_difference(before, after, pictures, rng)
-    return {
-        "before": float(np.mean(before)),
-        "after": float(np.mean(after)),
-        "difference": found.difference,
-        "low": found.low,
-        "high": found.high,
-        "p": found.p,
-        "queries": found.queries,
-        "pictures": found.clusters,
-    }
+def _paired(before: pd.Series, after: pd.Series, pictures: pd.Series, seed: int) -> dict:
+    """Return the difference on the rows of before, which the other two have as well."""
+    rng, rows = np.random.default_rng(seed), before.index
+    return vars(paired_difference(before, after[rows], pictures[rows], rng))
 
 
 def _holm(p: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ import pandas as pd
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.twins import twins
 
-MOST_PER_THING = 8  # triples of one kind and one thing, so that no series fills a test
+MOST_PER_THING = 8  # triples of one kind, thing and split, evenly spaced: no series fills a test
 COLOURS = {
     **{name: name for name in ("red", "green", "blue", "yellow", "orange", "purple", "pink")},
     **{name: name for name in ("brown", "black", "white", "violet", "turquoise", "silver")},
@@ -92,13 +92,12 @@ class Triples:
         return groups.agg(triples=("id", "size"), things=("thing", "nunique"))
 
 
-def find_triples(gallery: Gallery, *, most_per_thing: int = MOST_PER_THING) -> Triples:
+def find_triples(gallery: Gallery) -> Triples:
     """Return the gallery's triples, the same ones on every run.
 
     Args:
         gallery: titles are its captions without a colon (which lists keywords) and without a full
             stop; a column ``kind`` with "photo" and "drawing" gives the medium.
-        most_per_thing: of one kind, one thing and one split; of more, evenly spaced ones are kept.
     """
     titles = list(_titles(gallery))
     shown = defaultdict(lambda: defaultdict(set))  # thing -> facets -> ids
@@ -123,7 +122,7 @@ def find_triples(gallery: Gallery, *, most_per_thing: int = MOST_PER_THING) -> T
                 key = (kind, thing, id, words)
                 found.setdefault(key, row | {"right": set()})["right"] |= right
     rows = [found[key] | {"right": tuple(sorted(found[key]["right"]))} for key in sorted(found)]
-    return Triples(_thinned(rows, most_per_thing))
+    return Triples(_thinned(rows))
 
 
 def take_apart(title: str, medium: str = "") -> tuple[str, Facets]:
@@ -213,11 +212,11 @@ def _singular(word: str) -> str:
     return word.removesuffix("s")
 
 
-def _thinned(rows: list[dict], most: int) -> pd.DataFrame:
+def _thinned(rows: list[dict]) -> pd.DataFrame:
     columns = ["id", "kind", "words", "thing", "split", "right", "target"]
     table = pd.DataFrame(rows, columns=columns)
     kept = []
     for _, group in table.groupby(["kind", "thing", "split"], sort=False):
-        spaced = np.unique(np.linspace(0, len(group) - 1, most).round().astype(int))
-        kept += group.index[spaced if len(group) > most else slice(None)].tolist()
+        spaced = np.unique(np.linspace(0, len(group) - 1, MOST_PER_THING).round().astype(int))
+        kept += group.index[spaced if len(group) > MOST_PER_THING else slice(None)].tolist()
     return table.loc[sorted(kept)].reset_index(drop=True)

@@ -6,25 +6,26 @@ on the val split and reported on the test split. Intervals and tests draw things
 of one thing succeed and fail together.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from sigscope.embeddings.embed import Embeddings
 from sigscope.evaluation.composed_queries import Triples, find_triples
 from sigscope.evaluation.intervals import interval, paired_difference
+from sigscope.evaluation.rankings import rank_relevant
 from sigscope.evaluation.tasks import check_and_describe
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.twins import twins
 from sigscope.indexes.exact import cosines_float64
 from sigscope.search.compose import Gap, raw_sum
-from sigscope.search.merging import Merger, by_template
+from sigscope.search.merging import by_template
 from sigscope.types import EncoderLike
 
+CHOSEN_ON = "val"
 KS = (1, 5, 10)
 WEIGHTS = (0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)  # of the words; the picture's is 1
 TEXT, PICTURE, TITLE = "words only", "picture only", "the right title"
@@ -70,12 +71,8 @@ def evaluate_composed(
     encoder: EncoderLike,
     *,
     split: str = "test",
-    chosen_on: str = "val",
     captions: Mapping[str, str] | None = None,
-    merge: Merger = by_template,
-    ks: Sequence[int] = KS,
     seed: int = 0,
-    progress: bool = False,
 ) -> ComposedScores:
     """Return how well each way answers the gallery's triples.
 
@@ -84,13 +81,9 @@ def evaluate_composed(
         embeddings: of the whole gallery.
         encoder: the model that made them.
         split: whose pictures are the queries.
-        chosen_on: the split that weights are chosen on, by the mean hit rate over ks.
         captions: a caption by id for "caption + words"; None takes the gallery's nearest title
             that is not the query's own or its twin's.
-        merge: makes one sentence of a caption and the words.
-        ks: how far down one looks.
         seed: of the bootstrap and the permutation test.
-        progress: show a bar on stderr.
 
     Raises:
         ValueError: one of the splits has no triples.
@@ -99,10 +92,10 @@ def evaluate_composed(
     about = check_and_describe(gallery, embeddings, split, encoder)
     triples = find_triples(gallery)
     tuning, asked = (
-        _Asked.of(gallery, embeddings, encoder, triples, name) for name in (chosen_on, split)
+        _Asked.of(gallery, embeddings, encoder, triples, name) for name in (CHOSEN_ON, split)
     )
     gap = Gap.of(embeddings.images, embeddings.captions)
-    tuned = _tuned(tuning, {RAW_TUNED: raw_sum, GAP_TUNED: gap.compose}, ks)
+    tuned = _tuned(tuning, {RAW_TUNED: raw_sum, GAP_TUNED: gap.compose})
     weight = tuned[tuned["chosen"]].set_index("way")["weight"]
     ways = {
         TEXT: asked.words,
@@ -111,14 +104,13 @@ def evaluate_composed(
         RAW_TUNED: raw_sum(asked.parts(weight[RAW_TUNED])),
         GAP: gap.compose(asked.parts(1.0)),
         GAP_TUNED: gap.compose(asked.parts(weight[GAP_TUNED])),
-        SENTENCE: asked.sentences(captions, merge),
+        SENTENCE: asked.sentences(captions),
         TITLE: encoder.encode_texts(list(asked.triples["target"])),
     }
     places = {name: asked.places(xq) for name, xq in ways.items()}
     queries = asked.triples.assign(**places)
-    systems = tqdm(ways, "intervals", disable=not progress)
-    table = pd.DataFrame([row for name in systems for row in _rows(queries, name, ks, seed)])
-    return ComposedScores(table, _pairs(queries, ks, seed), tuned, queries, about)
+    table = pd.DataFrame([row for name in ways for row in _rows(queries, name, seed)])
+    return ComposedScores(table, _pairs(queries, seed), tuned, queries, about)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,23 +162,18 @@ class _Asked:
     def parts(self, weight: float) -> list[tuple[np.ndarray, str, float]]:
         return [(self.pictures, "picture", 1.0), (self.words, "text", float(weight))]
 
-    def sentences(self, captions: Mapping[str, str] | None, merge: Merger) -> np.ndarray:
+    def sentences(self, captions: Mapping[str, str] | None) -> np.ndarray:
         ids = self.triples["id"]
         shown = self._nearest_titles() if captions is None else [captions[id] for id in ids]
-        merged = [merge(a, b) for a, b in zip(shown, self.triples["words"], strict=True)]
+        merged = [by_template(a, b) for a, b in zip(shown, self.triples["words"], strict=True)]
         return self.encoder.encode_texts(merged)
 
     def places(self, xq: np.ndarray) -> np.ndarray:
         """Return how many pictures rank before the best right one, int64, (q,); ties do."""
-        scores = cosines_float64(xq, self.embeddings.images)
-        scores[self.stands_for == self.stands_for[self.rows][:, None]] = -np.inf
-        places = np.empty(len(scores), np.int64)
-        for query, ids in enumerate(self.triples["right"]):
-            right = [self.row_of[id] for id in ids]
-            best = scores[query, right].max()
-            scores[query, right] = -np.inf
-            places[query] = (scores[query] >= best).sum()
-        return places
+        right = [np.array([self.row_of[id] for id in ids]) for ids in self.triples["right"]]
+        own = [np.flatnonzero(self.stands_for == self.stands_for[row]) for row in self.rows]
+        found = rank_relevant(xq, self.embeddings.images, right, without=own)
+        return found.first.astype(np.int64) - 1
 
     def _nearest_titles(self) -> list[str]:
         of = self.embeddings
@@ -200,25 +187,25 @@ class _Asked:
         return list(of.caption_texts[titles][nearest])
 
 
-def _tuned(asked: _Asked, ways: Mapping[str, Callable], ks: Sequence[int]) -> pd.DataFrame:
+def _tuned(asked: _Asked, ways: Mapping[str, Callable]) -> pd.DataFrame:
     """Return each way's hit rate at each weight; the first of equal weights is chosen."""
     rows = []
     for way, compose in ways.items():
         for weight in WEIGHTS:
             places = asked.places(compose(asked.parts(weight)))
-            rate = float(np.mean([(places < k).mean() for k in ks]))
+            rate = float(np.mean([(places < k).mean() for k in KS]))
             rows.append({"way": way, "weight": weight, "hit_rate": rate})
     table = pd.DataFrame(rows)
     best = table.groupby("way")["hit_rate"].idxmax()
     return table.assign(chosen=table.index.isin(best))
 
 
-def _rows(queries: pd.DataFrame, system: str, ks: Sequence[int], seed: int) -> list[dict]:
+def _rows(queries: pd.DataFrame, system: str, seed: int) -> list[dict]:
     """Return a system's rows of the table."""
     rows = []
     for kind, some in [("all", queries), *queries.groupby("kind")]:
         things = some["thing"].to_numpy()
-        for k in ks:
+        for k in KS:
             hits = (some[system] < k).to_numpy(float)
             low, high = interval(hits, things, np.random.default_rng(seed))
             row = {"system": system, "kind": kind, "k": k, "hit_rate": hits.mean()}
@@ -227,14 +214,14 @@ def _rows(queries: pd.DataFrame, system: str, ks: Sequence[int], seed: int) -> l
     return rows
 
 
-def _pairs(queries: pd.DataFrame, ks: Sequence[int], seed: int) -> pd.DataFrame:
+def _pairs(queries: pd.DataFrame, seed: int) -> pd.DataFrame:
     rows = []
     for first, second in PAIRS:
-        for k in ks:
+        for k in KS:
             hits = [(queries[name] < k).to_numpy(float) for name in (first, second)]
             rng = np.random.default_rng(seed)
             found = paired_difference(*hits, queries["thing"].to_numpy(), rng)
-            row = {"first": first, "second": second, "k": k, "difference": found.difference}
-            row |= {"low": found.low, "high": found.high, "p": found.p}
-            rows.append(row | {"triples": found.queries, "things": found.clusters})
-    return pd.DataFrame(rows)
+            rows.append(vars(found) | {"first": first, "second": second, "k": k})
+    columns = ["first", "second", "k", "difference", "low", "high", "p", "queries", "pictures"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.rename(columns={"queries": "triples", "pictures": "things"})

@@ -167,20 +167,7 @@ def compare(
         for name in first.measures if measures is None else measures:
             rng = np.random.default_rng(seed)
             found = paired_difference(rows[name], others[name], rows["id"], rng)
-            records.append(
-                {
-                    "direction": direction,
-                    "measure": name,
-                    "first": rows[name].mean(),
-                    "second": others[name].mean(),
-                    "difference": found.difference,
-                    "low": found.low,
-                    "high": found.high,
-                    "p": found.p,
-                    "queries": found.queries,
-                    "pictures": found.clusters,
-                }
-            )
+            records.append({"direction": direction, "measure": name} | vars(found))
     return pd.DataFrame(records)
 
 

@@ -16,12 +16,14 @@ EXACT_CLUSTERS = 13  # up to so many, every choice of signs is tried: 8,192
 class Difference:
     """How much a second system is better than a first on the same queries, and how surely."""
 
-    difference: float  # mean of second - first
+    first: float  # the means of the two
+    second: float
+    difference: float  # second - first
     low: float
     high: float
     p: float  # two-sided, in (0, 1]: how often chance alone differs as much
     queries: int
-    clusters: int
+    pictures: int  # or whatever the clusters are
 
 
 def bootstrap_interval(
@@ -129,7 +131,8 @@ def paired_difference(
     better, member = _checked(second - first, clusters)
     low, high = bootstrap_interval(better, member, rng, draws=draws)
     p = sign_flip_test(better, member, rng, flips=5 * draws)
-    return Difference(float(better.mean()), low, high, p, better.size, int(member.max()) + 1)
+    means = (float(each.mean()) for each in (first, second, better))
+    return Difference(*means, low, high, p, better.size, int(member.max()) + 1)
 
 
 def sign_flip_test(

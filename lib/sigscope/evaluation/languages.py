@@ -31,7 +31,6 @@ def by_language(
     split: str = "test",
     k: int = 10,
     languages: list[str] | None = None,
-    translations: pd.DataFrame | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Return the hit rate@k of captions in each language, best first.
@@ -46,7 +45,6 @@ def by_language(
         split: whose captions are the queries.
         k: how far down the list one looks.
         languages: some of the languages; None means all. English is always among them.
-        translations: as from `read_translations`; None reads the gallery's own.
         seed: of the bootstrap, which draws pictures.
 
     Returns:
@@ -57,9 +55,7 @@ def by_language(
     Raises:
         StaleEmbeddings: the embeddings are of another gallery or by another model.
     """
-    queries = language_queries(
-        gallery, embeddings, encoder, split=split, languages=languages, translations=translations
-    )
+    queries = language_queries(gallery, embeddings, encoder, split=split, languages=languages)
     name = f"hit rate@{k}"
     hits = (queries["rank"] <= k).astype(float)
     asked = queries.assign(**{"direction": queries["language"], name: hits})
@@ -82,14 +78,13 @@ def language_queries(
     *,
     split: str = "test",
     languages: list[str] | None = None,
-    translations: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Return one row per query: language, id, caption, rank (from 1), n_right, n.
 
     The arguments are those of `by_language`.
     """
     about = check_and_describe(gallery, embeddings, split, encoder)
-    table = read_translations(gallery) if translations is None else translations
+    table = _translations(gallery.root / FILE)
     chosen = items_of(gallery, split) & set(embeddings.ids)
     table = table[table["id"].isin(chosen) & (table["language"] != ENGLISH)]
     table = pd.concat([_english(gallery, table), _only(table, languages)], ignore_index=True)
@@ -115,13 +110,8 @@ def language_queries(
     return pd.concat(parts, ignore_index=True)
 
 
-def read_translations(gallery: Gallery | str | Path) -> pd.DataFrame:
-    """Return a gallery's translations: id, language (a code such as pt_BR), caption; no blanks.
-
-    Args:
-        gallery: a gallery, whose folder then holds translations.csv, or the path of such a file.
-    """
-    path = gallery.root / FILE if isinstance(gallery, Gallery) else Path(gallery)
+def _translations(path: Path) -> pd.DataFrame:
+    """Return a gallery's translations: id, language (a code such as pt_BR), caption; no blanks."""
     if not path.is_file():
         raise ValueError(f"there is no {path}; only galleries with translated captions have it")
     table = pd.read_csv(path, dtype=str, keep_default_na=False)

@@ -57,7 +57,6 @@ def rank_relevant(
     *,
     grades: Sequence[np.ndarray] | None = None,
     without: Sequence[np.ndarray] | None = None,
-    chunk_bytes: int = CHUNK_BYTES,
 ) -> Rankings:
     """Return where the right answers stand when all of xb is ranked by inner product.
 
@@ -68,7 +67,6 @@ def rank_relevant(
         grades: for each of these rows how right it is, above 0; None makes all of them 1.
         without: for each query the rows that are left out of its ranking (the query's own
             picture, say); they must not be right.
-        chunk_bytes: memory for scores; queries are scored in chunks of at most so many bytes.
 
     Raises:
         ValueError: shapes do not fit, a vector is not finite, or a row is out of range.
@@ -79,7 +77,7 @@ def rank_relevant(
         raise ValueError(f"{len(xq)} queries need {len(xq)} lists of rows to leave out")
     places = np.empty(truth.rows.size, dtype=np.int64)
     order = np.empty(truth.rows.size, dtype=np.int64)
-    step = max(1, chunk_bytes // (8 * max(len(xb), 1)))
+    step = max(1, CHUNK_BYTES // (8 * max(len(xb), 1)))
     for start in range(0, len(xq), step):
         stop = min(start + step, len(xq))
         scores = cosines_float64(xq[start:stop], xb)

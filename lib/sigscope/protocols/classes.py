@@ -26,7 +26,6 @@ def class_map(
     *,
     split: str = "test",
     label: str = "category",
-    names: Mapping[str, str] | None = None,
     prompts: Mapping[str, Sequence[str]] | None = None,
     ks: Sequence[int] = (5, 10, 20, 50),
     seed: int = 0,
@@ -45,7 +44,6 @@ def class_map(
         encoder: the model that made the embeddings.
         split: whose pictures are the queries.
         label: the column of ``gallery.items`` that holds the class; "" is no class.
-        names: what to call each class in a prompt; None calls it by its label.
         prompts: templates with {} by name; None takes ``PROMPTS``.
         ks: the k of mAP@k.
         seed: of the bootstrap, which draws pictures, or classes.
@@ -58,7 +56,7 @@ def class_map(
     about = check_and_describe(gallery, embeddings, split, encoder) | {"label": label}
     tasks = {"image": _picture_task(gallery, embeddings, classes, about)}
     for name, templates in (prompts or PROMPTS).items():
-        tasks[name] = _name_task(embeddings, encoder, classes, names or {}, templates, about)
+        tasks[name] = _name_task(embeddings, encoder, classes, templates, about)
     measures = [f"AP of {over}@{k}" for over in OVERS for k in ks] + ["R-precision"]
     rows, tables = [], []
     for name, task in tasks.items():
@@ -92,10 +90,9 @@ def prompts_compared(
     for prompt in dict.fromkeys(texts["prompt"]):
         rng = np.random.default_rng(seed)
         found = paired_difference(wide[against], wide[prompt], wide.index, rng)
-        ends = (found.difference, found.low, found.high, found.p, found.queries)
-        rows.append((prompt, wide[prompt].mean(), *ends))
-    columns = ["prompt", "value", "difference", "low", "high", "p", "classes"]
-    return pd.DataFrame(rows, columns=columns)
+        rows.append({"prompt": prompt} | vars(found))
+    table = pd.DataFrame(rows).rename(columns={"second": "value", "queries": "classes"})
+    return table[["prompt", "value", "difference", "low", "high", "p", "classes"]]
 
 
 class _Classes:
@@ -151,14 +148,12 @@ def _name_task(
     embeddings: Embeddings,
     encoder: EncoderLike,
     classes: _Classes,
-    names: Mapping[str, str],
     templates: Sequence[str],
     about: dict,
 ) -> Task:
-    called = [names.get(name, name) for name in classes.rows]
     vectors = np.sum(
         [
-            encoder.encode_texts([template.format(name) for name in called])
+            encoder.encode_texts([template.format(name) for name in classes.rows])
             for template in templates
         ],
         axis=0,
@@ -166,7 +161,7 @@ def _name_task(
     return Task(
         name="text",
         ids=np.array(list(classes.rows), dtype=object),
-        texts=np.array([templates[0].format(name) for name in called], dtype=object),
+        texts=np.array([templates[0].format(name) for name in classes.rows], dtype=object),
         xq=(vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32),
         xb=embeddings.images,
         answers=embeddings.ids,

@@ -22,7 +22,6 @@ from sigscope.indexes.specs import IndexSpec
 from sigscope.protocols.methods import Method, open_methods
 from sigscope.protocols.published import R3_MS, R3_SAID, Outcome, Row, beside, depends
 
-TASKS = ("internal caption", "internal image", "external caption", "external image")
 METHODS = ("knn", "flat-l2", "flat", "ivf-l2", "ivf")  # AutoFaiss is added as a builder
 TIMED = 50  # queries asked alone for the median time
 
@@ -34,7 +33,6 @@ def four_tasks(
     split: str = "test",
     indexes: Sequence[Any] | Mapping[str, Any] = METHODS,
     ks: Sequence[int] = (1, 3, 5, 7),
-    timed: int = TIMED,
     seed: int = 0,
 ) -> Outcome:
     """Return R3's precision@k, cosine-gain NDCG@k and times for each method and task.
@@ -51,11 +49,10 @@ def four_tasks(
         indexes: names in ``INDEXES``, specs, builders such as ``autofaiss_env.AutoFaiss()``, by
             name if in a mapping. Each is built twice: over the whole gallery, and without split.
         ks: the k of precision@k and NDCG@k.
-        timed: how many queries are timed.
         seed: of the bootstrap.
     """
     _check_can_be_built(indexes)
-    tasks = r3_tasks(gallery, embeddings, split)
+    tasks = _r3_tasks(gallery, embeddings, split)
     rows, tables = [], []
     for where in ("internal", "external"):
         both = [tasks[f"{where} {what}"] for what in ("caption", "image")]
@@ -68,11 +65,11 @@ def four_tasks(
                     continue
                 table = _scored(method, task, rows_of_knn, ks)
                 tables.append(table)
-                rows += [*_rows(method, task, table, ks, seed), _time(method, task, max(ks), timed)]
+                rows += [*_rows(method, task, table, ks, seed), _time(method, task, max(ks))]
     return Outcome(beside(rows), pd.concat(tables, ignore_index=True), both[0].about)
 
 
-def r3_tasks(gallery: Gallery, embeddings: Embeddings, split: str) -> dict[str, Task]:
+def _r3_tasks(gallery: Gallery, embeddings: Embeddings, split: str) -> dict[str, Task]:
     """Return R3's four tasks by name; the right answer to each query is one row."""
     caption = caption_tasks(gallery, embeddings, split, rule="own")["text to image"]
     asked = items_of(gallery, split)
@@ -163,12 +160,12 @@ def _rows(
     return rows
 
 
-def _time(method: Method, task: Task, k: int, timed: int) -> Row:
+def _time(method: Method, task: Task, k: int) -> Row:
     return Row(
         f"ms per query, {task.name}, {_label(method)}",
-        _words(method, task, f"k {k}, median of {timed} asked alone, this machine"),
+        _words(method, task, f"k {k}, median of {TIMED} asked alone, this machine"),
         _reported_ms(method, task.name),
-        method.ms_per_query(task.xq[:timed], k),
+        method.ms_per_query(task.xq[:TIMED], k),
         key=_key(method, task, "ms", k),
     )
 

@@ -17,7 +17,7 @@ from sigscope.evaluation.rankings import from_lists
 from sigscope.evaluation.tasks import Task, caption_tasks
 from sigscope.gallery.gallery import Gallery
 from sigscope.indexes.exact import exact_neighbours, neighbour_recall
-from sigscope.protocols.methods import Method, open_methods
+from sigscope.protocols.methods import open_methods
 
 SHORT = {"hit_rate": "hit rate", "ndcg": "NDCG"}
 
@@ -62,7 +62,7 @@ def relevance_of(
             if method.search is None:
                 rows.append({**row, "note": method.problem})
                 continue
-            found = _found(method, task, k, effort)
+            _, found = method.found(task.xq, k, effort)
             here = _scored(task, found, k)
             row["neighbour_recall"] = neighbour_recall(found[:, : exact.shape[1]], exact)
             for name in SHORT:
@@ -71,11 +71,6 @@ def relevance_of(
             rows.append({**row, "queries": len(task), "pictures": pictures, "note": ""})
     table = pd.DataFrame(rows)
     return table.astype({"effort": "Int64"})
-
-
-def _found(method: Method, task: Task, k: int, effort: int | None) -> np.ndarray:
-    _, found = method.found(task.xq, k, effort)
-    return found
 
 
 def _scored(task: Task, found: np.ndarray, k: int) -> pd.DataFrame:

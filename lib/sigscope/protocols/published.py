@@ -16,43 +16,6 @@ from sigscope.evaluation.intervals import interval, wilson_interval
 COLUMNS = ["figure", "report", "here", "low", "high", "depends_on"]
 
 
-@dataclass(frozen=True)
-class Report:
-    """Which report a letter and number stand for, and what its figures were measured on."""
-
-    title: str
-    data: str
-    model: str
-
-
-REPORTS: dict[str, Report] = {
-    "R1": Report(
-        "A Cross-modal Image Retrieval Application based on SigLIP and FAISS (Rice University)",
-        "first 100,000 pairs of SBU Captions, 50 random captions as queries",
-        "SigLIP, 768 dimensions",
-    ),
-    "R2": Report(
-        "Content-based image retrieval on ILSVRC2012 (VNU-HCM)",
-        "5,000 random images of the ILSVRC2012 validation set, 1,000 classes; Oxford5k; Paris6k",
-        "CLIP ViT-L/14",
-    ),
-    "R3": Report(
-        "Vectorized Image Search with CLIP and Faiss (UCLA)",
-        "MS COCO 2017",
-        "CLIP ViT-B/32 tuned on COCO train",
-    ),
-    "R4": Report(
-        "Multimodal Visual Search Engine Using SigLIP",
-        "Flickr30k (31 k images, 5 captions each) and MS COCO",
-        "SigLIP tuned on Flickr30k captions",
-    ),
-    "R5": Report(
-        "Visual Search using VLM (SRM / Intel Unnati)",
-        "first 50,000 pairs of DSD",
-        "CLIP ViT-B/32",
-    ),
-}
-
 R1_QUERIES = 50
 R1_RECALL = pd.DataFrame(  # its "Recall@K" is our hit rate@K
     [

@@ -8,7 +8,6 @@ consensus: the median grade, of two in the middle the lower.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -175,16 +174,6 @@ def check(ratings: pd.DataFrame) -> None:
 def csv_text(ratings: pd.DataFrame) -> str:
     """Return ratings as CSV with a heading, one line per grade."""
     return ratings.to_csv(index=False, lineterminator="\n")
-
-
-def read_csv(path: str | Path) -> pd.DataFrame:
-    """Return the ratings that `csv_text` wrote; ValueError if columns are missing."""
-    text = Path(path).read_text(encoding="utf-8")
-    table = pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
-    missing = {"session", "rater", "query", "id", "grade", "kind"} - set(table)
-    if missing:
-        raise ValueError(f"{path} holds no ratings; it lacks the columns {sorted(missing)}")
-    return table.astype({"grade": "int64"})
 
 
 def qrels_text(ratings: pd.DataFrame) -> str:

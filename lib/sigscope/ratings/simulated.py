@@ -7,12 +7,10 @@ says ``simulated``, so do the raters' names, and nothing scores them together wi
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from sigscope import paths
 from sigscope.ratings.pools import Pool, shuffled
 from sigscope.ratings.store import SIMULATED, RatingStore
 
@@ -32,11 +30,6 @@ class Habits:
     slip: float = 0.1
     skip: float = 0.02
     partly: float = 0.5
-
-
-def default_path() -> Path:
-    """Return where simulated ratings are kept, which is never where real ones are."""
-    return paths.CACHE / "ratings-simulated.sqlite"
 
 
 def true_grades(

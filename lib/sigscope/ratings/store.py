@@ -201,8 +201,8 @@ class RatingStore:
         Args:
             session: what they are of; it must be in this file.
             acts: one row each, in order: rater, query, id, grade (nan: skipped); ``at`` and
-                ``kind``, if there, are kept and checked. So what `ratings` gave elsewhere, or
-                ``rating_scores.read_csv`` read, can be taken in.
+                ``kind``, if there, are kept and checked. So what `ratings` gave elsewhere can be
+                taken in.
         """
         kinds = set(acts["kind"]) - {self.kind} if "kind" in acts else set()
         if kinds:
