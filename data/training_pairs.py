@@ -14,8 +14,7 @@ from transformers import VisionTextDualEncoderModel, VisionTextDualEncoderProces
 
 from sigscope.files import atomic_write, sha256
 from sigscope.gallery.gallery import Gallery
-from sigscope.models import agreement
-from sigscope.models.shortcuts import folded, prepare_with
+from sigscope.models.shortcuts import folded, pictures, prepare_with
 
 VIEWS = 3  # random ones of each picture that is learnt from
 WIDTH = 1280
@@ -40,7 +39,7 @@ class LockedTower:
     ):
         """Fold the batch norms away; the model itself is left as it is."""
         self.prepare = prepare_with(processor.image_processor)
-        self.network = folded(model, self.prepare(agreement.pictures()))
+        self.network = folded(model, self.prepare(pictures()))
 
     def __call__(self, pictures: Sequence[Image.Image]) -> np.ndarray:
         """Return the pooled features of pictures, float32, shape (n, 1280)."""

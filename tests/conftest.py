@@ -24,11 +24,11 @@ def _inventories_elsewhere(tmp_path_factory):
 @pytest.fixture(scope="session", autouse=True)
 def _agreement_elsewhere(tmp_path_factory):
     """Nor do checkpoints that tests make."""
-    from sigscope.models import agreement
+    from sigscope.models import shortcuts
 
     folder = tmp_path_factory.mktemp("agreement")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(agreement, "home", lambda: folder)
+        patch.setattr(shortcuts, "home", lambda: folder)
         yield
 
 

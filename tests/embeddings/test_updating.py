@@ -13,7 +13,7 @@ from toy import ToyEncoder, write_gallery
 from sigscope import files, paths
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import embed_gallery, load_embeddings, open_embeddings
-from sigscope.embeddings.reuse import KnownRows
+from sigscope.embeddings.reuse import VectorCache
 
 SIZES = {"batch_size": 3, "shard_size": 8}
 
@@ -252,7 +252,7 @@ def test_known_rows_are_found_by_digest_whatever_their_order(tmp_path):
     for number, values in enumerate(([0, 1, 2], [3, 4])):
         np.save(tmp_path / f"{number}.npy", np.array(values, np.float16)[:, None])
     stored = [tmp_path / "0.npy", tmp_path / "1.npy"]
-    known = KnownRows(stored, [digests[:3], ["", digests[4]]])
+    known = VectorCache(stored, [digests[:3], ["", digests[4]]])
     places = known.find([digests[4], digests[5], "", digests[0], digests[2]])
     assert (places >= 0).tolist() == [True, False, False, True, True]
     assert [known.vector(place)[0] for place in places[places >= 0]] == [4, 0, 2]
@@ -260,4 +260,4 @@ def test_known_rows_are_found_by_digest_whatever_their_order(tmp_path):
 
 
 def test_nothing_is_known_from_nothing():
-    assert KnownRows([], []).find(["ab" * 32, ""]).tolist() == [-1, -1]
+    assert VectorCache([], []).find(["ab" * 32, ""]).tolist() == [-1, -1]

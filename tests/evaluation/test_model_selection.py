@@ -78,12 +78,12 @@ def hubby_tasks():
     return tasks
 
 
-def chosen(remedies, rows=None):
-    """What is chosen among remedies on the val split, ranking some rows or all."""
+def chosen(reductions, rows=None):
+    """What is chosen among reductions on the val split, ranking some rows or all."""
     bank, val = hubby_tasks()
     rows = np.arange(len(val.xb)) if rows is None else rows
-    fits = [remedy.fit(bank.xq, val.xb, bank.right).among(rows) for remedy in remedies]
-    settings = pd.DataFrame({"setting": map(setting_of, remedies)})
+    fits = [reduction.fit(bank.xq, val.xb, bank.right).among(rows) for reduction in reductions]
+    settings = pd.DataFrame({"setting": map(setting_of, reductions)})
     task = val.among(rows)
     return choose(settings, lambda row: task.corrected(fits[row]).rankings(), task.ids)
 

@@ -56,7 +56,7 @@ def with_reader(monkeypatch):
     for module in (text_limit, adjustments):
         monkeypatch.setattr(module, "ocr_is_installed", lambda: True)
     monkeypatch.setattr(text_areas, "_rules", lambda: {"rapidocr": "made up"})
-    monkeypatch.setattr(text_areas, "rapid_reader", lambda: reads_green)
+    monkeypatch.setattr(text_areas, "_rapid_reader", lambda: reads_green)
 
 
 def shown(app):
@@ -110,7 +110,7 @@ def test_a_reader_that_fails_is_a_sentence_and_can_be_asked_again(toys, with_rea
     def broken():
         raise ModuleNotFoundError("onnxruntime is missing")
 
-    monkeypatch.setattr(text_areas, "rapid_reader", broken)
+    monkeypatch.setattr(text_areas, "_rapid_reader", broken)
     app = visitor(gallery=toys)
     next(b for b in app.button if b.label == "Measure the text in pictures").click().run()
     for _ in range(100):

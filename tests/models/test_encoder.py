@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 from siglip_by_hand import SiglipByHand
 
 from sigscope import paths
-from sigscope.models import agreement, checkpoints, shortcuts, towers
+from sigscope.models import checkpoints, shortcuts, towers
 from sigscope.models import encoder as encoder_module
 from sigscope.models.encoder import Encoder, ModelError
 from sigscope.models.families import FAMILIES
@@ -76,11 +76,20 @@ def copied(checkpoint, tmp_path):
 
 
 def pictures():
-    return agreement.pictures()
+    return shortcuts.pictures()
 
 
 def cosines(ours, others):
     return (np.asarray(ours) * np.asarray(others)).sum(axis=1)
+
+
+def agreement(encoder, pictures, texts):
+    """Return the smallest cosine to the same checkpoint in float32, for each tower."""
+    exact = Encoder.load(encoder.folder, device=encoder.device, dtype="float32")
+    return {
+        "text": cosines(encoder.encode_texts(texts), exact.encode_texts(texts)).min(),
+        "image": cosines(encoder.encode_pictures(pictures), exact.encode_pictures(pictures)).min(),
+    }
 
 
 def assert_same(encoder, ours, others, atol=1e-5):
@@ -88,7 +97,7 @@ def assert_same(encoder, ours, others, atol=1e-5):
     if encoder.dtype == "float32":
         np.testing.assert_allclose(ours, others, atol=atol)
     else:
-        assert cosines(np.atleast_2d(ours), np.atleast_2d(others)).min() >= agreement.LEAST
+        assert cosines(np.atleast_2d(ours), np.atleast_2d(others)).min() >= shortcuts.LEAST
 
 
 def rewrite(path, **changes):
@@ -351,13 +360,13 @@ def test_bfloat16_is_kept_when_it_agrees_with_float32(checkpoint, exact, name):
     encoder = Encoder.load(checkpoint(name), dtype="bfloat16")
     assert encoder.dtype == "bfloat16" and "in bfloat16" in encoder.describe()
     assert {weight.dtype for weight in encoder._network.parameters()} == {torch.bfloat16}
-    found = encoder.agreement(pictures(), TEXTS)
+    found = agreement(encoder, pictures(), TEXTS)
     assert set(found) == {"text", "image"} and 0.999 <= min(found.values()) < 0.9999999
     assert cosines(encoder.encode_texts(TEXTS), exact(name).encode_texts(TEXTS)).min() >= 0.999
 
 
 def test_bfloat16_is_given_up_when_it_strays(checkpoint, exact, monkeypatch):
-    monkeypatch.setattr(agreement, "LEAST", 0.9999999)
+    monkeypatch.setattr(shortcuts, "LEAST", 0.9999999)
     encoder = Encoder.load(checkpoint("dual"), dtype="bfloat16")
     assert encoder.dtype == "float32" and encoder.model == "dual"
     assert "bfloat16 was given up, as its cosine to float32 is only 0.99" in encoder.describe()
@@ -367,7 +376,7 @@ def test_bfloat16_is_given_up_when_it_strays(checkpoint, exact, monkeypatch):
 @pytest.fixture
 def forgetful(monkeypatch, tmp_path):
     """A cache of agreements that holds nothing yet; returns where it is."""
-    monkeypatch.setattr(agreement, "home", lambda: tmp_path / "agreement")
+    monkeypatch.setattr(shortcuts, "home", lambda: tmp_path / "agreement")
     return tmp_path / "agreement"
 
 
@@ -389,9 +398,9 @@ def test_one_tower_that_strays_gives_bfloat16_up_for_both(
     checkpoint, exact, monkeypatch, forgetful, first
 ):
     short = Encoder.load(checkpoint("dual"), dtype="bfloat16")
-    cosine = short.agreement(agreement.pictures(), agreement.TEXTS)
+    cosine = agreement(short, shortcuts.pictures(), shortcuts.TEXTS)
     assert cosine["text"] != cosine["image"]
-    monkeypatch.setattr(agreement, "LEAST", np.mean([*cosine.values()]))
+    monkeypatch.setattr(shortcuts, "LEAST", np.mean([*cosine.values()]))
     for half in (first, ("text", "image"), "text", "image"):
         encoder = Encoder.load(checkpoint("dual"), towers=half, dtype="bfloat16")
         assert encoder.dtype == "float32"
@@ -424,7 +433,7 @@ def test_where_nothing_can_be_kept_a_checkpoint_is_measured_again(checkpoint, fo
 
 
 def test_float32_agrees_with_itself(exact):
-    assert min(exact("siglip").agreement(pictures(), TEXTS).values()) == pytest.approx(1, abs=1e-6)
+    assert min(agreement(exact("siglip"), pictures(), TEXTS).values()) == pytest.approx(1, abs=1e-6)
 
 
 def test_a_device_or_dtype_that_is_not_here_is_refused(checkpoint, monkeypatch):
@@ -562,11 +571,11 @@ def test_loading_and_encoding_print_nothing(checkpoint, tmp_path):
     A short number format is measured against float32, so both are loaded.
     """
     code = (
-        "import sys; from sigscope.models import agreement\n"
+        "import sys; from sigscope.models import shortcuts\n"
         "from sigscope.models.encoder import Encoder\n"
         "for folder in sys.argv[1:]:\n"
         "    encoder = Encoder.load(folder)\n"
-        "    encoder._answers(agreement.pictures(), agreement.TEXTS)\n"
+        "    encoder._answers(shortcuts.pictures(), shortcuts.TEXTS)\n"
     )
     command = [sys.executable, "-W", "default", "-c", code, *map(str, map(checkpoint, NETWORKS))]
     settings = {"SIGSCOPE_DTYPE": "bfloat16", "SIGSCOPE_CACHE": str(tmp_path)}

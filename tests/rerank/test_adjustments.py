@@ -43,7 +43,7 @@ def first_is_text(searcher):
 
 
 class HalfOff:
-    """A remedy that takes 0.5 off the first row."""
+    """A reduction that takes 0.5 off the first row."""
 
     def fit(self, bank, xb, right=None):
         self.bank, self.right = bank, right
@@ -91,7 +91,7 @@ def test_a_negative_weight_is_refused(searcher):
 def test_hubs_are_tamed_over_the_rows_they_belong_to(gallery, embeddings):
     part = replace(gallery, items=gallery.items.iloc[::-1].iloc[:30])
     searcher = Searcher(part, embeddings, ToyEncoder())
-    searcher.adjustments.remedy = HalfOff()
+    searcher.adjustments.reduction = HalfOff()
     ids = list(embeddings.ids)
     kept = searcher.by_text("red", k=30, tame_hubs=True).set_index("id")["score"]
     plain = searcher.by_text("red", k=30).set_index("id")["score"]
@@ -103,21 +103,21 @@ def test_hubs_are_tamed_over_the_rows_they_belong_to(gallery, embeddings):
 def test_the_bank_is_the_train_split_with_its_own_pictures_left_out(
     every, share, gallery, embeddings
 ):
-    split, remedy = with_split(gallery, every), HalfOff()
-    made = Adjustments(split, embeddings, ToyEncoder().encode_texts, remedy)
+    split, reduction = with_split(gallery, every), HalfOff()
+    made = Adjustments(split, embeddings, ToyEncoder().encode_texts, reduction)
     assert made.hubs.offsets[0] == 0.5
     trained = set(split.items.loc[split.items["split"] == "train", "id"])
     owners = [owner for owner in embeddings.caption_ids if owner in trained]
-    assert len(remedy.bank) == len(owners) == pytest.approx(share * len(embeddings.caption_ids))
-    rows = [set(embeddings.ids[row] for row in own) for own in remedy.right]
+    assert len(reduction.bank) == len(owners) == pytest.approx(share * len(embeddings.caption_ids))
+    rows = [set(embeddings.ids[row] for row in own) for own in reduction.right]
     assert all(owner in own for owner, own in zip(owners, rows, strict=True))
 
 
 def test_a_gallery_without_a_split_uses_all_its_captions(gallery, embeddings, monkeypatch):
-    bare, remedy = replace(gallery, items=gallery.items.assign(split="")), HalfOff()
+    bare, reduction = replace(gallery, items=gallery.items.assign(split="")), HalfOff()
     monkeypatch.setattr(adjustments, "MOST_ASKED", 10)
-    assert Adjustments(bare, embeddings, None, remedy).hubs.offsets[0] == 0.5
-    assert 5 <= len(remedy.bank) <= 10
+    assert Adjustments(bare, embeddings, None, reduction).hubs.offsets[0] == 0.5
+    assert 5 <= len(reduction.bank) <= 10
 
 
 def test_a_gallery_without_captions_cannot_tame_its_hubs(searcher):
@@ -134,7 +134,7 @@ def test_a_gallery_without_captions_cannot_tame_its_hubs(searcher):
 @pytest.mark.parametrize("name", INDEXES)
 def test_every_index_serves_a_searcher_with_adjustments(name, gallery, embeddings):
     searcher = Searcher(gallery, embeddings, ToyEncoder(), index=name)
-    searcher.adjustments.remedy = HalfOff()
+    searcher.adjustments.reduction = HalfOff()
     table = searcher.by_text("red", k=5, tame_hubs=True)
     assert table["score"].is_monotonic_decreasing
     assert set(table["id"]) <= set(embeddings.ids)
@@ -164,7 +164,7 @@ def with_reader(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(adjustments, "ocr_is_installed", lambda: True)
     monkeypatch.setattr(text_areas, "_rules", lambda: {"rapidocr": "made up"})
-    monkeypatch.setattr(text_areas, "rapid_reader", lambda: read)
+    monkeypatch.setattr(text_areas, "_rapid_reader", lambda: read)
 
 
 def test_the_limit_on_text_goes_by_what_was_measured_once_it_is(searcher, with_reader):
@@ -186,7 +186,7 @@ def test_another_searcher_of_the_gallery_knows_what_was_measured(
     told = []
     searcher.adjustments.measure_text(progress=lambda done, total: told.append((done, total)))
     assert told[-1] == (N, N)
-    monkeypatch.setattr(text_areas, "rapid_reader", lambda: pytest.fail("measured again"))
+    monkeypatch.setattr(text_areas, "_rapid_reader", lambda: pytest.fail("measured again"))
     other = Searcher(gallery, embeddings, ToyEncoder(), index="hnsw")
     other.adjustments.measure_text()
     assert not {"red"} & {id.split("-")[1] for id in other.by_text("red", N, max_text=0.5)["id"]}

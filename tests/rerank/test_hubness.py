@@ -94,13 +94,13 @@ def test_a_small_temperature_takes_the_largest_cosine_and_a_large_one_the_mean()
 
 
 @pytest.mark.parametrize(
-    "remedy", [InvertedSoftmax(0.05), QueryBankNorm(0.05), CSLS(2), CSLS(2, 1.0)]
+    "reduction", [InvertedSoftmax(0.05), QueryBankNorm(0.05), CSLS(2), CSLS(2, 1.0)]
 )
-def test_a_hub_is_pushed_down_and_the_right_row_comes_first(remedy):
+def test_a_hub_is_pushed_down_and_the_right_row_comes_first(reduction):
     # the row at 45 degrees is near all of the bank; the others answer to one direction each
     xb, bank, query = rows_at(0, 90, 45), rows_at(30, 40, 50, 60), rows_at(25, 65)
     assert np.argmax(query @ xb.T, axis=1).tolist() == [2, 2]
-    corrected = remedy.fit(bank, xb).apply(query @ xb.T)
+    corrected = reduction.fit(bank, xb).apply(query @ xb.T)
     assert np.argmax(corrected, axis=1).tolist() == [0, 1]
 
 
@@ -112,7 +112,7 @@ def test_qb_norm_leaves_a_query_alone_whose_nearest_row_no_bank_query_finds():
 
 
 @pytest.mark.parametrize(
-    ("remedy", "bank", "right", "sentence"),
+    ("reduction", "bank", "right", "sentence"),
     [
         (CSLS(k=4), rows_at(*ANGLES), None, "CSLS asks for 4 of 3"),
         (CSLS(k=3), rows_at(*ANGLES), [np.array([0])] * 2 + [[]], "under 3 bank queries"),
@@ -121,9 +121,9 @@ def test_qb_norm_leaves_a_query_alone_whose_nearest_row_no_bank_query_finds():
         (InvertedSoftmax(), rows_at(*ANGLES), [np.array([0])], "need as many lists"),
     ],
 )
-def test_a_bank_that_cannot_serve_is_refused_with_a_sentence(remedy, bank, right, sentence):
+def test_a_bank_that_cannot_serve_is_refused_with_a_sentence(reduction, bank, right, sentence):
     with pytest.raises(ValueError, match=sentence):
-        remedy.fit(bank, rows_at(0, 90), right)
+        reduction.fit(bank, rows_at(0, 90), right)
 
 
 def test_a_temperature_of_nothing_is_refused():
@@ -132,6 +132,6 @@ def test_a_temperature_of_nothing_is_refused():
 
 
 def test_every_setting_in_the_table_has_its_name_and_unchanged_is_first():
-    assert next(iter(hubness.REMEDIES)) == "unchanged"
-    for name, settings in hubness.REMEDIES.items():
+    assert next(iter(hubness.HUBNESS_REDUCTIONS)) == "unchanged"
+    for name, settings in hubness.HUBNESS_REDUCTIONS.items():
         assert {hubness.name_of(setting) for setting in settings} == {name}

@@ -78,9 +78,9 @@ def test_a_picture_that_cannot_be_opened_is_left_out_and_named(gallery, caplog):
 def test_areas_are_measured_once_per_gallery(gallery, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(text_areas, "_rules", lambda: {"rapidocr": "0"})
-    monkeypatch.setattr(text_areas, "rapid_reader", lambda: a_reader)
+    monkeypatch.setattr(text_areas, "_rapid_reader", lambda: a_reader)
     first = text_areas.measure_text_areas(gallery)
-    monkeypatch.setattr(text_areas, "rapid_reader", lambda: pytest.fail("measured again"))
+    monkeypatch.setattr(text_areas, "_rapid_reader", lambda: pytest.fail("measured again"))
     pd.testing.assert_frame_equal(text_areas.measure_text_areas(load_gallery(gallery.root)), first)
     (kept,) = (tmp_path / "cache").rglob("*.json")
     assert json.loads(kept.read_text())["fingerprint"] == gallery.fingerprint
@@ -99,13 +99,13 @@ def test_other_rules_or_other_pictures_are_measured_anew(gallery, monkeypatch):
 def test_a_missing_extra_is_one_sentence_that_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "rapidocr", None)
     with pytest.raises(ModuleNotFoundError) as caught:
-        text_areas.rapid_reader()
+        text_areas._rapid_reader()
     assert str(caught.value).endswith('run pip install -e ".[ocr]"')
 
 
 def test_rapidocr_reads_a_word_and_not_a_shape():
     pytest.importorskip("rapidocr")
-    reader = text_areas.rapid_reader()
+    reader = text_areas._rapid_reader()
     word, shape = (Image.new("RGB", (240, 120), "white") for _ in range(2))
     ImageDraw.Draw(word).text((20, 30), "HOTEL", "black", font=ImageFont.load_default(60))
     ImageDraw.Draw(shape).ellipse((40, 20, 200, 100), fill="red")

@@ -4,7 +4,7 @@ from toy import ToyEncoder, unit, write_gallery
 
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import embed_gallery
-from sigscope.search.compose import Composer, Gap, Part, checked, evenly, raw_sum
+from sigscope.search.compose import Composer, ModalityGap, Part, checked, evenly, raw_sum
 from sigscope.search.searcher import Searcher
 
 N = 24
@@ -35,7 +35,7 @@ def two_sides(n=400, d=16, seed=0):
 
 def test_a_part_loses_the_mean_of_its_side_and_moves_scores_by_one_deviation():
     images, captions = two_sides()
-    gap = Gap.of(images, captions)
+    gap = ModalityGap.of(images, captions)
     for vectors, side in ((captions, "text"), (images, "picture")):
         freed = gap.freed(vectors[:20], side)
         assert np.allclose((images @ freed.T).std(axis=0), 1, atol=1e-4)
@@ -45,7 +45,7 @@ def test_a_part_loses_the_mean_of_its_side_and_moves_scores_by_one_deviation():
 
 def test_one_to_one_is_balanced_where_a_raw_sum_is_not():
     images, captions = two_sides()
-    gap = Gap.of(images, captions)
+    gap = ModalityGap.of(images, captions)
     parts = [(images[:50], "picture", 1.0), (captions[50:100], "text", 1.0)]
 
     def moved(xq):
@@ -63,7 +63,7 @@ def test_one_to_one_is_balanced_where_a_raw_sum_is_not():
 def test_a_composed_vector_worked_by_hand():
     images = unit([[1, 0.5, 0], [1, -0.5, 0], [1, 0, 0.25], [1, 0, -0.25]])
     captions = unit([[0, 0.5, 1], [0, -0.5, 1]])
-    gap = Gap.of(images, captions)
+    gap = ModalityGap.of(images, captions)
     length = np.sqrt(1.25)
     assert gap.means["text"] == pytest.approx([0, 0, 1 / length], abs=1e-6)
     up = gap.compose([(captions[:1], "text", 1.0)])[0]
@@ -75,7 +75,7 @@ def test_a_composed_vector_worked_by_hand():
 
 def test_weights_count_relative_to_each_other():
     images, captions = two_sides()
-    gap = Gap.of(images, captions)
+    gap = ModalityGap.of(images, captions)
 
     def mixed(a, b):
         return gap.compose([(images[:5], "picture", a), (captions[5:10], "text", b)])
@@ -88,19 +88,19 @@ def test_weights_count_relative_to_each_other():
 def test_parts_that_cancel_each_other_are_a_sentence():
     images, captions = two_sides()
     same = [(images[:1], "picture", 1.0), (images[:1], "picture", -1.0)]
-    for compose in (Gap.of(images, captions).compose, raw_sum):
+    for compose in (ModalityGap.of(images, captions).compose, raw_sum):
         with pytest.raises(ValueError, match="cancel each other; change a weight"):
             compose(same)
 
 
 def test_without_captions_general_texts_stand_in_and_it_says_so():
     images, captions = two_sides()
-    gap = Gap.of(images, captions[:0], lambda texts: captions[: len(texts)])
+    gap = ModalityGap.of(images, captions[:0], lambda texts: captions[: len(texts)])
     assert (
         "no captions" in gap.note and np.isfinite(gap.compose([(captions[:1], "text", 1.0)])).all()
     )
     with pytest.raises(ValueError, match="no captions"):
-        Gap.of(images, captions[:0])
+        ModalityGap.of(images, captions[:0])
 
 
 def test_many_rows_are_sampled_evenly():

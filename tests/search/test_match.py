@@ -17,8 +17,8 @@ from sigscope.evaluation.match_scores import (
 )
 from sigscope.gallery.gallery import Gallery
 from sigscope.search.compose import Part
-from sigscope.search.evidence import Shown, with_and_without
-from sigscope.search.match import Calibration, excess, uncalibrated
+from sigscope.search.evidence import MatchEvidence, with_and_without
+from sigscope.search.match import Calibration, _uncalibrated, excess
 from sigscope.search.searcher import Searcher
 
 CLASSES = ("cat", "dog", "tree", "bus", "cup", "hat", "key", "sun", "map", "pen", "box", "jar")
@@ -194,7 +194,7 @@ def test_standing_out_is_compared_with_chance():
         over.append(excess(np.array([np.sort(scores)[-5:].mean(), middle, spread, 0]), 4000))
     assert abs(np.mean(over)) < 0.05
     assert excess(np.array([0.7, 0.1, 0.2, 0]), 0) == pytest.approx(3)
-    labels = [uncalibrated(np.array([z, 0, 1, 0]), 4000).label for z in (3.0, 3.6, 5.0)]
+    labels = [_uncalibrated(np.array([z, 0, 1, 0]), 4000).label for z in (3.0, 3.6, 5.0)]
     assert labels == ["none", "weak", "good"]
 
 
@@ -203,7 +203,7 @@ def test_standing_out_is_compared_with_chance():
 
 def test_evidence_worked_by_hand():
     images = np.eye(4, dtype=np.float32)[[0, 0, 1, 1, 2, 3]]
-    shown = Shown(ids=np.arange(6), images=images, captions=images[:3], owners=np.arange(3),
+    shown = MatchEvidence(ids=np.arange(6), images=images, captions=images[:3], owners=np.arange(3),
                   wordings=np.arange(3), groups=np.arange(6), twins=np.arange(6),
                   asked=np.arange(3))  # fmt: skip
     query = np.array([[0.6, 0.8, 0, 0]], np.float32)

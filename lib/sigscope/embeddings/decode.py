@@ -30,7 +30,7 @@ class Item:
 
 
 @dataclass
-class Batch:
+class DecodedBatch:
     """A few items decoded: parts fit for the encoder, and those that could not be read."""
 
     items: list[Item]
@@ -39,7 +39,7 @@ class Batch:
     failed: list[dict] = field(default_factory=list)
 
 
-def decode(items: list[Item], encoder: EncoderLike, side: int | None) -> Batch:
+def decode(items: list[Item], encoder: EncoderLike, side: int | None) -> DecodedBatch:
     """Open and preprocess pictures, in parts small enough to hold; threads may call it at once.
 
     Args:
@@ -47,7 +47,7 @@ def decode(items: list[Item], encoder: EncoderLike, side: int | None) -> Batch:
         encoder: its ``preprocess`` is called.
         side: the pixels a side that it looks at; None where that varies.
     """
-    batch = Batch(items)
+    batch = DecodedBatch(items)
     opened: list[tuple[Item, Image.Image]] = []
     pixels = 0
     for item in items:
@@ -81,7 +81,9 @@ def _content(item: Item) -> str:
     return content
 
 
-def _preprocess(opened: list[tuple[Item, Image.Image]], encoder: EncoderLike, batch: Batch) -> None:
+def _preprocess(
+    opened: list[tuple[Item, Image.Image]], encoder: EncoderLike, batch: DecodedBatch
+) -> None:
     """Add a part to batch; if the encoder refuses some pictures, find out which."""
     if not opened:
         return

@@ -20,7 +20,7 @@ from sigscope.cache import mark_used
 from sigscope.embeddings.imported import import_vectors
 from sigscope.embeddings.load import Embeddings, failures, load_embeddings
 from sigscope.embeddings.shards import StaleEmbeddings
-from sigscope.embeddings.store import MANIFEST, StoreError, read_manifest, settle, writing
+from sigscope.embeddings.store import MANIFEST, StoreError, commit, read_manifest, writing
 from sigscope.embeddings.worker import embed
 from sigscope.files import LOCK, digest, folder_lock, slug
 from sigscope.gallery.gallery import Gallery
@@ -85,13 +85,13 @@ def embed_gallery(
             return finished()
     with ExitStack() as stack:
         with writing(folder):
-            stack.enter_context(folder_lock(folder, say=_teller(progress)))
+            stack.enter_context(folder_lock(folder, say=_say(progress)))
         with writing(folder):
-            settle(folder)
+            commit(folder)
         with suppress(StaleEmbeddings):  # whoever held it before us may have done the work
             return finished()
         tally = embed(gallery, encoder, folder, **sizes, progress=progress, also=also)
-        _teller(progress)(f"{gallery.name}: {tally}.")
+        _say(progress)(f"{gallery.name}: {tally}.")
         return finished()
 
 
@@ -108,14 +108,14 @@ def open_embeddings(
     shipped = paths.SHIPPED / _name(gallery, encoder.model)
     with suppress(StaleEmbeddings):
         return load_embeddings(shipped, gallery=gallery, identity=encoder.identity)
-    folder = cached_store(gallery, encoder)
+    folder = _cached_store(gallery, encoder)
     others = [path for path in folder.parent.glob(f"{shipped.name}-*") if path != folder]
     found = embed_gallery(gallery, encoder, folder, progress=progress, also=sorted(others))
     mark_used(folder / MANIFEST)
     return found
 
 
-def cached_store(gallery: Gallery, encoder: EncoderLike) -> Path:
+def _cached_store(gallery: Gallery, encoder: EncoderLike) -> Path:
     """Return where in the cache the gallery's embeddings by encoder lie, made or not."""
     place = os.fsencode(gallery.root.resolve()).hex()
     key = digest([encoder.identity, place, gallery.part])[:12]
@@ -145,5 +145,5 @@ def _name(gallery: Gallery, model: str) -> str:
     return slug(f"{gallery.name}-{model}")
 
 
-def _teller(progress: Progress) -> Callable[[str], None]:
+def _say(progress: Progress) -> Callable[[str], None]:
     return partial(tqdm.write, file=sys.stderr) if progress is True else log.info

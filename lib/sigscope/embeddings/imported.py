@@ -17,7 +17,7 @@ from sigscope import paths
 from sigscope.cache import mark_used
 from sigscope.embeddings.load import Embeddings, load_embeddings
 from sigscope.embeddings.shards import Shard, StaleEmbeddings
-from sigscope.embeddings.store import MANIFEST, settle, writing
+from sigscope.embeddings.store import MANIFEST, commit, writing
 from sigscope.embeddings.writer import Writer
 from sigscope.files import digest, folder_lock, sha256, slug
 from sigscope.gallery.folder import GalleryError
@@ -71,7 +71,7 @@ def import_vectors(gallery: Gallery, encoder: EncoderLike, *, progress: bool = F
         "source": source,
     }
     with writing(into), folder_lock(into, say=log.info):
-        settle(into)
+        commit(into)
         _store(gallery, into, about, progress)
     return load_embeddings(into, gallery=gallery)
 

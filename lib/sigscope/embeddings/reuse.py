@@ -1,4 +1,4 @@
-"""Earlier vectors: those of shards made before, found by what they are of, so as to be used again.
+"""Reuse: vectors of shards made before, found by what they are of, so as to be used again.
 
 A picture is known by the SHA-256 of its file, a caption by that of its text; where it lay, and what
 it was called, does not matter.
@@ -19,7 +19,7 @@ ROW = np.dtype([("of", DIGEST), ("file", "i4"), ("row", "i4")])
 SHARDS_AT_HAND = 8  # whose vectors are kept in memory
 
 
-class KnownRows:
+class VectorCache:
     """Rows of .npy files, each with the digest of what it is of; some 40 bytes in memory a row."""
 
     def __init__(self, files: Sequence[Path], digests: Sequence[Sequence[str]]) -> None:
@@ -53,7 +53,7 @@ class KnownRows:
         return np.load(self._files[file], allow_pickle=False)
 
 
-class Earlier:
+class ReusableVectors:
     """What is known from shards that are whole; broken files among them are passed over.
 
     Attributes:
@@ -78,8 +78,8 @@ class Earlier:
             texts, rows = shard.file("captions"), shard.file("caption_vectors")
             if texts and rows:
                 captions.append((rows, [text_digest(t) for t in read_column(texts, "caption")]))
-        self.pictures = KnownRows(*_columns(pictures))
-        self.captions = KnownRows(*_columns(captions))
+        self.pictures = VectorCache(*_columns(pictures))
+        self.captions = VectorCache(*_columns(captions))
 
 
 def _ids(shard: StoredShard) -> Iterator[str]:

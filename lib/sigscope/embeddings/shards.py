@@ -22,7 +22,7 @@ class StaleEmbeddings(ValueError):
 
 @dataclass(frozen=True)
 class Shard:
-    """The vectors of one stretch of a gallery, float32, and what each row belongs to."""
+    """The vectors of one shard of a gallery, float32, and what each row belongs to."""
 
     ids: list[str]
     paths: list[str]

@@ -53,7 +53,7 @@ class StoredShard:
             if name.startswith(start):
                 path = made_file(self.folder, self.record["key"], name)
                 path = path if self.in_making else self.folder / name
-                return path if holds(path, expected) else None
+                return path if _holds(path, expected) else None
         return None
 
     def is_right(self, names: set[str]) -> bool:
@@ -80,7 +80,7 @@ def stored_shards(folder: Path, encoder: dict) -> list[StoredShard]:
     return found
 
 
-def settle(folder: Path) -> None:
+def commit(folder: Path) -> None:
     """Finish what a run that was killed had begun: give the new shards their final names.
 
     The caller holds folder. Nothing happens unless all the shards were whole.
@@ -101,14 +101,14 @@ def _take_in(folder: Path, manifest: dict) -> None:
             if made.exists():
                 (folder / name).parent.mkdir(exist_ok=True)
                 os.replace(made, folder / name)
-    _sweep(folder, {name for record in manifest["shards"] for name in record["files"]})
+    _purge(folder, {name for record in manifest["shards"] for name in record["files"]})
     for path in making.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
     os.replace(making / MANIFEST, folder / MANIFEST)
 
 
-def _sweep(folder: Path, ours: set[str]) -> None:
+def _purge(folder: Path, ours: set[str]) -> None:
     """Remove half-written files, and shards that are not ours any more."""
     for place, suffix in [*PARTS.values(), ("", ""), (MAKING, "")]:
         for path in (folder / place).glob("*"):
@@ -163,7 +163,7 @@ def unfinished(folder: Path, shards: int) -> str:
 def broken_files(folder: Path, record: dict) -> list[str]:
     """Return the files of a shard that are missing or not what its record says."""
     return [
-        name for name, expected in record["files"].items() if not holds(folder / name, expected)
+        name for name, expected in record["files"].items() if not _holds(folder / name, expected)
     ]
 
 
@@ -189,7 +189,7 @@ def writing(folder: Path) -> Iterator[None]:
         raise
 
 
-def holds(path: Path, expected: str) -> bool:
+def _holds(path: Path, expected: str) -> bool:
     """Return whether there is a file at path with this SHA-256."""
     with suppress(OSError):
         return sha256(path) == expected

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from sigscope.embeddings.decode import Batch, Item, decode, failure
-from sigscope.embeddings.reuse import Earlier, text_digest
+from sigscope.embeddings.decode import DecodedBatch, Item, decode, failure
+from sigscope.embeddings.reuse import ReusableVectors, text_digest
 from sigscope.embeddings.shards import Shard
 from sigscope.embeddings.store import stored_shards
 from sigscope.embeddings.writer import Writer
@@ -54,7 +54,7 @@ class Tally:
 
 
 @dataclass
-class Stretch:
+class ShardInProgress:
     """The items of one shard, and their vectors as far as they are known."""
 
     number: int
@@ -71,7 +71,7 @@ class Stretch:
         """Return what could not be read, in the order of the items."""
         return [self.failed[item.id] for item in self.items if item.id in self.failed]
 
-    def shard(self, encode_captions: Callable[[list[str]], np.ndarray]) -> Shard:
+    def finished(self, encode_captions: Callable[[list[str]], np.ndarray]) -> Shard:
         """Return what is to be stored: the items that did not fail, in their order."""
         items = [item for item in self.items if item.id not in self.failed]
         rows = [item.row for item in items]
@@ -88,13 +88,7 @@ class Stretch:
         )
 
 
-@dataclass
-class Job:
-    """Items of a stretch to decode: none where all of its vectors are known."""
-
-    stretch: Stretch
-    items: list[Item]
-    is_last: bool  # of its stretch
+Job = tuple[ShardInProgress, list[Item], bool]  # items to decode, the last of their shard or not
 
 
 def embed(
@@ -125,7 +119,7 @@ def embed(
     writer = Writer(folder, _about(gallery, encoder), keys)
     missing = writer.missing()
     others = [shard for place in also for shard in stored_shards(place, encoder.identity)]
-    known = Earlier(writer.earlier(), others if missing else ())
+    known = ReusableVectors(writer.reusable(), others if missing else ())
     right = writer.records()
     tally = Tally(
         kept=sum(record["items"] for record in right),
@@ -135,9 +129,9 @@ def embed(
     done = tally.kept + tally.failed
     with progress_bar(len(gallery), "Embedding", " pictures", progress, done=done) as bar:
         work = _Work(encoder, known, workers, tally, bar)
-        stretches = ((number, _items(gallery, starts[number], shard_size)) for number in missing)
-        for stretch in work.filled(stretches, batch_size):
-            writer.add(stretch.number, stretch.shard(work.captions), stretch.failures())
+        shards = ((number, _items(gallery, starts[number], shard_size)) for number in missing)
+        for shard in work.filled(shards, batch_size):
+            writer.add(shard.number, shard.finished(work.captions), shard.failures())
     writer.finish()
     return tally
 
@@ -146,22 +140,22 @@ class _Work:
     """One run over the shards to be made: what is known is used, the rest encoded."""
 
     def __init__(
-        self, encoder: EncoderLike, known: Earlier, workers: int, tally: Tally, bar: tqdm
+        self, encoder: EncoderLike, known: ReusableVectors, workers: int, tally: Tally, bar: tqdm
     ) -> None:
         self.encoder, self.known, self.workers = encoder, known, workers
         self.tally, self.bar = tally, bar
         self.side = picture_side(encoder)
 
     def filled(
-        self, stretches: Iterable[tuple[int, list[Item]]], batch_size: int
-    ) -> Iterator[Stretch]:
-        """Yield a stretch for each number and items, with the vectors of all its pictures."""
-        jobs = self._jobs(stretches, batch_size)
+        self, shards: Iterable[tuple[int, list[Item]]], batch_size: int
+    ) -> Iterator[ShardInProgress]:
+        """Yield a shard for each number and items, with the vectors of all its pictures."""
+        jobs = self._jobs(shards, batch_size)
         with closing(prefetch(self._decode, jobs, self.workers)) as decoded:
-            for job, batch in decoded:
-                self._encode(job.stretch, batch)
-                if job.is_last:
-                    yield job.stretch
+            for shard, batch, is_last in decoded:
+                self._encode(shard, batch)
+                if is_last:
+                    yield shard
 
     def captions(self, texts: list[str]) -> np.ndarray:
         """Return the vectors of captions, (n, d) float32; each new text is encoded once."""
@@ -177,57 +171,52 @@ class _Work:
             rows[new] = self.encoder.encode_texts(list(distinct))[[distinct[texts[r]] for r in new]]
         return rows
 
-    def _jobs(self, stretches: Iterable[tuple[int, list[Item]]], batch_size: int) -> Iterator[Job]:
-        for number, items in stretches:
+    def _jobs(self, shards: Iterable[tuple[int, list[Item]]], batch_size: int) -> Iterator[Job]:
+        """Yield what to decode: for each shard its unknown items, or none if all are known."""
+        for number, items in shards:
             images = np.zeros((len(items), self.encoder.dimension), np.float32)
-            stretch = Stretch(number, items, images, [""] * len(items))
-            rest = self._unknown(stretch)
-            batches = [rest[at : at + batch_size] for at in range(0, len(rest), batch_size)] or [[]]
-            for batch in batches:
-                yield Job(stretch, batch, is_last=batch is batches[-1])
+            shard = ShardInProgress(number, items, images, [""] * len(items))
+            rest = self._unknown(shard)
+            for start in range(0, max(1, len(rest)), batch_size):
+                yield shard, rest[start : start + batch_size], start + batch_size >= len(rest)
 
-    def _unknown(self, stretch: Stretch) -> list[Item]:
-        """Return the items of a stretch whose vectors must be made, once the known are taken in."""
-        contents, unknown = self._contents(stretch.items), []
+    def _unknown(self, shard: ShardInProgress) -> list[Item]:
+        """Return the items of a shard whose vectors must be made, once the known are taken in."""
+        contents, unknown = self._contents(shard.items), []
         places = self.known.pictures.find(contents)
-        for item, content, place in zip(stretch.items, contents, places, strict=True):
+        for item, content, place in zip(shard.items, contents, places, strict=True):
             if place < 0:
                 unknown.append(item)
                 continue
-            stretch.take(item, self.known.pictures.vector(place), content)
+            shard.take(item, self.known.pictures.vector(place), content)
             self.tally.kept += item.id in self.known.ids
             self.tally.moved += item.id not in self.known.ids
-        self.bar.update(len(stretch.items) - len(unknown))
+        self.bar.update(len(shard.items) - len(unknown))
         return unknown
 
     def _contents(self, items: list[Item]) -> list[str]:
         """Return the SHA-256 of each file; nobody looks where there is nothing to compare with."""
-        unseen = [] if not len(self.known.pictures) else [i for i in items if not i.content]
+        unseen = {i.id: i.file for i in items if not i.content} if len(self.known.pictures) else {}
         with ThreadPoolExecutor(self.workers) as pool:
-            seen = dict(
-                zip(
-                    (i.id for i in unseen),
-                    pool.map(content_of, (i.file for i in unseen)),
-                    strict=True,
-                )
-            )
+            seen = dict(zip(unseen, pool.map(content_of, unseen.values()), strict=True))
         return [item.content or seen.get(item.id, "") for item in items]
 
-    def _decode(self, job: Job) -> tuple[Job, Batch]:
-        return job, decode(job.items, self.encoder, self.side)
+    def _decode(self, job: Job) -> tuple[ShardInProgress, DecodedBatch, bool]:
+        shard, items, is_last = job
+        return shard, decode(items, self.encoder, self.side), is_last
 
-    def _encode(self, stretch: Stretch, batch: Batch) -> None:
-        """Take the vectors of a batch into its stretch."""
+    def _encode(self, shard: ShardInProgress, batch: DecodedBatch) -> None:
+        """Take the vectors of a batch into its shard."""
         for items, rows in self._encoded(batch):
             for item, row in zip(items, rows, strict=True):
-                stretch.take(item, row, batch.contents[item.id])
+                shard.take(item, row, batch.contents[item.id])
                 self.tally.changed += item.id in self.known.ids
                 self.tally.new += item.id not in self.known.ids
-        stretch.failed |= {row["id"]: row for row in batch.failed}
+        shard.failed |= {row["id"]: row for row in batch.failed}
         self.tally.failed += len(batch.failed)
         self.bar.update(len(batch.items))
 
-    def _encoded(self, batch: Batch) -> Iterator[tuple[list[Item], np.ndarray]]:
+    def _encoded(self, batch: DecodedBatch) -> Iterator[tuple[list[Item], np.ndarray]]:
         """Yield the vectors of batch by parts; if the model fails, find out on which picture."""
         for items, part in batch.parts:
             try:
@@ -236,7 +225,7 @@ class _Work:
                 if len(items) == 1:
                     batch.failed.append(failure(items[0], error))
                     continue
-                alone = Batch(items)
+                alone = DecodedBatch(items)
                 for item in items:
                     alone.parts += decode([item], self.encoder, self.side).parts
                 yield from self._encoded(alone)

@@ -10,11 +10,11 @@ from sigscope.embeddings.store import (
     PARTS,
     RECORD,
     StoredShard,
+    commit,
     file_name,
     made_file,
     made_shard,
     read_manifest,
-    settle,
     stored_shards,
     writing,
 )
@@ -43,7 +43,7 @@ class Writer:
         """Return the numbers of the shards still to be made."""
         return [number for number in range(len(self.keys)) if number not in self._shards]
 
-    def earlier(self) -> list[StoredShard]:
+    def reusable(self) -> list[StoredShard]:
         """Return the shards whose vectors may be used again, right or not.
 
         Those that this very run has made before it was stopped are not among them, so that it ends
@@ -91,7 +91,7 @@ class Writer:
         }
         with writing(self.folder):
             write_json(self.folder / MAKING / MANIFEST, manifest)
-            settle(self.folder)
+            commit(self.folder)
 
     def _number(self, shard: StoredShard) -> int | None:
         """Return the number under which a shard that is there already belongs into the store."""

@@ -21,7 +21,7 @@ from sigscope.evaluation.tasks import check_and_describe
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.twins import twins
 from sigscope.indexes.exact import cosines_float64
-from sigscope.search.compose import Gap, raw_sum
+from sigscope.search.compose import ModalityGap, raw_sum
 from sigscope.search.merging import by_template
 from sigscope.types import EncoderLike
 
@@ -94,7 +94,7 @@ def evaluate_composed(
     tuning, asked = (
         _Asked.of(gallery, embeddings, encoder, triples, name) for name in (CHOSEN_ON, split)
     )
-    gap = Gap.of(embeddings.images, embeddings.captions)
+    gap = ModalityGap.of(embeddings.images, embeddings.captions)
     tuned = _tuned(tuning, {RAW_TUNED: raw_sum, GAP_TUNED: gap.compose})
     weight = tuned[tuned["chosen"]].set_index("way")["weight"]
     ways = {

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from sigscope.search.evidence import Shown, with_and_without
+from sigscope.search.evidence import MatchEvidence, with_and_without
 from sigscope.search.match import KINDS, Calibration, excess
 from sigscope.search.searcher import Searcher
 
@@ -147,7 +147,7 @@ def _calibration(searcher: Searcher, kind: str) -> Calibration:
     return calibration
 
 
-def _steady(shown: Shown) -> Shown:
+def _steady(shown: MatchEvidence) -> MatchEvidence:
     """Return it in float64, where the last digits are those of any machine."""
     images, captions = (x.astype(np.float64) for x in (shown.images, shown.captions))
     return replace(shown, images=images, captions=captions)

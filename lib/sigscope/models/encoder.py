@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from sigscope.models import agreement, checkpoints, shortcuts
+from sigscope.models import checkpoints, shortcuts
 from sigscope.models.families import FAMILIES, text_rules
 from sigscope.models.hub import ModelError
 from sigscope.models.towers import (
@@ -84,14 +84,14 @@ class Encoder:
         family = checkpoints.check(folder, towers)
         device = choose_device(device)
         dtype = choose_dtype(dtype, device)
-        dtype, note = agreement.settled(folder, towers, device, dtype, measure=_least_cosine)
+        dtype, note = shortcuts.settled_dtype(folder, towers, device, dtype, measure=_least_cosine)
         config = load_config(folder)
         network = load_network(folder, FAMILIES[family], config, towers)
         prepare = (
             shortcuts.prepare_with(load_processor(folder, config)) if "image" in towers else None
         )
         if prepare and device == "cpu" and has_convolutions(network):
-            network = shortcuts.folded(network, prepare(agreement.pictures()))
+            network = shortcuts.folded(network, prepare(shortcuts.pictures()))
         return cls(
             model=checkpoints.called(given),
             family=family,
@@ -160,11 +160,6 @@ class Encoder:
         """Return one unit vector, float32, shape (n, d), per picture of a preprocessed batch."""
         self._require("image")
         return _to_unit(self._picture_features(batch), self.model)
-
-    def agreement(self, pictures: Sequence[Image.Image], texts: Sequence[str]) -> dict[str, float]:
-        """Return the smallest cosine to the same checkpoint in float32, for each tower loaded."""
-        exact = Encoder.load(self.folder, towers=self.towers, device=self.device, dtype="float32")
-        return _agreement(self._answers(pictures, texts), exact._answers(pictures, texts))
 
     def describe(self) -> str:
         """Return one line that says which model computes where, how, and what else to know."""
@@ -244,13 +239,13 @@ class Encoder:
 def _least_cosine(folder: Path, towers: tuple[str, ...], device: str, dtype: str) -> float:
     """Return the smallest cosine of a checkpoint in a short number format to itself in float32."""
     encoder = Encoder.load(folder, towers=towers, device=device, dtype="float32")
-    exact = encoder._answers(agreement.pictures(), agreement.TEXTS)
+    exact = encoder._answers(shortcuts.pictures(), shortcuts.TEXTS)
     short = replace(encoder, dtype=dtype, _network=converted(encoder._network, device, dtype))
     try:
-        answers = short._answers(agreement.pictures(), agreement.TEXTS)
+        answers = short._answers(shortcuts.pictures(), shortcuts.TEXTS)
     except ModelError:
         return 0.0
-    return min(_agreement(answers, exact).values())
+    return min(shortcuts.least_cosine(answers[tower], exact[tower]) for tower in exact)
 
 
 def _dimension(config: Any) -> int:
@@ -292,7 +287,3 @@ def _to_unit(vectors: np.ndarray, model: str) -> np.ndarray:
             "its weights are not those of a trained model"
         )
     return vectors / norms
-
-
-def _agreement(ours: dict, exact: dict) -> dict[str, float]:
-    return {tower: agreement.least_cosine(ours[tower], exact[tower]) for tower in exact}

@@ -1,23 +1,88 @@
 """Shortcuts: faster twins of a checkpoint's parts, kept only where they agree with the original.
 
-Both are compared on drawn pictures when a checkpoint is loaded. A twin that differs by more than
-float32 rounding is dropped, so a checkpoint of an unusual make is slower but never wrong. And
-threads that each compute alone: small convolutions gain more from that than from sharing the work.
+Both are compared on drawn pictures and plain texts when a checkpoint is loaded. A twin that differs
+by more than float32 rounding is dropped, so a checkpoint of an unusual make is slower but never
+wrong. For a short number format it is the smallest cosine to float32 that counts, measured once for
+a checkpoint on a machine and kept in the cache. And threads that each compute alone: small
+convolutions gain more from that than from sharing the work.
 """
 
 import copy
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from sigscope.models import agreement
+from sigscope import files, paths
+from sigscope.cache import mark_used
+from sigscope.models import checkpoints
+from sigscope.models.hub import ModelError
+from sigscope.models.towers import PARTS, processor
 
+Measure = Callable[[Path, tuple[str, ...], str, str], float]  # of folder, towers, device, dtype
 Prepare = Callable[[Sequence[Image.Image]], Mapping]
+LEAST = 0.999
+TEXTS = (
+    "a red bicycle leaning against a wall",
+    "two dogs",
+    "An old map of the world, drawn by hand, with ships and sea monsters.",
+    "42",
+)
+
+
+def pictures() -> list[Image.Image]:
+    """Return four RGB pictures of unlike kinds: a ramp, a chequerboard, noise, a disc on white."""
+    y, x = np.mgrid[:96, :128]
+    ramp = np.stack([2 * x, 2 * y, 255 - 2 * x], axis=-1)
+    board = np.where(((x // 16 + y // 16) % 2)[..., None], (250, 220, 40), (20, 40, 120))
+    noise = np.random.default_rng(0).integers(256, size=(96, 128, 3))
+    disc = np.where(
+        ((x - 64) ** 2 + (y - 48) ** 2 < 900)[..., None], (200, 30, 30), (255, 255, 255)
+    )
+    return [Image.fromarray(kind.astype(np.uint8)) for kind in (ramp, board, noise, disc)]
+
+
+def least_cosine(ours: np.ndarray, exact: np.ndarray) -> float:
+    """Return the smallest cosine between the rows of two arrays of unit vectors, shape (n, d)."""
+    return float((ours * exact).sum(axis=1).min())
+
+
+def home() -> Path:
+    """Return where the cosines that were measured are kept, a small file for each."""
+    return paths.CACHE / "agreement"
+
+
+def settled_dtype(
+    folder: Path, towers: tuple[str, ...], device: str, dtype: str, measure: Measure
+) -> tuple[str, str]:
+    """Return the number format to load a checkpoint in, and what a person should know of it.
+
+    The format is dtype, or float32 where either tower strays in dtype, so that it is the same
+    whichever towers are loaded. Only where the other one is broken are those to load asked alone.
+
+    Raises:
+        ModelError: A tower to load is broken.
+    """
+    if dtype == "float32":
+        return dtype, ""
+    both = tuple(PARTS)
+    try:
+        cosine = _remembered(folder, both, device, dtype, measure)
+    except ModelError:
+        if towers == both:
+            raise
+        cosine = _remembered(folder, towers, device, dtype, measure)
+    if cosine >= LEAST:
+        return dtype, ""
+    return "float32", f"; {dtype} was given up, as its cosine to float32 is only {cosine:.4f}"
 
 
 def prepare_with(processor: Any) -> Prepare:
@@ -65,6 +130,42 @@ def abreast() -> ThreadPoolExecutor:
     return pool
 
 
+def _remembered(
+    folder: Path, towers: tuple[str, ...], device: str, dtype: str, measure: Measure
+) -> float:
+    """Return the cosine that was measured for such a checkpoint and machine, or measure it now.
+
+    A file that is broken, or cannot be written, only means that it is measured again.
+    """
+    import torch
+
+    what = {
+        "weights": checkpoints.weights_sha256(folder),
+        "towers": list(towers),
+        "dtype": dtype,
+        "device": device,
+        "processor": processor(device),
+        "torch": torch.__version__,
+    }
+    file = home() / f"{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32]}.json"
+    cosine = _kept(file, what)
+    if cosine is None:
+        cosine = measure(folder, towers, device, dtype)
+        with suppress(OSError):
+            files.write_json(file, {"cosine": cosine, "of": what})
+    else:
+        mark_used(file)
+    return cosine
+
+
+def _kept(file: Path, what: dict) -> float | None:
+    with suppress(OSError, ValueError, TypeError, LookupError):
+        kept = files.read_json(file)
+        if kept["of"] == what and -1 <= kept["cosine"] <= 1.001:
+            return float(kept["cosine"])
+    return None
+
+
 def _plain(processor: Any) -> Prepare | None:
     """Return the one-pass twin of a processor that resizes, rescales and normalises, or None."""
     import torch
@@ -90,7 +191,7 @@ def _plain(processor: Any) -> Prepare | None:
 def _same_pixels(plain: Prepare, original: Prepare) -> bool:
     import torch
 
-    ours, exact = plain(agreement.pictures()), original(agreement.pictures())
+    ours, exact = plain(pictures()), original(pictures())
     return ours.keys() == exact.keys() and torch.allclose(
         ours["pixel_values"], exact["pixel_values"], atol=1e-5, rtol=0
     )

@@ -4,7 +4,7 @@ from sigscope.rerank.corrections import Correction
 from sigscope.rerank.fusion import DEPTH, Keywords, reciprocal_rank_fusion
 from sigscope.rerank.hubness import (
     CSLS,
-    REMEDIES,
+    HUBNESS_REDUCTIONS,
     InvertedSoftmax,
     QueryBankNorm,
     name_of,
@@ -29,7 +29,7 @@ __all__ = [
     "Keywords",
     "OTHER_PROMPTS",
     "QueryBankNorm",
-    "REMEDIES",
+    "HUBNESS_REDUCTIONS",
     "StoredCaptions",
     "TEXT_PROMPTS",
     "asks_for_text",

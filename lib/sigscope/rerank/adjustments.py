@@ -15,7 +15,7 @@ from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.twins import right_pictures, twins
 from sigscope.progress import Progress
 from sigscope.rerank.corrections import Correction
-from sigscope.rerank.hubness import CSLS, Remedy
+from sigscope.rerank.hubness import CSLS, HubnessReduction
 from sigscope.rerank.text_areas import (
     known_text_areas,
     measure_text_areas,
@@ -28,8 +28,8 @@ from sigscope.rerank.text_bias import (
     zero_shot_text_scores,
 )
 
-REMEDY = CSLS()
-MOST_ASKED = 5000  # captions in the bank that a remedy learns from
+REDUCTION = CSLS()
+MOST_ASKED = 5000  # captions in the bank that a reduction learns from
 
 
 class Adjustments:
@@ -40,21 +40,21 @@ class Adjustments:
         gallery: Gallery,
         embeddings: Embeddings,
         encode_texts: Callable[[Sequence[str]], np.ndarray],
-        remedy: Remedy = REMEDY,
+        reduction: HubnessReduction = REDUCTION,
     ) -> None:
         """Keep what they are made from; nothing is computed yet."""
-        self.gallery, self.embeddings, self.remedy = gallery, embeddings, remedy
+        self.gallery, self.embeddings, self.reduction = gallery, embeddings, reduction
         self.encode_texts = encode_texts
         self._areas: np.ndarray | None = None
 
     @cached_property
     def hubs(self) -> Correction:
-        """The remedy, fitted to captions of the train split, or of all items where none is.
+        """The reduction, fitted to captions of the train split, or of all items where none is.
 
         Of more than 5,000 captions, evenly spaced ones are used.
         """
         bank, right = self._bank()
-        return self.remedy.fit(bank, self.embeddings.images, right)
+        return self.reduction.fit(bank, self.embeddings.images, right)
 
     @cached_property
     def text_scores(self) -> np.ndarray:
@@ -97,7 +97,7 @@ class Adjustments:
 
         Args:
             query: the words asked for; those that ask for text keep pictures of text.
-            tame_hubs: whether the remedy is applied.
+            tame_hubs: whether the reduction is applied.
             less_text: what a picture that is all text loses, in units of cosine, >= 0.
         """
         if not less_text >= 0:

@@ -1,4 +1,4 @@
-"""Remedies against hubs, learnt from a bank of queries: each ends as a `Correction`.
+"""Hubness reduction, learnt from a bank of queries: each ends as a `Correction`.
 
 The bank are queries of the kind that will be asked, never those of the test: the captions of the
 train split when captions are asked for pictures, its pictures when pictures are asked for captions.
@@ -24,8 +24,8 @@ from sigscope.rerank.corrections import CELLS, Correction
 Right = Sequence[np.ndarray]  # for each query, the rows that are right answers to it
 
 
-class Remedy(Protocol):
-    """One setting of a remedy."""
+class HubnessReduction(Protocol):
+    """One setting of a reduction."""
 
     def fit(self, bank: np.ndarray, xb: np.ndarray, right: Right | None = None) -> Correction:
         """Return the correction of the rows of xb, its offsets centred to a mean of 0.
@@ -45,7 +45,7 @@ class Remedy(Protocol):
 
 @dataclass(frozen=True)
 class Unchanged:
-    """No remedy: the score stays the cosine. What the others have to beat."""
+    """No reduction: the score stays the cosine. What the others have to beat."""
 
     def fit(self, bank: np.ndarray, xb: np.ndarray, right: Right | None = None) -> Correction:
         """Return offsets of 0."""
@@ -72,7 +72,7 @@ class InvertedSoftmax:
             raise ValueError(f"the temperature is {self.temperature}; it must be above 0")
 
     def fit(self, bank: np.ndarray, xb: np.ndarray, right: Right | None = None) -> Correction:
-        """Return the correction; see `Remedy`."""
+        """Return the correction; see `HubnessReduction`."""
         return Correction(_per_row(bank, xb, right, self._soft_maximum))
 
     def _soft_maximum(self, scores: np.ndarray) -> np.ndarray:
@@ -98,7 +98,7 @@ class QueryBankNorm:
     k: int = 1
 
     def fit(self, bank: np.ndarray, xb: np.ndarray, right: Right | None = None) -> Correction:
-        """Return the correction and its activation set; see `Remedy`."""
+        """Return the correction and its activation set; see `HubnessReduction`."""
         offsets = InvertedSoftmax(self.temperature).fit(bank, xb, right).offsets
         active, k = np.zeros(len(xb), bool), min(self.k, len(xb))
         step = max(1, CELLS // len(xb))
@@ -126,7 +126,7 @@ class CSLS:
     weight: float = 0.5
 
     def fit(self, bank: np.ndarray, xb: np.ndarray, right: Right | None = None) -> Correction:
-        """Return the correction; see `Remedy`."""
+        """Return the correction; see `HubnessReduction`."""
         if not 1 <= self.k <= len(bank):
             raise ValueError(
                 f"CSLS asks for {self.k} of {len(bank)} bank queries; enlarge the bank"
@@ -141,7 +141,9 @@ class CSLS:
 
 
 TEMPERATURES = (0.01, 0.02, 0.05, 0.1, 0.2)
-REMEDIES: dict[str, tuple[Remedy, ...]] = {  # the settings among which `choose` looks
+HUBNESS_REDUCTIONS: dict[
+    str, tuple[HubnessReduction, ...]
+] = {  # the settings among which `choose` looks
     "unchanged": (Unchanged(),),
     "inverted softmax": tuple(InvertedSoftmax(t) for t in TEMPERATURES),
     "QB-Norm": tuple(QueryBankNorm(t) for t in TEMPERATURES),
@@ -149,15 +151,15 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {  # the settings among which `choose`
 }
 
 
-def name_of(remedy: Remedy) -> str:
-    """Return what ``REMEDIES`` calls this kind of remedy, or else the name of its class."""
-    names = {type(settings[0]): name for name, settings in REMEDIES.items()}
-    return names.get(type(remedy), type(remedy).__name__)
+def name_of(reduction: HubnessReduction) -> str:
+    """Return what ``HUBNESS_REDUCTIONS`` calls this kind, or else the name of its class."""
+    names = {type(settings[0]): name for name, settings in HUBNESS_REDUCTIONS.items()}
+    return names.get(type(reduction), type(reduction).__name__)
 
 
-def setting_of(remedy: Remedy) -> str:
-    """Return the numbers of a remedy in words: "k 10, weight 0.5"."""
-    return ", ".join(f"{name} {value:g}" for name, value in asdict(remedy).items())
+def setting_of(reduction: HubnessReduction) -> str:
+    """Return the numbers of a reduction in words: "k 10, weight 0.5"."""
+    return ", ".join(f"{name} {value:g}" for name, value in asdict(reduction).items())
 
 
 def _per_row(

@@ -51,7 +51,7 @@ class Line:
 Reader = Callable[[Image.Image], list[Line]]
 
 
-def rapid_reader() -> Reader:
+def _rapid_reader() -> Reader:
     """Return RapidOCR's detector and recogniser as a reader; it runs on one thread.
 
     Raises:
@@ -97,7 +97,7 @@ def measure_text_areas(
 
     Args:
         gallery: whose pictures.
-        reader: what reads; None is `rapid_reader`. Only the latter's results are kept.
+        reader: what reads; None is RapidOCR. Only the latter's results are kept.
         progress: show a bar on stderr, or a function that is told (done, total).
 
     Returns:
@@ -106,11 +106,12 @@ def measure_text_areas(
         order.
 
     Raises:
-        ModuleNotFoundError: as `rapid_reader`; what is kept belongs to one version of RapidOCR.
+        ModuleNotFoundError: RapidOCR, the extra ``ocr``, is not installed; what is kept belongs to
+            one version of it.
     """
     if reader is None and (known := known_text_areas(gallery)) is not None:
         return known
-    rows = list(_measured(gallery, reader or rapid_reader(), progress))
+    rows = list(_measured(gallery, reader or _rapid_reader(), progress))
     if reader is None:
         about = {"gallery": gallery.name, "fingerprint": gallery.fingerprint, "by": _rules()}
         write_json(_cache_file(gallery), about | {"pictures": rows})
@@ -121,7 +122,7 @@ def known_text_areas(gallery: Gallery) -> pd.DataFrame | None:
     """Return what `measure_text_areas` has measured already of a gallery as it is now, or None.
 
     Raises:
-        ModuleNotFoundError: as `rapid_reader`.
+        ModuleNotFoundError: RapidOCR, the extra ``ocr``, is not installed.
     """
     file = _cache_file(gallery)
     try:

@@ -3,7 +3,7 @@
 A sum of unit vectors is no fair mixture. Pictures lie in one corner of the sphere and texts in
 another (Liang et al. 2022, "Mind the gap", NeurIPS), and a picture's cosines to pictures vary more
 than a text's do. So each part is first freed of the mean of its own side, then brought to the same
-spread of scores, and the sum is put back among the pictures (`Gap`).
+spread of scores, and the sum is put back among the pictures (`ModalityGap`).
 """
 
 import threading
@@ -78,7 +78,7 @@ def checked(parts: Sequence[Part]) -> list[Part]:
 
 
 @dataclass(frozen=True, eq=False)
-class Gap:
+class ModalityGap:
     """Where pictures and texts lie, and how a gallery's pictures spread; it never changes.
 
     A part's vector v (unit, of side s) becomes ``(v - mean_s) / spread``, where spread is the
@@ -101,7 +101,7 @@ class Gap:
         images: np.ndarray,
         captions: np.ndarray,
         encode_texts: Callable[[Sequence[str]], np.ndarray] | None = None,
-    ) -> "Gap":
+    ) -> "ModalityGap":
         """Return the gap of a gallery's unit vectors; of more than 20,000, evenly spaced ones.
 
         Args:
@@ -185,17 +185,19 @@ class Composer:
         """
         self._embeddings, self._rows, self._encode_texts = embeddings, rows, encode_texts
         self._lock = threading.Lock()
-        self._gap: Gap | None = None
+        self._gap: ModalityGap | None = None
 
     @property
-    def gap(self) -> Gap:
+    def gap(self) -> ModalityGap:
         """The gallery's gap, worked out now if it was not needed before."""
         with self._lock:
             if self._gap is None:
                 of, rows = self._embeddings, self._rows
                 texts = np.flatnonzero(pd.Index(of.ids[rows]).get_indexer(of.caption_ids) >= 0)
                 images, texts = (evenly(numbers, MOST_ROWS) for numbers in (rows, texts))
-                self._gap = Gap.of(of.images[images], of.captions[texts], self._encode_texts)
+                self._gap = ModalityGap.of(
+                    of.images[images], of.captions[texts], self._encode_texts
+                )
             return self._gap
 
     def vector(self, parts: Sequence[Part], vectors: Sequence[np.ndarray]) -> np.ndarray:

@@ -12,7 +12,7 @@ import pandas as pd
 from sigscope.embeddings.embed import Embeddings
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.twins import twins
-from sigscope.search.compose import Composer
+from sigscope.search.compose import Composer, evenly
 
 BEST = 5
 MOST_ROWS = 50_000  # pictures, and captions, that evidence is taken from: evenly spaced ones
@@ -23,7 +23,7 @@ CELLS = 4_000_000  # scores held at once
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class MatchEvidence:
     """What evidence is taken from: unit rows of n pictures and m captions, and their labels."""
 
     ids: np.ndarray  # (n,)
@@ -37,8 +37,8 @@ class Shown:
     step: int = 1  # they are every so-manyth of the pictures searched
 
     @classmethod
-    def of(cls, gallery: Gallery, of: Embeddings, rows: np.ndarray) -> "Shown":
-        """Return it for the pictures in these rows of the of.
+    def of(cls, gallery: Gallery, of: Embeddings, rows: np.ndarray) -> "MatchEvidence":
+        """Return it for the pictures in these rows of the embeddings.
 
         What is left out together is a category. Items to learn from are of split val, or of any
         where fewer than 40 of val have a caption.
@@ -47,8 +47,7 @@ class Shown:
         sampled = rows[::step]
         ids = of.ids[sampled]
         place = pd.Index(ids).get_indexer(of.caption_ids)
-        texts = np.flatnonzero(place >= 0)
-        texts = texts[:: max(1, -(-len(texts) // MOST_ROWS))]
+        texts = evenly(np.flatnonzero(place >= 0), MOST_ROWS)
         items = gallery.items.set_index("id").loc[ids]
         captioned = np.unique(place[texts])
         held_out = captioned[items["split"].to_numpy()[captioned] == "val"]
@@ -86,7 +85,11 @@ class Shown:
 
 
 def with_and_without(
-    shown: Shown, rows: np.ndarray, kind: str, composer: Composer, groups: np.ndarray | None = None
+    shown: MatchEvidence,
+    rows: np.ndarray,
+    kind: str,
+    composer: Composer,
+    groups: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the evidence for items as queries, as they are and with nothing to find, (q, 4) each.
 

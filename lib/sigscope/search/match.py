@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sigscope.search.compose import Composer
-from sigscope.search.evidence import BEST, FEWEST, Shown, with_and_without
+from sigscope.search.evidence import BEST, FEWEST, MatchEvidence, with_and_without
 
 KINDS = ("text", "picture", "composed")
 MISSED = 0.05  # share of queries with a match that may be said to have none
@@ -105,7 +105,7 @@ class Calibration:
 class Matcher:
     """Says how well queries match one gallery; learns when first asked; threads may share it."""
 
-    def __init__(self, shown: Callable[[], Shown], composer: Composer) -> None:
+    def __init__(self, shown: Callable[[], MatchEvidence], composer: Composer) -> None:
         """Keep what is needed; nothing is computed yet.
 
         Args:
@@ -113,12 +113,12 @@ class Matcher:
             composer: makes the composed queries to learn from.
         """
         self._make_shown, self.composer = shown, composer
-        self._shown: Shown | None = None
+        self._shown: MatchEvidence | None = None
         self._learnt: dict[str, Calibration | None] = {}
         self._lock = threading.Lock()
 
     @property
-    def shown(self) -> Shown:
+    def shown(self) -> MatchEvidence:
         """What evidence is taken from, gathered now if it was not needed before."""
         with self._lock:
             if self._shown is None:
@@ -149,7 +149,7 @@ class Matcher:
         captions = None if kept is None else kept[shown.owners][None]
         evidence = shown.evidence(vector[None], pictures, captions)[0]
         n = len(shown.images) if kept is None else int(kept.sum())
-        return uncalibrated(evidence, n) if calibration is None else calibration.match(evidence)
+        return _uncalibrated(evidence, n) if calibration is None else calibration.match(evidence)
 
 
 def excess(evidence: np.ndarray, n: int) -> float:
@@ -168,7 +168,7 @@ def excess(evidence: np.ndarray, n: int) -> float:
     return float(standing - norm.isf((ranks - 0.375) / (n + 0.25)).mean())
 
 
-def uncalibrated(evidence: np.ndarray, n: int) -> Match:
+def _uncalibrated(evidence: np.ndarray, n: int) -> Match:
     """Return what can be said where the gallery teaches nothing: only how far the best stand out.
 
     "none" means no farther than the best five of n numbers from a bell curve would, "good" a whole
@@ -186,7 +186,7 @@ def uncalibrated(evidence: np.ndarray, n: int) -> Match:
     )
 
 
-def _learnt(shown: Shown, kind: str, composer: Composer) -> Calibration | None:
+def _learnt(shown: MatchEvidence, kind: str, composer: Composer) -> Calibration | None:
     """Return the calibration for a kind of query, or None where too little is there to learn."""
     if len(shown.asked) < FEWEST or len(np.unique(shown.groups)) < 2:
         return None

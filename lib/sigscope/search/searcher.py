@@ -27,7 +27,7 @@ from sigscope.progress import Progress
 from sigscope.rerank.adjustments import Adjustments
 from sigscope.rerank.corrections import Correction
 from sigscope.search.compose import Composer, Part, checked
-from sigscope.search.evidence import Shown
+from sigscope.search.evidence import MatchEvidence
 from sigscope.search.filters import Choice, Filters, mask
 from sigscope.search.match import Match, Matcher
 from sigscope.search.merging import Merger, by_template
@@ -83,7 +83,7 @@ class Searcher:
         self.adjustments = Adjustments(gallery, embeddings, self._vectors.texts)
         rows = self._pictures.rows
         self.composer = Composer(embeddings, rows, self._vectors.texts)
-        self.matcher = Matcher(partial(Shown.of, gallery, embeddings, rows), self.composer)
+        self.matcher = Matcher(partial(MatchEvidence.of, gallery, embeddings, rows), self.composer)
         self._lock = threading.Lock()
 
     @classmethod
@@ -163,8 +163,8 @@ class Searcher:
     def by_parts(self, parts: Sequence[Part], k: int = 10, **filters: Unpack[Filters]) -> Results:
         """Return the pictures that fit several parts together; its items are not among them.
 
-        The score is the cosine to the composed vector (`compose.Gap`); of a single part it is what
-        `by_text`, `by_picture` and `like` give.
+        The score is the cosine to the composed vector (`compose.ModalityGap`); of a single part it
+        is what `by_text`, `by_picture` and `like` give.
 
         Raises:
             ValueError: there are no parts, all weights are below 0, or the parts cancel each other.

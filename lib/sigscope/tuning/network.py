@@ -21,7 +21,7 @@ from PIL import Image
 from torch import Tensor
 
 from sigscope.images.read import open_picture
-from sigscope.models import agreement, checkpoints, shortcuts
+from sigscope.models import checkpoints, shortcuts
 from sigscope.models.families import FAMILIES, text_rules
 from sigscope.models.towers import (
     PARTS,
@@ -185,7 +185,7 @@ class Towers:
         """Return a function from RGB pictures to features, float32 (n, width), the fastest here."""
         if self.device != "cpu" or not self._convolves:
             return self._plain_features
-        twin = shortcuts.folded(self.network, self.prepare(agreement.pictures()))
+        twin = shortcuts.folded(self.network, self.prepare(shortcuts.pictures()))
         pool = shortcuts.abreast()
 
         def part(batch: Mapping) -> np.ndarray:
