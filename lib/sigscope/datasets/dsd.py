@@ -23,7 +23,7 @@ from sigscope.images.captions import tidy
 
 R5_ROWS = 50_000
 PICTURES = ("conditioning", "image", "target")  # columns, the first that is there
-BEGINNINGS = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"RIFF": ".webp", b"GIF8": ".gif"}
+SIGNATURES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"RIFF": ".webp", b"GIF8": ".gif"}
 Problems = list[tuple[str, str]]
 
 
@@ -111,7 +111,7 @@ def _extract(shard: Path, column: str, count: int, folder: Path, progress: bool)
 
 
 def _suffix(data: bytes) -> str:
-    return next((BEGINNINGS[head] for head in BEGINNINGS if data.startswith(head)), "")
+    return next((SIGNATURES[head] for head in SIGNATURES if data.startswith(head)), "")
 
 
 def _pictures(shard: Path, column: str) -> Iterator[tuple[int, bytes]]:

@@ -28,7 +28,7 @@ def load_vectors(path: str | Path) -> Gallery:
     Raises:
         GalleryError: There is no such table, or none of its rows can be used.
     """
-    table = find_table(path)
+    table = _find_table(path)
     tree = Tree(table.parent, "vectors")
     problems, rows, absent = tree.problems, [], 0
     for row, id in usable_rows(table, problems):
@@ -44,7 +44,7 @@ def load_vectors(path: str | Path) -> Gallery:
     return replace(Gallery.of(table.stem, tree.root, Listing(rows, problems)), vectors=table)
 
 
-def find_table(path: str | Path) -> Path:
+def _find_table(path: str | Path) -> Path:
     """Return the table at path, or the only table of vectors in the folder at path.
 
     Raises:

@@ -3,12 +3,12 @@
 import asyncio
 import random
 import ssl
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import monotonic
 
 import httpcore
 import httpx
+from anyio.from_thread import start_blocking_portal
 
 from sigscope.downloads.hosts import Hosts
 from sigscope.downloads.limits import FOR_ONE, FetchError, Limits
@@ -206,8 +206,8 @@ def fetch_picture(url: str, limits: Limits = FOR_ONE) -> bytes:
         FetchError: There is no such picture to be had within limits; a PictureError whose message
             is a sentence for a person.
     """
-    with ThreadPoolExecutor(1, thread_name_prefix="fetch") as thread:
-        body = thread.submit(asyncio.run, _fetch_one(url, limits)).result()
+    with start_blocking_portal() as portal:
+        body = portal.call(_fetch_one, url, limits)
     decode(body, limits.max_pixels)
     return body
 

@@ -139,23 +139,16 @@ def _declared(response: httpx.Response) -> float:
     return int(length[:20]) if length.isascii() and length.isdigit() else inf
 
 
-class _Plain:
-    """A body that is not packed."""
+class _Unpacker:
+    """A body as it comes, or gzip or deflate; no call unpacks more than asked, so no bomb."""
 
-    is_whole = True
-
-    def unpack(self, chunk: bytes, most: int) -> bytes:
-        return chunk
-
-
-class _Packed:
-    """A gzip or deflate body; no call unpacks more than asked, so a bomb never goes off."""
-
-    def __init__(self):
-        self._inflate = None
-        self.is_whole = False
+    def __init__(self, is_packed: bool):
+        self._is_packed, self._inflate = is_packed, None
+        self.is_whole = not is_packed
 
     def unpack(self, chunk: bytes, most: int) -> bytes:
+        if not self._is_packed:
+            return chunk
         try:
             if self._inflate is None:
                 self._inflate = zlib.decompressobj(_window(chunk))
@@ -172,13 +165,11 @@ def _window(head: bytes) -> int:
     return 47 if is_zlib or head[:1] == b"\x1f" else -15
 
 
-def _unpacker(encoding: str) -> _Plain | _Packed:
+def _unpacker(encoding: str) -> _Unpacker:
     names = [name.strip().lower() for name in encoding.split(",")]
     names = [name for name in names if name not in ("", "identity")]
-    if not names:
-        return _Plain()
-    if names in (["gzip"], ["x-gzip"], ["deflate"]):
-        return _Packed()
+    if names in ([], ["gzip"], ["x-gzip"], ["deflate"]):
+        return _Unpacker(bool(names))
     raise FetchError(
         "unexpected", f"The server packed its answer as {', '.join(names)[:60]}, unasked for."
     )

@@ -5,12 +5,12 @@ import errno
 import os
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from anyio.from_thread import start_blocking_portal
 from tqdm import tqdm
 
 from sigscope.downloads.feed import DownloadJob, Feed
@@ -98,7 +98,9 @@ def download(
             placeholders = Placeholders(folder)
             feed = Feed(urls, folder, effort.shard_size, first, frozenset(retry))
             with tqdm(total=total, unit=" URLs", disable=not progress, smoothing=0.05) as bar:
-                _finish_all(_Run(feed, placeholders, limits, saving, effort, bar))
+                run = _Run(feed, placeholders, limits, saving, effort, bar)
+                with start_blocking_portal() as portal:  # in a loop of its own
+                    portal.call(run.all)
             if not placeholders.is_purged:
                 purge(folder, placeholders.known)
                 placeholders.purged()
@@ -190,30 +192,6 @@ class _Run:
 
     async def _in_thread(self, work: Callable, *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
-
-
-def _finish_all(run: _Run) -> None:
-    """Run to the end; where an event loop runs already, as in a notebook, in another thread."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        asyncio.run(run.all())
-        return
-    with ThreadPoolExecutor(1, thread_name_prefix="download") as thread:
-        begun = []
-        whole = thread.submit(asyncio.run, _told_when_begun(run, begun))
-        try:
-            whole.result()
-        except BaseException:  # such as Ctrl-C
-            for loop, task in begun:
-                with suppress(RuntimeError):  # it is over
-                    loop.call_soon_threadsafe(task.cancel)
-            raise
-
-
-async def _told_when_begun(run: _Run, begun: list) -> None:
-    begun.append((asyncio.get_running_loop(), asyncio.current_task()))
-    await run.all()
 
 
 def _check_manifest(folder: Path, urls: UrlList, saving: Saving, effort: Effort) -> None:

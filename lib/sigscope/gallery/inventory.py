@@ -68,7 +68,7 @@ def take(
     names = [row.get("path", row["id"]) for row in listing.rows]
     bare = {name for name, row in zip(names, listing.rows, strict=True) if not row["captions"]}
     file = home() / f"{_digest(of or root)}.parquet"
-    scan = Scan(root, names, bare if embedded else set(), read_inventory(file))
+    scan = Scan(root, names, bare if embedded else set(), _read_inventory(file))
     scan.complete(file, progress)
     problems = [(name, scan.reasons[name]) for name in names if name in scan.reasons]
     rows = [
@@ -100,7 +100,7 @@ class Seen:
         return same and abs(self.looked_ns - self.mtime_ns) > TICK_NS
 
 
-def read_inventory(file: Path) -> dict[str, Seen]:
+def _read_inventory(file: Path) -> dict[str, Seen]:
     """Return what an inventory knows, by path; one that is missing or broken knows nothing."""
     with suppress(OSError, KeyError, pa.ArrowException):
         found = pq.read_table(file)

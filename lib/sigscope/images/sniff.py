@@ -1,4 +1,4 @@
-"""Beginnings: what a file that is no readable picture seems to be, judged by its first bytes."""
+"""Signatures: what a file that is no readable picture seems to be, judged by its first bytes."""
 
 import re
 
@@ -19,7 +19,7 @@ MARKUP = {  # after blanks, in capitals or not
     f"(HTML), {FAILED}",
     rb"<\?xml": f"it is an XML message, {FAILED}",
 }
-BEGINNINGS = {
+SIGNATURES = {
     rb"\Z": "the file is empty (0 bytes); fetch it again",
     rb"\0{64}": "it begins with nothing but zeros, as a broken copy does; fetch it again",
     rb"%!PS|\xc5\xd0\xd3\xc6": EPS,
@@ -58,7 +58,7 @@ def diagnosis(head: bytes, formats: tuple[str, ...], complaint: str = "") -> str
     if re.match(rb"....ftypavi", head, re.DOTALL) and not features.check("avif"):
         return "it is an AVIF picture, which Pillow cannot decode here; save it as JPEG"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    for table, bytes_ in ((MARKUP, text.lower()), (BEGINNINGS, head)):
+    for table, bytes_ in ((MARKUP, text.lower()), (SIGNATURES, head)):
         for beginning, meaning in table.items():
             if re.match(beginning, bytes_, re.DOTALL):
                 return meaning
