@@ -18,7 +18,8 @@ from train_siglit_mini import WORK
 from training_pairs import LockedTower, plain_features
 
 from sigscope.datasets.load import load_gallery
-from sigscope.embeddings.embed import Embeddings, open_embeddings
+from sigscope.embeddings.embed import open_embeddings
+from sigscope.embeddings.load import Embeddings
 from sigscope.evaluation.evaluate import evaluate, summary
 from sigscope.files import atomic_write, read_json
 from sigscope.gallery.gallery import Gallery

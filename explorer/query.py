@@ -109,14 +109,9 @@ def results(how: Settings) -> pd.DataFrame:
 def found_for(asked: Sequence[Part], how: Settings) -> pd.DataFrame:
     """Return the best pictures for these parts."""
     searcher, k, only = how.searcher, how.k, how.only
-    if len(asked) == 1 and asked[0].weight > 0:
-        part = asked[0]
-        if part.kind == "text":
-            adjusted = {"tame_hubs": how.tame_hubs, "less_text": how.less_text}
-            return searcher.by_text(part.value, k, **only, **adjusted)
-        if part.kind == "picture":
-            return searcher.by_picture(part.value, k, **only)
-        return searcher.like(part.value, k, **only)
+    if len(asked) == 1 and asked[0].kind == "text" and asked[0].weight > 0:
+        adjusted = {"tame_hubs": how.tame_hubs, "less_text": how.less_text}
+        return searcher.by_text(asked[0].value, k, **only, **adjusted)
     if how.as_sentence and (pair := picture_and_words(asked)):
         how_r2 = {"captioner": resources.captioner(), "merge": resources.merger()}
         return searcher.by_caption(*pair, k, **how_r2, **only)

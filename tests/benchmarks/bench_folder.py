@@ -21,7 +21,8 @@ from PIL import Image
 
 from sigscope import paths
 from sigscope.datasets.load import load_gallery
-from sigscope.embeddings.embed import load_embeddings, open_embeddings
+from sigscope.embeddings.embed import open_embeddings
+from sigscope.embeddings.load import load_embeddings
 from sigscope.gallery import inventory
 from sigscope.gallery.folder import list_folder
 

@@ -15,7 +15,7 @@ from sigscope.duplicates.find import find_duplicates, leaks, mark_duplicates, wi
 from sigscope.duplicates.near import CloserLook
 from sigscope.duplicates.signatures import read_signatures
 from sigscope.duplicates.splits import LeakError, check_splits
-from sigscope.embeddings.embed import Embeddings
+from sigscope.embeddings.load import Embeddings
 
 
 def drawing(seed: int, size: int = 240) -> Image.Image:

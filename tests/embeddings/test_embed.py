@@ -17,13 +17,10 @@ from toy import ToyEncoder, unit, write_gallery
 from sigscope import files, paths
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings import decode, store
-from sigscope.embeddings.embed import (
-    StaleEmbeddings,
-    StoreError,
-    embed_gallery,
-    load_embeddings,
-    open_embeddings,
-)
+from sigscope.embeddings.embed import embed_gallery, open_embeddings
+from sigscope.embeddings.load import load_embeddings
+from sigscope.embeddings.shards import StaleEmbeddings
+from sigscope.embeddings.store import StoreError
 from sigscope.images.read import open_picture
 
 

@@ -15,7 +15,9 @@ from toy import ToyEncoder, write_gallery
 
 from sigscope import files, paths
 from sigscope.datasets.load import load_gallery
-from sigscope.embeddings.embed import StaleEmbeddings, embed_gallery, load_embeddings
+from sigscope.embeddings.embed import embed_gallery
+from sigscope.embeddings.load import load_embeddings
+from sigscope.embeddings.shards import StaleEmbeddings
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the runs to kill are forked")
 SCRIPT = Path(__file__).parents[1] / "support" / "embed_slowly.py"

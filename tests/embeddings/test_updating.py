@@ -12,7 +12,8 @@ from toy import ToyEncoder, write_gallery
 
 from sigscope import files, paths
 from sigscope.datasets.load import load_gallery
-from sigscope.embeddings.embed import embed_gallery, load_embeddings, open_embeddings
+from sigscope.embeddings.embed import embed_gallery, open_embeddings
+from sigscope.embeddings.load import load_embeddings
 from sigscope.embeddings.reuse import VectorCache
 
 SIZES = {"batch_size": 3, "shard_size": 8}

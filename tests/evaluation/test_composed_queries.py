@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from sigscope.datasets.load import load_gallery
-from sigscope.embeddings.embed import Embeddings
+from sigscope.embeddings.load import Embeddings
 from sigscope.evaluation import composed_queries
 from sigscope.evaluation.composed_queries import KINDS, find_triples, take_apart
 from sigscope.evaluation.composed_scores import (

@@ -8,7 +8,8 @@ import pytest
 from small_gallery import NameEncoder, small_embeddings, small_gallery
 
 from sigscope.duplicates.splits import LeakError
-from sigscope.embeddings.embed import Embeddings, StaleEmbeddings
+from sigscope.embeddings.load import Embeddings
+from sigscope.embeddings.shards import StaleEmbeddings
 from sigscope.evaluation.evaluate import compare, evaluate, summary
 from sigscope.evaluation.tasks import caption_tasks, check_and_describe
 from sigscope.gallery.gallery import Gallery

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from small_gallery import NameEncoder, small_embeddings, small_gallery
 
-from sigscope.embeddings.embed import StaleEmbeddings
+from sigscope.embeddings.shards import StaleEmbeddings
 from sigscope.evaluation.languages import by_language, language_queries
 
 

@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from sigscope import paths
 from sigscope.models import checkpoints
-from sigscope.models.encoder import Encoder, ModelError
+from sigscope.models.encoder import Encoder
+from sigscope.models.hub import ModelError
 
 BOTH = ("text", "image")
 

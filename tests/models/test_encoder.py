@@ -26,8 +26,9 @@ from siglip_by_hand import SiglipByHand
 from sigscope import paths
 from sigscope.models import checkpoints, shortcuts, towers
 from sigscope.models import encoder as encoder_module
-from sigscope.models.encoder import Encoder, ModelError
+from sigscope.models.encoder import Encoder
 from sigscope.models.families import FAMILIES
+from sigscope.models.hub import ModelError
 
 TEXTS = [
     "two dogs",

@@ -14,7 +14,8 @@ import huggingface_hub.constants as settings
 import pytest
 
 from sigscope.models import hub
-from sigscope.models.encoder import Encoder, ModelError
+from sigscope.models.encoder import Encoder
+from sigscope.models.hub import ModelError
 
 NAME = "someone/tiny-siglip"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

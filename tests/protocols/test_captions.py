@@ -7,7 +7,7 @@ import pytest
 from small_gallery import NameEncoder, small_embeddings, small_gallery
 
 from sigscope.duplicates.splits import LeakError
-from sigscope.embeddings.embed import StaleEmbeddings
+from sigscope.embeddings.shards import StaleEmbeddings
 from sigscope.protocols.captions import both_ways, caption_recall, setup_check
 from sigscope.protocols.classes import class_map, prompts_compared
 from sigscope.protocols.indexes import _r3_tasks, four_tasks

@@ -57,7 +57,6 @@ def test_equal_values_do_not_stand_out():
 def test_areas_are_joined_by_id_and_a_missing_picture_has_none():
     table = pd.DataFrame({"id": ["b", "a"], "found": [0.9, 0.8], "read": [0.5, 0.25]})
     assert text_bias.joined(table, ["a", "c", "b"]).tolist() == [0.25, 0, 0.5]
-    assert text_bias.joined(table, ["a"], "found").tolist() == pytest.approx([0.8])
 
 
 def test_the_penalty_is_the_weight_times_the_text_score():

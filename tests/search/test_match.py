@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from toy import unit
 
-from sigscope.embeddings.embed import Embeddings
+from sigscope.embeddings.load import Embeddings
 from sigscope.evaluation.match_scores import (
     THERE,
     auc_interval,

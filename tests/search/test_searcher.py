@@ -10,7 +10,9 @@ from toy import COLOURS, ToyEncoder, write_gallery
 
 from sigscope import paths
 from sigscope.datasets.load import load_gallery
-from sigscope.embeddings.embed import StaleEmbeddings, embed_gallery, load_embeddings
+from sigscope.embeddings.embed import embed_gallery
+from sigscope.embeddings.load import load_embeddings
+from sigscope.embeddings.shards import StaleEmbeddings
 from sigscope.images.read import PictureError
 from sigscope.indexes.specs import INDEXES
 from sigscope.models.encoder import Encoder

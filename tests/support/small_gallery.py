@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sigscope.embeddings.embed import Embeddings
+from sigscope.embeddings.load import Embeddings
 from sigscope.gallery.gallery import Gallery
 
 CLASSES = ("cat", "dog", "tree")

@@ -20,22 +20,12 @@ from sigscope.cache import mark_used
 from sigscope.embeddings.imported import import_vectors
 from sigscope.embeddings.load import Embeddings, failures, load_embeddings
 from sigscope.embeddings.shards import StaleEmbeddings
-from sigscope.embeddings.store import MANIFEST, StoreError, commit, read_manifest, writing
+from sigscope.embeddings.store import MANIFEST, commit, read_manifest, writing
 from sigscope.embeddings.worker import embed
 from sigscope.files import LOCK, digest, folder_lock, slug
 from sigscope.gallery.gallery import Gallery
 from sigscope.progress import Progress
 from sigscope.types import EncoderLike
-
-__all__ = [
-    "Embeddings",
-    "StaleEmbeddings",
-    "StoreError",
-    "embed_gallery",
-    "load_embeddings",
-    "open_embeddings",
-    "stored_failures",
-]
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from sigscope.embeddings.embed import Embeddings
+from sigscope.embeddings.load import Embeddings
 from sigscope.evaluation.evaluate import Result, compare, evaluate
 from sigscope.evaluation.intervals import paired_difference
 from sigscope.evaluation.tasks import DIRECTIONS, items_of

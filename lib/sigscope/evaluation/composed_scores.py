@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from sigscope.embeddings.embed import Embeddings
+from sigscope.embeddings.load import Embeddings
 from sigscope.evaluation.composed_queries import Triples, find_triples
 from sigscope.evaluation.intervals import interval, paired_difference
 from sigscope.evaluation.rankings import rank_relevant

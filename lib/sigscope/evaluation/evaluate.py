@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sigscope.embeddings.embed import Embeddings
+from sigscope.embeddings.load import Embeddings
 from sigscope.evaluation.intervals import interval, paired_difference
 from sigscope.evaluation.metrics import (
     MEASURES,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sigscope.embeddings.embed import Embeddings
+from sigscope.embeddings.load import Embeddings
 from sigscope.evaluation.evaluate import Result, scored, summary
 from sigscope.evaluation.intervals import paired_difference
 from sigscope.evaluation.tasks import Task, check_and_describe, items_of

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sigscope.duplicates.splits import check_splits
-from sigscope.embeddings.embed import Embeddings, StaleEmbeddings
+from sigscope.embeddings.load import Embeddings
+from sigscope.embeddings.shards import StaleEmbeddings
 from sigscope.evaluation.rankings import Rankings, rank_relevant
 from sigscope.files import same
 from sigscope.gallery.gallery import Gallery

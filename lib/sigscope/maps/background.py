@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from sigscope import paths
-from sigscope.embeddings.embed import Embeddings
+from sigscope.embeddings.load import Embeddings
 from sigscope.files import read_json, write_json
 from sigscope.maps.map import Map, MapSettings, StaleMap, as_record, read_map
 from sigscope.maps.projection import kept_map, map_folder, settings_record, stored_map

@@ -23,7 +23,7 @@ import numpy as np
 from tqdm import tqdm
 
 from sigscope import paths
-from sigscope.embeddings.embed import Embeddings
+from sigscope.embeddings.load import Embeddings
 from sigscope.files import LOCK, folder_lock
 from sigscope.indexes.exact import nearest
 from sigscope.maps import faithfulness

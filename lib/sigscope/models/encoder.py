@@ -31,8 +31,6 @@ from sigscope.models.towers import (
     pooled,
 )
 
-__all__ = ["Encoder", "ModelError"]
-
 FEW = 2  # pictures at once in a convolutional tower on a CPU core: what its caches hold
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sigscope.embeddings.embed import Embeddings
+from sigscope.embeddings.load import Embeddings
 from sigscope.evaluation.evaluate import evaluate, scored, summary
 from sigscope.evaluation.metrics import chance_hit_rate
 from sigscope.evaluation.rankings import from_lists

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sigscope.embeddings.embed import Embeddings
+from sigscope.embeddings.load import Embeddings
 from sigscope.evaluation.evaluate import scored
 from sigscope.evaluation.metrics import cosine_gain_ndcg
 from sigscope.evaluation.rankings import from_lists

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from sigscope.embeddings.embed import Embeddings
+from sigscope.embeddings.load import Embeddings
 from sigscope.evaluation.metrics import measured
 from sigscope.evaluation.rankings import Rankings
 from sigscope.evaluation.tasks import check_and_describe

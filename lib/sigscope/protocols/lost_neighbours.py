@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sigscope.embeddings.embed import Embeddings
+from sigscope.embeddings.load import Embeddings
 from sigscope.evaluation.evaluate import scored
 from sigscope.evaluation.intervals import bootstrap_interval, interval
 from sigscope.evaluation.rankings import from_lists

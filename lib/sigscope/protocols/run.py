@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from sigscope.embeddings.embed import Embeddings
+from sigscope.embeddings.load import Embeddings
 from sigscope.gallery.gallery import Gallery
 from sigscope.protocols.captions import both_ways, caption_recall
 from sigscope.protocols.classes import class_map

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sigscope.embeddings.embed import Embeddings
+from sigscope.embeddings.load import Embeddings
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.twins import right_pictures, twins
 from sigscope.progress import Progress

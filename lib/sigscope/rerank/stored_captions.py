@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sigscope.embeddings.embed import Embeddings
+from sigscope.embeddings.load import Embeddings
 
 _WORD = re.compile(r"\w+")
 ARTICLES = {"a", "an", "the"}

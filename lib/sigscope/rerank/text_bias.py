@@ -53,26 +53,21 @@ def asks_for_text(query: str) -> bool:
 def zero_shot_text_scores(
     images: np.ndarray,
     encode_texts: Callable[[Sequence[str]], np.ndarray],
-    *,
-    text_prompts: Sequence[str] = TEXT_PROMPTS,
-    other_prompts: Sequence[str] = OTHER_PROMPTS,
 ) -> np.ndarray:
     """Return how much each picture looks like text to the model, by prompts alone.
 
-    The score is the mean cosine to the text prompts minus that to the other prompts (which takes
-    away what a picture has in common with every prompt), brought to [0, 1] by `to_unit_range`.
+    The score is the mean cosine to TEXT_PROMPTS minus that to OTHER_PROMPTS (which takes away what
+    a picture has in common with every prompt), brought to [0, 1] by `to_unit_range`.
 
     Args:
         images: unit vectors of the pictures, float32, shape (n, d).
         encode_texts: the same model's texts -> unit vectors, (len(texts), d).
-        text_prompts: descriptions of pictures of text.
-        other_prompts: descriptions of pictures without.
 
     Returns:
         float32, shape (n,), in [0, 1]; relative to these n pictures.
     """
-    direction = encode_texts(list(text_prompts)).mean(axis=0)
-    direction = direction - encode_texts(list(other_prompts)).mean(axis=0)
+    direction = encode_texts(list(TEXT_PROMPTS)).mean(axis=0)
+    direction = direction - encode_texts(list(OTHER_PROMPTS)).mean(axis=0)
     return to_unit_range(images @ direction)
 
 
@@ -87,13 +82,13 @@ def to_unit_range(values: np.ndarray) -> np.ndarray:
     return np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
 
 
-def joined(table: pd.DataFrame, ids: Sequence[str], column: str = "read") -> np.ndarray:
-    """Return a column of `measure_text_areas` in the order of ids; 0 where an id is missing.
+def joined(table: pd.DataFrame, ids: Sequence[str]) -> np.ndarray:
+    """Return what `measure_text_areas` read, in the order of ids; 0 where an id is missing.
 
     Returns:
         float32, shape (len(ids),), in [0, 1].
     """
-    return table.set_index("id")[column].reindex(list(ids)).fillna(0).to_numpy(np.float32)
+    return table.set_index("id")["read"].reindex(list(ids)).fillna(0).to_numpy(np.float32)
 
 
 def text_penalty(text_scores: np.ndarray, weight: float) -> Correction:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sigscope.embeddings.embed import Embeddings
+from sigscope.embeddings.load import Embeddings
 
 SIDES = {"text": "text", "picture": "picture", "item": "picture"}
 MOST_ROWS = 20_000  # of each side that means and spreads are taken from

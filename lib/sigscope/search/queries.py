@@ -8,7 +8,8 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from sigscope.embeddings.embed import Embeddings, StaleEmbeddings
+from sigscope.embeddings.load import Embeddings
+from sigscope.embeddings.shards import StaleEmbeddings
 from sigscope.embeddings.worker import picture_side
 from sigscope.files import same
 from sigscope.images.read import Source, open_picture

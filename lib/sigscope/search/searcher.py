@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from sigscope.datasets.load import load_gallery
-from sigscope.embeddings.embed import Embeddings, open_embeddings
+from sigscope.embeddings.embed import open_embeddings
+from sigscope.embeddings.load import Embeddings
 from sigscope.gallery.gallery import Gallery
 from sigscope.images.read import Source
 from sigscope.indexes.index import VectorIndex

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from sigscope.embeddings.embed import Embeddings
+from sigscope.embeddings.load import Embeddings
 from sigscope.gallery.gallery import Gallery
 from sigscope.models import checkpoints
 from sigscope.tuning.features import image_features, text_features
