@@ -8,7 +8,7 @@ import pytest
 from toy import unit
 
 from sigscope.ann.measure import (
-    Run,
+    IndexRun,
     as_table,
     measure,
     pareto,
@@ -17,7 +17,7 @@ from sigscope.ann.measure import (
 )
 from sigscope.indexes.specs import INDEXES
 
-RUN = Run("a", 1, "text", 10, 0.5, 1.0, 2.0, 100.0, 3.0, 64.0, 0.0, 1, 100, 8, 20)
+RUN = IndexRun("a", 1, "text", 10, 0.5, 1.0, 2.0, 100.0, 3.0, 64.0, 0.0, 1, 100, 8, 20)
 
 
 class Half:

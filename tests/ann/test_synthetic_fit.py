@@ -10,8 +10,8 @@ import pytest
 
 from sigscope import paths
 from sigscope.ann import synthetic, synthetic_fit
-from sigscope.ann.branching import LEVELS, moves
 from sigscope.ann.difficulty import Vectors, chords, compare
+from sigscope.ann.synthetic import LEVELS
 from sigscope.indexes.exact import nearest
 
 N = 700
@@ -155,9 +155,9 @@ def test_pictures_and_captions_of_a_wider_world_are_turned_alike(world):
 
 def test_leaves_move_together_for_as_long_as_their_numbers_agree(world):
     def leaf(number):
-        known = {"dimension": 8, "partner_share": 0.3, "seed": 7}
+        known = {"dimension": 8, "aside": 0.3, "seed": 7}
         rows, one = world.rows, np.array([number], np.uint64)
-        return moves(rows, world.neighbours, world.distances, np.array([3]), one, **known)
+        return replace(world, **known).moved(rows, np.array([3]), one)
 
     apart = [np.linalg.norm(leaf(0) - leaf(2**bit)) for bit in (0, 4, LEVELS - 1)]
     assert apart[0] > apart[1] > apart[2] > 0

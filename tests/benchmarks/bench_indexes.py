@@ -18,9 +18,9 @@ from bench_core import Mark, in_turns
 from bench_core import as_table as marks_table
 
 from sigscope.ann.autofaiss import AutoFaiss, AutofaissMissing
-from sigscope.ann.measure import Run, as_table, measure, sweep, threads_set
+from sigscope.ann.measure import IndexRun, as_table, measure, sweep, threads_set
 from sigscope.ann.recommend import recommend
-from sigscope.ann.synthetic_fit import Fitted, fit, from_folder
+from sigscope.ann.synthetic_fit import SyntheticGallery, fit, from_folder
 from sigscope.indexes.exact import exact_neighbours
 from sigscope.indexes.index import VectorIndex
 from sigscope.indexes.specs import INDEXES
@@ -36,7 +36,7 @@ SPEED = {"text": 20.0, "image": 40.0}  # times the exact search
 SMALLER = 12.0  # times fewer bytes than float32
 
 
-def world() -> Fitted:
+def world() -> SyntheticGallery:
     """Return the world that grows out of the shipped gallery's embeddings."""
     return fit(*from_folder(SHIPPED / "gallery-siglit-mini"), np.random.default_rng(SEED))
 
@@ -45,15 +45,15 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def asked_of(made: Fitted, n: int, d: int | None) -> dict[str, np.ndarray]:
+def asked_of(made: SyntheticGallery, n: int, d: int | None) -> dict[str, np.ndarray]:
     return {kind: made.queries(kind, n, np.random.default_rng(SEED), d) for kind in SPEED}
 
 
 def climbed(
     index: VectorIndex, asked: dict[str, np.ndarray], exact: dict[str, np.ndarray]
-) -> list[Run]:
-    """Return a Run for each kind and effort, up to the first effort that reaches RECALL."""
-    runs: list[Run] = []
+) -> list[IndexRun]:
+    """Return an IndexRun for each kind and effort, up to the first effort that reaches RECALL."""
+    runs: list[IndexRun] = []
     for kind, xq in asked.items():
         for effort in index.efforts:
             runs.append(
@@ -64,7 +64,7 @@ def climbed(
     return runs
 
 
-def at_full_size(made: Fitted) -> tuple[pd.DataFrame, list[Mark]]:
+def at_full_size(made: SyntheticGallery) -> tuple[pd.DataFrame, list[Mark]]:
     """Compare the presets with exact search over N vectors of D dimensions."""
     start = perf_counter()
     xb = made.pictures(N, np.random.default_rng(SEED), D)
@@ -131,7 +131,7 @@ def full_size_marks(table: pd.DataFrame) -> list[Mark]:
     return marks
 
 
-def swept(made: Fitted) -> tuple[pd.DataFrame, list[Mark]]:
+def swept(made: SyntheticGallery) -> tuple[pd.DataFrame, list[Mark]]:
     """Compare the recommender with an exhaustive sweep, and with AutoFaiss, over SMALL_N rows."""
     xb = made.pictures(SMALL_N, np.random.default_rng(SEED))
     asked = asked_of(made, 2 * QUERIES, None)

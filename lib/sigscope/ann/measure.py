@@ -22,7 +22,7 @@ from sigscope.indexes.exact import exact_neighbours, neighbour_recall
 from sigscope.indexes.index import VectorIndex
 from sigscope.indexes.specs import IndexSpec, find_spec
 
-__all__ = ["Run", "as_table", "exact_neighbours", "measure", "pareto", "single_ms", "sweep"]
+__all__ = ["IndexRun", "as_table", "exact_neighbours", "measure", "pareto", "single_ms", "sweep"]
 
 WARM_UP = 10  # queries, unmeasured
 SINGLES = 200  # queries asked one at a time for the median and p95
@@ -49,7 +49,7 @@ class Builder(Protocol):
 
 
 @dataclass(frozen=True)
-class Run:
+class IndexRun:
     """One measured setting of one index on one kind of query; a row of the results table."""
 
     index: str
@@ -99,7 +99,7 @@ def measure(
     effort: int | None = None,
     threads: int = 1,
     singles: int = SINGLES,
-) -> Run:
+) -> IndexRun:
     """Return one measured setting of an index.
 
     Args:
@@ -121,7 +121,7 @@ def measure(
         index.search(xq[:WARM_UP], k, effort=effort)
         found, batch_s = _timed_batch(index, xq, k, effort)
         ms = single_ms(index, xq, k, effort, singles)
-    return Run(
+    return IndexRun(
         index=index.name,
         effort=effort,
         kind=kind,
@@ -179,8 +179,8 @@ def sweep(
     exact: Mapping[str, np.ndarray] | None = None,
     singles: int = SINGLES,
     progress: bool = False,
-) -> list[Run]:
-    """Return a Run for every index, value of its knob, and kind of query; each index built once.
+) -> list[IndexRun]:
+    """Return a run for every index, value of its knob and kind of query; each index built once.
 
     An index that cannot be built or searched gives one row per kind that says why in its note, so
     that nothing is missing without a word.
@@ -199,7 +199,7 @@ def sweep(
     names = [name_of(entry) for entry in entries]
     with threads_set(threads):
         exact = exact or {kind: exact_neighbours(xb, xq, k) for kind, xq in queries.items()}
-    runs: list[Run] = []
+    runs: list[IndexRun] = []
     bar = tqdm(entries, disable=not progress, file=sys.stderr, unit="index")
     for name, entry in zip(names, bar, strict=True):
         bar.set_description(name)
@@ -234,10 +234,12 @@ def efforts_of(index: Any) -> tuple[int | None, ...]:
     return tuple(index.efforts) or (None,)
 
 
-def _failed(name: str, kind: str, k: int, threads: int, xb: np.ndarray, error: Exception) -> Run:
+def _failed(
+    name: str, kind: str, k: int, threads: int, xb: np.ndarray, error: Exception
+) -> IndexRun:
     measured = ("neighbour_recall", "ms_median", "ms_p95", "queries_per_s")
     sizes = ("build_s", "bytes_per_vector", "rerank_bytes_per_vector")
-    return Run(
+    return IndexRun(
         index=name,
         effort=None,
         kind=kind,
@@ -251,9 +253,9 @@ def _failed(name: str, kind: str, k: int, threads: int, xb: np.ndarray, error: E
     )
 
 
-def as_table(runs: Sequence[Run]) -> pd.DataFrame:
-    """Return one row per run with the fields of Run, by kind and index, rising in effort."""
-    table = pd.DataFrame([asdict(run) for run in runs], columns=[f.name for f in fields(Run)])
+def as_table(runs: Sequence[IndexRun]) -> pd.DataFrame:
+    """Return one row per run with the fields of IndexRun, by kind and index, rising in effort."""
+    table = pd.DataFrame([asdict(run) for run in runs], columns=[f.name for f in fields(IndexRun)])
     table["effort"] = table["effort"].astype("Int64")
     order = {name: place for place, name in enumerate(dict.fromkeys(table["index"]))}
     return table.sort_values(

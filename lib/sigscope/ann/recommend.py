@@ -18,7 +18,7 @@ from tqdm import tqdm
 from sigscope.ann.candidates import candidates
 from sigscope.ann.forecast import Budget, Forecast, Questions, tune
 from sigscope.ann.halving import Ladder
-from sigscope.ann.measure import Run, build, measure, threads_set
+from sigscope.ann.measure import IndexRun, build, measure, threads_set
 from sigscope.indexes.specs import IndexSpec
 
 QUESTIONS = 256  # queries of each kind to tune on, and again to verify with
@@ -36,7 +36,7 @@ class Recommendation:
     met: bool  # whether the queries held out say that the budget is kept
     reason: str  # one or two sentences
     table: pd.DataFrame  # every trial it was decided from
-    verified: list[Run]  # on the queries held out, one per kind
+    verified: list[IndexRun]  # on the queries held out, one per kind
     index: Any  # a VectorIndex over all the vectors
 
 
@@ -147,7 +147,7 @@ class _Built:
 
     index: Any
     effort: int | None
-    runs: list[Run]
+    runs: list[IndexRun]
 
     @property
     def recall(self) -> float:

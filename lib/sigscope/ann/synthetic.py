@@ -1,23 +1,28 @@
-"""Grown vectors: pictures and queries drawn from a world that grows out of real embeddings.
+"""Synthetic galleries: pictures and queries that grow out of real embeddings, any number of them.
 
-``fitted`` makes such a world and says what it is.
+``synthetic_fit`` fits one and says what it is. Its kernel is a branching random walk over the
+leaves of an endless binary tree. A leaf has a root, which is a real row, and a number of 64 bits;
+leaves of one root that have their lowest bits in common have their first moves in common. Nothing
+is stored: what a node does follows from its number, so any leaf can be made at any time, and is
+always the same.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
-from sigscope.ann.branching import moves
-from sigscope.ann.difficulty import chords
+from sigscope.ann.difficulty import SHORTEST, chords
 
 CHUNK = 8192  # rows made at a time
 PICTURES, IMAGE_QUERIES, TEXT_QUERIES = range(3)
+LEVELS = 12  # of moves that leaves can share: 4,096 leaves apart for each root
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
-    """A world that pictures and queries can be drawn from; ``fitted.fit`` makes one.
+class SyntheticGallery:
+    """A world that pictures and queries can be drawn from; ``synthetic_fit.fit`` makes one.
 
     Draws depend on the world and on the generator handed in, not on the size of the chunks, and a
     smaller draw is the first rows of a larger one. A generator in one state picks other leaves for
@@ -87,7 +92,7 @@ class Fitted:
             return _filled(out, world._images(*self.leaves(n, rng, IMAGE_QUERIES), CHUNK))
         return _filled(out, world._captions(*self.leaves(n, rng, TEXT_QUERIES), CHUNK))
 
-    def at(self, d: int | None) -> "Fitted":
+    def at(self, d: int | None) -> "SyntheticGallery":
         """Return the same world in d dimensions; see ``pictures`` for how."""
         if d is None or d == self.d:
             return self
@@ -133,12 +138,40 @@ class Fitted:
             yield unit(starts[roots[some]] + np.float32(spread) * moved)
 
     def moved(self, rows: np.ndarray, roots: np.ndarray, leaves: np.ndarray) -> np.ndarray:
-        """Return the moves of leaves at spread 1, (leaves, d), between ``rows``."""
-        known = {"dimension": self.dimension, "partner_share": self.aside, "seed": self.seed}
-        return moves(rows, self.neighbours, self.distances, roots, leaves, **known)
+        """Return how far leaves are from their roots at spread 1, float32, (leaves, d).
+
+        Level l has the share ``(1 - q) q ** l`` of the squared length, ``q = 2 ** (-2 /
+        dimension)``, and depends on the lowest l + 1 bits of the leaf's number; what is left is the
+        leaf's alone. A level's step is, up or down, the way from a neighbour of the root to a
+        neighbour of that one or to its partner. Its squared lengths add up to the squared distance
+        of root and nearest row.
+
+        Args:
+            rows: what moves lead between, as ``rows`` returns it.
+            roots: a row number of the real pictures each.
+            leaves: a number each, uint64.
+        """
+        q = 2 ** (-2 / self.dimension)
+        shares = np.append((1 - q) * q ** np.arange(LEVELS), q**LEVELS)
+        first, second = np.split(rows, 2)
+        apart = np.maximum(np.linalg.norm(first - second, axis=1), SHORTEST)
+        near = self.neighbours.shape[1]
+        used, weights = [], []
+        for level, share in enumerate(shares):
+            nodes = _nodes(roots, leaves, level, self.seed)
+            start = self.neighbours[roots, _bits(nodes, 0, 16) % near]
+            rank = _bits(nodes, 16, 16) % near
+            aside = _bits(nodes, 32, 24) < self.aside * 2**24
+            end = np.where(aside, start + len(first), self.neighbours[start, rank])
+            length = np.where(aside, apart[start], self.distances[start, rank])
+            turn = 2 * _bits(nodes, 56, 1) - 1
+            weight = np.sqrt(share) * self.distances[roots, 0] / length * turn
+            used += [start, end]
+            weights += [-weight, weight]
+        return _weighted_sums(rows, np.stack(used, axis=1), np.stack(weights, axis=1))
 
 
-def pulled(x: np.ndarray, world: Fitted, share: float) -> np.ndarray:
+def pulled(x: np.ndarray, world: SyntheticGallery, share: float) -> np.ndarray:
     """Return the rows of x, gone that share of the way to the mean of their neighbours' rows.
 
     Nearer neighbours count more, by the inverse of their distance.
@@ -156,7 +189,7 @@ def _distances(images: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
     return chords(np.stack(cosines, axis=1)).astype(np.float32)
 
 
-def _widened(world: Fitted, d: int) -> tuple[np.ndarray, np.ndarray]:
+def _widened(world: SyntheticGallery, d: int) -> tuple[np.ndarray, np.ndarray]:
     """Return pictures and captions with a tail of d - world.d directions more, turned at random."""
     rng = np.random.default_rng([world.seed, d])
     turn, corner = np.linalg.qr(rng.normal(size=(d, d)))
@@ -179,7 +212,7 @@ def _tail(x: np.ndarray, more: int) -> np.ndarray:
     return np.exp(level + min(slope, 0) * (len(spectrum) + np.arange(more)))
 
 
-def _narrowed(world: Fitted, d: int) -> tuple[np.ndarray, np.ndarray]:
+def _narrowed(world: SyntheticGallery, d: int) -> tuple[np.ndarray, np.ndarray]:
     """Return pictures and captions along the d directions in which they are longest."""
     both = np.vstack([world.images, world.texts]).astype(np.float64)
     _, directions = np.linalg.eigh(both.T @ both)
@@ -199,3 +232,28 @@ def unit(x: np.ndarray) -> np.ndarray:
     """Return the rows of x with length 1, float32."""
     x = np.asarray(x, dtype=np.float32)
     return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def _nodes(roots: np.ndarray, leaves: np.ndarray, level: int, seed: int) -> np.ndarray:
+    """Return 64 random bits for the node above each leaf at a level, the same each time."""
+    path = np.uint64(2 ** (level + 1) - 1 if level < LEVELS else 2**64 - 1)
+    return _mixed(_mixed(_mixed(roots) ^ np.uint64(seed + level)) ^ (leaves & path))
+
+
+def _bits(numbers: np.ndarray, start: int, count: int) -> np.ndarray:
+    return ((numbers >> np.uint64(start)) & np.uint64(2**count - 1)).astype(np.int64)
+
+
+def _weighted_sums(rows: np.ndarray, used: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the sum over j of weights[i, j] * rows[used[i, j]], float32, shape (len(used), d)."""
+    ends = np.arange(0, used.size + 1, used.shape[1])
+    weights = weights.astype(np.float32).ravel()
+    return csr_matrix((weights, used.ravel(), ends), shape=(len(used), len(rows))) @ rows
+
+
+def _mixed(numbers: np.ndarray) -> np.ndarray:
+    """Return numbers scattered over all 64 bits (splitmix64; Steele, Lea & Flood 2014)."""
+    z = np.asarray(numbers).astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))

@@ -1,4 +1,4 @@
-"""The fitted generator: any number of vectors that are near each other as a real model's are.
+"""The fit of a synthetic gallery, whose vectors are near each other as a real model's are.
 
 A Gaussian with a gallery's covariance will not do: its neighbours lie too far, in too many
 dimensions. The world made here is a tree that grows out of the real vectors. A made picture is a
@@ -16,7 +16,7 @@ Bengio 2003), shrunk as by Silverman & Young (1987), with a branching random wal
 Pictures and queries are independent draws of leaves from one world, which ``fit`` sets for good.
 
 What differs from real vectors (two trainings of siglit-mini, 3,905 pictures, 384 dimensions;
-``neighbourhoods.compare`` measures it anew): at equal n median cosines at ranks 1, 10 and 100 are
+``difficulty.compare`` measures it anew): at equal n median cosines at ranks 1, 10 and 100 are
 within 0.03 and the modality gap within 3 %, but the intrinsic dimension comes out up to an eighth
 low, hubness for captions up to twice as high, and their nearest cosines spread more widely. (A
 Gaussian with the pictures' covariance: 0.77 becomes 0.50, and the dimension 4 times as high.) A
@@ -39,10 +39,10 @@ from sigscope.ann.difficulty import (
     intrinsic_dimension,
     modality_gap,
 )
-from sigscope.ann.synthetic import PICTURES, TEXT_QUERIES, Fitted, pulled, unit
+from sigscope.ann.synthetic import PICTURES, TEXT_QUERIES, SyntheticGallery, pulled, unit
 from sigscope.indexes.exact import nearest
 
-__all__ = ["Fitted", "fit", "from_folder", "growth_dimension"]
+__all__ = ["SyntheticGallery", "fit", "from_folder", "growth_dimension"]
 
 K = 16  # neighbours that a picture is pulled to, and that moves are taken from
 FEWEST, MOST = 400, 8192  # real pictures that a world grows out of
@@ -57,7 +57,7 @@ ASIDE = (0.0, 0.2, 0.4, 0.6)  # shares of moves to or from captions that a fit t
 GROWN = 4  # times n, where it looks how they do
 
 
-def fit(images: np.ndarray, texts: np.ndarray, rng: np.random.Generator) -> Fitted:
+def fit(images: np.ndarray, texts: np.ndarray, rng: np.random.Generator) -> SyntheticGallery:
     """Return the world that grows out of real embeddings; a few seconds for some thousand.
 
     ``dimension`` is the slope of log distance to the nearest neighbour against log n, over random
@@ -76,7 +76,7 @@ def fit(images: np.ndarray, texts: np.ndarray, rng: np.random.Generator) -> Fitt
     _check(images, texts)
     images, texts = _chosen(images, texts, rng)
     cosines, neighbours = nearest(images, images, K, own=np.arange(len(images)))
-    world = Fitted(
+    world = SyntheticGallery(
         images=images,
         texts=texts,
         neighbours=neighbours,
@@ -124,7 +124,7 @@ def growth_dimension(images: np.ndarray, rng: np.random.Generator) -> float:
     return float(np.clip(-1 / min(slope, -1e-9), 2, 64))
 
 
-def _fit_pictures(world: Fitted, rng: np.random.Generator) -> Fitted:
+def _fit_pictures(world: SyntheticGallery, rng: np.random.Generator) -> SyntheticGallery:
     """Return world with the pull and spread that make its pictures' neighbours like real ones'."""
     n = len(world.images)
     me = np.arange(n)[:JUDGES]
@@ -140,7 +140,7 @@ def _fit_pictures(world: Fitted, rng: np.random.Generator) -> Fitted:
     return replace(world, pull=pull, spread=spread)
 
 
-def _fit_captions(world: Fitted, rng: np.random.Generator) -> Fitted:
+def _fit_captions(world: SyntheticGallery, rng: np.random.Generator) -> SyntheticGallery:
     """Return world with the two numbers that put its captions as far off as real ones are."""
     n = len(world.images)
     own = np.arange(n)[:JUDGES]
@@ -159,7 +159,7 @@ def _fit_captions(world: Fitted, rng: np.random.Generator) -> Fitted:
     return replace(world, text_pull=pull, text_spread=spread)
 
 
-def _fit_aside(world: Fitted, rng: np.random.Generator) -> Fitted:
+def _fit_aside(world: SyntheticGallery, rng: np.random.Generator) -> SyntheticGallery:
     """Return world with the share of moves aside that keeps captions as far off as n grows.
 
     Without them captions keep their distance to the cloud while pictures crowd together, and the
@@ -182,7 +182,7 @@ def _dimension_around(xb: np.ndarray, xq: np.ndarray, own: np.ndarray | None = N
 
 
 def _parts(
-    world: Fitted, x: np.ndarray, roots: np.ndarray, leaves: np.ndarray
+    world: SyntheticGallery, x: np.ndarray, roots: np.ndarray, leaves: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return where leaves start among the rows of x, the pull on them, and their moves, each 1."""
     starts = x[roots]
