@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import skew
 
 from sigscope.ann import difficulty
 from sigscope.ann.difficulty import Vectors, by_size, chords, compare, describe
@@ -41,13 +42,47 @@ def test_a_flat_piece_of_m_dimensions_has_dimension_m(m):
     assert difficulty.intrinsic_dimension(cosines) == pytest.approx(m, rel=0.12)
 
 
+LISTS = np.array([[2, 0], [2, 1], [2, -1]])  # row 2 is in every list and row 3 in none
+
+
+def test_k_occurrence_counts_lists_and_skips_empty_slots():
+    assert difficulty.k_occurrence(LISTS, 4).tolist() == [1, 1, 3, 0]
+
+
+def test_k_occurrence_agrees_with_looking_into_every_list(seed=3):
+    found = np.random.default_rng(seed).integers(-1, 50, size=(40, 6))
+    slowly = [sum(list(row).count(x) for row in found) for x in range(50)]
+    assert difficulty.k_occurrence(found, 50).tolist() == slowly
+
+
+def test_k_occurrence_refuses_rows_that_were_not_searched():
+    with pytest.raises(ValueError, match="row 2 was found among 2 rows"):
+        difficulty.k_occurrence(LISTS, 2)
+
+
+def test_skewness_is_the_population_form_worked_by_hand():
+    # 0 0 0 4: mean 1, off -1 -1 -1 3; E[off^3] = 24 / 4 = 6, sd^2 = 12 / 4 = 3
+    assert difficulty.skewness(np.array([0, 0, 0, 4])) == pytest.approx(6 / 3**1.5)
+
+
+def test_skewness_agrees_with_scipy_without_its_bias_correction():
+    counts = np.random.default_rng(0).poisson(3, size=500)
+    assert difficulty.skewness(counts) == pytest.approx(skew(counts, bias=True))
+
+
+def test_equal_counts_have_no_skewness():
+    assert difficulty.skewness(np.full(7, 3)) == 0
+
+
 def test_hubness_is_the_skewness_of_the_counts():
     rows = np.array([[0, 1], [0, 2], [0, 1]])  # row 0 three times, 1 twice, 2 once, 3 never
     off = np.array([3, 2, 1, 0]) - 1.5
-    assert difficulty.hubness(rows, 4) == pytest.approx((off**3).mean() / off.std() ** 3)
+    assert difficulty.skewness(difficulty.k_occurrence(rows, 4)) == pytest.approx(
+        (off**3).mean() / off.std() ** 3
+    )
     one_hub = np.array([[0], [0], [0], [1]])
-    assert difficulty.hubness(one_hub, 4) > 0.8
-    assert difficulty.hubness(np.array([[0], [1]]), 2) == 0
+    assert difficulty.skewness(difficulty.k_occurrence(one_hub, 4)) > 0.8
+    assert difficulty.skewness(difficulty.k_occurrence(np.array([[0], [1]]), 2)) == 0
 
 
 def test_gap_and_mean_length_worked_by_hand():

@@ -53,24 +53,31 @@ def intrinsic_dimension(cosines: np.ndarray) -> float:
     return float(1 / max(inverses.mean(), 1e-9))
 
 
-def occurrences(rows: np.ndarray, n: int) -> np.ndarray:
-    """Return how often each of n rows is among the found ones, int64, shape (n,)."""
-    return np.bincount(np.ravel(rows), minlength=n)
-
-
-def hubness(rows: np.ndarray, n: int) -> float:
-    """Return the skewness of the k-occurrences; 0 without hubs, large where few rows are in all.
-
-    Radovanovic, Nanopoulos & Ivanovic 2010 (JMLR 11): ``E[(N_k - mean)^3] / sd^3`` where N_k is the
-    number of queries that have a row among their k nearest.
+def k_occurrence(found: np.ndarray, n: int) -> np.ndarray:
+    """Return N_k, how many result lists each row is in, int64, shape (n,).
 
     Args:
-        rows: row numbers found, (queries, k).
-        n: how many rows there are to be found.
+        found: row numbers returned for each query, shape (queries, k); -1 is an empty slot.
+        n: how many rows were searched.
     """
-    counts = occurrences(rows, n).astype(np.float64)
-    off = counts - counts.mean()
-    return float((off**3).mean() / counts.std() ** 3) if counts.std() else 0.0
+    found = np.asarray(found)
+    if found.size and found.max() >= n:
+        raise ValueError(
+            f"row {found.max()} was found among {n} rows; give the n that was searched"
+        )
+    return np.bincount(found[found >= 0].ravel(), minlength=n)
+
+
+def skewness(counts: np.ndarray) -> float:
+    """Return S = E[(N_k - mean)^3] / sd^3, the third standardised moment; 0 for equal counts.
+
+    This is the population form (no small-sample correction), with which Radovanović, Nanopoulos &
+    Ivanović 2010, "Hubs in space" (JMLR 11, section 3), define S_Nk. A random order has about 0.
+    """
+    off = np.asarray(counts, dtype=np.float64)
+    off = off - off.mean()
+    spread = np.sqrt(np.mean(off**2))
+    return float(np.mean(off**3) / spread**3) if spread > 0 else 0.0
 
 
 def modality_gap(images: np.ndarray, texts: np.ndarray) -> float:
@@ -196,7 +203,7 @@ def _of_queries(xb: np.ndarray, xq: np.ndarray, own: np.ndarray | None) -> list[
     values |= {f"{q:.0%} of cosines at rank 1": np.quantile(first, q) for q in (0.05, 0.95)}
     values |= {
         f"intrinsic dimension (k = {K_DIMENSION})": intrinsic_dimension(cosines[:, :K_DIMENSION]),
-        f"hubness (k = {K_HUBS})": hubness(rows[:, :K_HUBS], len(xb)),
+        f"hubness (k = {K_HUBS})": skewness(k_occurrence(rows[:, :K_HUBS], len(xb))),
         "relative contrast": relative_contrast(xb, xq, first),
     }
     return [{"statistic": name, "value": float(value)} for name, value in values.items()]

@@ -1,5 +1,6 @@
 """What may be taken off a score: hubs and pictures of text; keywords joined in."""
 
+from sigscope.ann.difficulty import k_occurrence, skewness
 from sigscope.rerank.corrections import Correction
 from sigscope.rerank.fusion import DEPTH, Keywords, reciprocal_rank_fusion
 from sigscope.rerank.hubness import (
@@ -10,7 +11,7 @@ from sigscope.rerank.hubness import (
     name_of,
     setting_of,
 )
-from sigscope.rerank.hubs import hub_gallery, hub_summary, k_occurrence, occurrence_table, skewness
+from sigscope.rerank.hubs import hub_gallery, hub_summary, occurrence_table
 from sigscope.rerank.stored_captions import StoredCaptions
 from sigscope.rerank.text_areas import known_text_areas, measure_text_areas, ocr_is_installed
 from sigscope.rerank.text_bias import (

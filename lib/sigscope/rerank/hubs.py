@@ -10,32 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-
-def k_occurrence(found: np.ndarray, n: int) -> np.ndarray:
-    """Return N_k, how many result lists each row is in, int64, shape (n,).
-
-    Args:
-        found: row numbers returned for each query, shape (queries, k); -1 is an empty slot.
-        n: how many rows were searched.
-    """
-    found = np.asarray(found)
-    if found.size and found.max() >= n:
-        raise ValueError(
-            f"row {found.max()} was found among {n} rows; give the n that was searched"
-        )
-    return np.bincount(found[found >= 0].ravel(), minlength=n)
-
-
-def skewness(counts: np.ndarray) -> float:
-    """Return S = E[(N_k - mean)^3] / sd^3, the third standardised moment; 0 for equal counts.
-
-    This is the population form (no small-sample correction), with which Radovanović, Nanopoulos &
-    Ivanović 2010, "Hubs in space" (JMLR 11, section 3), define S_Nk. A random order has about 0.
-    """
-    off = np.asarray(counts, dtype=np.float64)
-    off = off - off.mean()
-    spread = np.sqrt(np.mean(off**2))
-    return float(np.mean(off**3) / spread**3) if spread > 0 else 0.0
+from sigscope.ann.difficulty import skewness
 
 
 def hub_summary(counts: np.ndarray, queries: int, k: int) -> dict[str, float]:
