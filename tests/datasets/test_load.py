@@ -111,7 +111,9 @@ def test_a_name_that_is_not_utf8_is_a_problem(tmp_path):
     pictures(tmp_path, "a.jpg")
     open(os.fsencode(tmp_path) + b"/caf\xe9.jpg", "w").close()
     found = Tree(tmp_path, "oxford5k").gallery([Entry("a", "a.jpg", [])])
-    assert problems(found) == {r"caf\udce9.jpg": "its name is not UTF-8; rename it"}
+    assert problems(found) == {
+        r"caf\udce9.jpg": "its name is not UTF-8; rename it and it will be found"
+    }
 
 
 def test_two_entries_of_one_id_are_one_picture(tmp_path):

@@ -1,17 +1,15 @@
 """The files of a data set, looked up by name, so that it may be unpacked in any way."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sigscope.datasets.registry import DATASETS
-from sigscope.gallery.folder import GalleryError, Listing
+from sigscope.gallery.folder import GalleryError, Listing, folders
 from sigscope.gallery.gallery import Gallery
 from sigscope.images.captions import distinct
-from sigscope.images.read import plain
 
 SHOWN = 3  # missing pictures named in a sentence
 
@@ -62,7 +60,9 @@ class Tree:
         if not self.root.is_dir():
             what = "is a file, not a folder" if self.root.exists() else "is not there"
             raise self.error(f"{self.root} {what}.")
-        self._walk(set(without))
+        for prefix, files in folders(self.root, self.problems, {"__MACOSX", *without}):
+            for entry in files:
+                self._add(entry.name, prefix + entry.name)
 
     def error(self, sentence: str) -> GalleryError:
         """Return an error that says what is wrong, what was expected and where it is to be had."""
@@ -148,33 +148,11 @@ class Tree:
         named = ", ".join(missing[:SHOWN])
         return f"None of the {len(missing):,} pictures listed lies below {self.root} ({named} …)."
 
-    def _walk(self, without: set[str]) -> None:
-        seen = set()
-        for folder, below, files in os.walk(self.root, followlinks=True, onerror=self._unread):
-            status = os.stat(folder)
-            if (status.st_dev, status.st_ino) in seen:  # a link back up
-                below.clear()
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            prefix = os.path.relpath(folder, self.root).replace(os.sep, "/") + "/"
-            prefix = "" if prefix == "./" else prefix
-            for name in files:
-                if not name.startswith("."):  # "._a.jpg" is what macOS puts into archives
-                    self._add(name, prefix + name)
-            below[:] = sorted(set(below) - without - {"__MACOSX"})
-
     def _add(self, name: str, path: str) -> None:
-        if plain(path) != path:
-            self.problems.append((plain(path), "its name is not UTF-8; rename it"))
-            return
         earlier = self._paths.setdefault(name, path)
         if earlier is not path:
             earlier = (earlier,) if isinstance(earlier, str) else earlier
             self._paths[name] = (*earlier, path)
-
-    def _unread(self, error: OSError) -> None:
-        name = os.path.relpath(error.filename, self.root)
-        self.problems.append((plain(name), f"this folder cannot be read ({error.strerror})"))
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, str]]:

@@ -47,16 +47,6 @@ def load_ilsvrc2012(path: str | Path) -> Gallery:
     return tree.gallery(_entries(tree, pictures, classes, names, called))
 
 
-def class_names(gallery: Gallery) -> dict[str, str]:
-    """Return what to call each category in a prompt: the first name of its synset.
-
-    For `protocols.classes.class_map`, whose ``names`` it is: "crane", where the category is
-    "crane (n02012849)".
-    """
-    pairs = gallery.items[["category", "synset"]].drop_duplicates().itertuples(index=False)
-    return {category: synset.split(",")[0].strip() for category, synset in pairs}
-
-
 def _pictures(tree: Tree) -> Iterator[tuple[str, str]]:
     """Yield (path, the class that its folder says or ""), in the order of the file names."""
     for name in sorted(tree.names()):

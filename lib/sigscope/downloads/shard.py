@@ -26,7 +26,7 @@ class ListChanged(ValueError):
     """The rows are not those that the folder was begun with; says what to do."""
 
 
-def rows_digest(rows: Iterable[Row]) -> str:
+def _rows_digest(rows: Iterable[Row]) -> str:
     """Return the SHA-256 of some rows, 64 hexadecimal digits."""
     found = hashlib.sha256()
     for row in rows:
@@ -74,7 +74,7 @@ class DownloadShard:
         """
         stats = read_json(self.stats_file)
         count = stats.get("count", 0)
-        if count <= len(self.rows) and stats.get("rows") != rows_digest(self.rows[:count]):
+        if count <= len(self.rows) and stats.get("rows") != _rows_digest(self.rows[:count]):
             raise ListChanged(_changed(self._root))
         return stats
 
@@ -135,7 +135,7 @@ class DownloadShard:
         self._lines.close()
         with atomic_write(self.table) as part:
             _write_table(part, [self.records[number] for number in range(len(self.rows))])
-        stats = _stats(list(self.records.values()), self._begun, rows_digest(self.rows))
+        stats = _stats(list(self.records.values()), self._begun, _rows_digest(self.rows))
         write_json(self.stats_file, stats)
         self.journal.unlink()
         return stats

@@ -5,7 +5,7 @@ No picture is opened here, so that a folder of 50,000 is listed in seconds.
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def list_folder(root: Path) -> Listing:
     file, so whoever wants that asks for it.
     """
     listing = Listing()
-    for prefix, files in _folders(root, listing.problems):
+    for prefix, files in folders(root, listing.problems):
         _add_pictures(listing, prefix, files)
     listing.rows.sort(key=lambda row: row["id"])
     listing.problems.sort()
@@ -69,17 +69,18 @@ def trouble(path: str) -> str:
     return "" if os.access(path, os.R_OK) else "it may not be read (permission denied)"
 
 
-def _folders(
-    root: Path, problems: list[tuple[str, str]]
+def folders(
+    root: Path, problems: list[tuple[str, str]], without: Collection[str] = ()
 ) -> Iterator[tuple[str, list[os.DirEntry]]]:
     """Yield (path below root with a final "/", its files) of root and every folder below it.
 
-    Each real folder comes once, so a loop of links ends; links wait until all real folders have
-    been seen, so a linked folder is listed under its own name where it has one below root.
+    What is hidden is passed over, and so are folders with a name in ``without``. Each real folder
+    comes once, so a loop of links ends; links wait until all real folders have been seen, so a
+    linked folder is listed under its own name where it has one below root.
     """
-    seen, folders, links = set(), [""], []
-    while folders or links:
-        prefix = (folders or links).pop()
+    seen, real, links = set(), [""], []
+    while real or links:
+        prefix = (real or links).pop()
         try:
             status = os.stat(os.path.join(root, prefix))
             entries = _visible(os.path.join(root, prefix))
@@ -90,9 +91,9 @@ def _folders(
             continue
         seen.add((status.st_dev, status.st_ino))
         entries = [entry for entry in entries if _named_in_utf8(prefix, entry, problems)]
-        below = [entry for entry in entries if _is_folder(entry)]
+        below = [entry for entry in entries if _is_folder(entry) and entry.name not in without]
         for entry in sorted(below, key=lambda entry: entry.name, reverse=True):
-            (links if entry.is_symlink() else folders).append(f"{prefix}{entry.name}/")
+            (links if entry.is_symlink() else real).append(f"{prefix}{entry.name}/")
         yield prefix, [entry for entry in entries if not _is_folder(entry)]
 
 

@@ -1,5 +1,6 @@
 """R2's protocol: a result is right when it has the query's class; queries are pictures or names."""
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -16,6 +17,7 @@ from sigscope.gallery.twins import twins
 from sigscope.protocols.published import R2_MAP, Outcome, Row, beside, depends
 from sigscope.types import EncoderLike
 
+WNID = re.compile(r" \(n\d{8}\)$")  # tells two of ImageNet's classes of one name apart, unsaid
 OVERS = ("found", "best")  # denominators of AP@k; see metrics.average_precision
 
 
@@ -151,17 +153,13 @@ def _name_task(
     templates: Sequence[str],
     about: dict,
 ) -> Task:
-    vectors = np.sum(
-        [
-            encoder.encode_texts([template.format(name) for name in classes.rows])
-            for template in templates
-        ],
-        axis=0,
-    )
+    called = [WNID.sub("", name) for name in classes.rows]
+    said = [[template.format(name) for name in called] for template in templates]
+    vectors = np.sum([encoder.encode_texts(texts) for texts in said], axis=0)
     return Task(
         name="text",
         ids=np.array(list(classes.rows), dtype=object),
-        texts=np.array([templates[0].format(name) for name in classes.rows], dtype=object),
+        texts=np.array(said[0], dtype=object),
         xq=(vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32),
         xb=embeddings.images,
         answers=embeddings.ids,
