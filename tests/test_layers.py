@@ -1,6 +1,7 @@
 """A package imports only from those before it; a module fits on a few screens."""
 
 import ast
+import re
 
 import pytest
 
@@ -63,3 +64,10 @@ def test_every_package_has_its_place_in_the_order():
     there = {path.relative_to(LIB).with_suffix("").parts[0] for path in MODULES}
     assert there <= set(ORDER)
     assert {path.stem for path in LIB.glob("*.py")} <= {*ORDER, "__init__", "__main__"}
+
+
+def test_readme_lists_every_package_in_this_order():
+    readme = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+    drawn = readme.split("lib/sigscope/", 1)[1].split("\ndata/", 1)[0]
+    listed = re.findall(r"^  ([a-z]+) {2,}", drawn, re.M)
+    assert listed == [name for name in ORDER if (LIB / name).is_dir()]

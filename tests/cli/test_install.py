@@ -119,6 +119,28 @@ def test_lock_has_every_package_that_is_asked_for_within_its_range():
     assert "torchvision" not in versions
 
 
+def test_every_package_that_is_imported_is_asked_for():
+    from importlib.metadata import packages_distributions
+
+    files = [*(paths.ROOT / "lib").rglob("*.py"), *(paths.ROOT / "explorer").rglob("*.py")]
+    own = {"sigscope"} | {path.stem for path in files} | {path.parent.name for path in files}
+    imported = {name.split(".")[0] for path in files for name in imports(path)}
+    outside = imported - own - sys.stdlib_module_names
+    providers = packages_distributions()
+    wanted = {plain(want.name) for want in asked()}
+    assert "torch" in outside
+    assert not [n for n in outside if not {plain(p) for p in providers.get(n, [n])} & wanted]
+
+
+def imports(path: Path):
+    """Yield the modules that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+
+
 def test_ranges_are_readable_and_have_two_ends():
     assert all(re.fullmatch(r"~=\d+\.\d+", str(want.specifier)) for want in asked())
 

@@ -16,6 +16,7 @@ from sigscope.cli import main as commands
 from sigscope.cli import output
 from sigscope.models import checkpoints, encoder
 
+README = (paths.ROOT / "README.md").read_text(encoding="utf-8")
 STARTING = {"run", "explorer", "notebooks"}
 FINDING = {"search", "evaluate", "recommend", "map"}
 NAMES = STARTING | FINDING | {"embed", "duplicates", "download", "report", "clean"}
@@ -80,6 +81,26 @@ def test_help_teaches_by_examples_that_are_understood(name, capsys):
     commands.main([name, "--help"])
     help_text = capsys.readouterr().out.split("Examples:")[0]
     assert all(option in help_text for option in options)
+
+
+def test_commands_of_the_readme_are_there_with_their_options(capsys):
+    shown = re.findall(r"^    (?:\S+=\S+ )?sigscope ([a-z]+)(.*)", README, re.M)
+    assert {name for name, _ in shown} >= FINDING | {"duplicates"}
+    for name, rest in shown:
+        assert commands.main([name, "--help"]) == 0
+        help_text = capsys.readouterr().out
+        assert all(option in help_text for option in re.findall(r"--[a-z-]+", rest)), name
+
+
+def test_files_and_modules_of_the_readme_are_there():
+    named = re.findall(r"`((?:[\w.-]+/)+[\w.-]*)`", README)
+    roots = [paths.ROOT, paths.ROOT / "lib/sigscope"]
+    made_later = {"data/cache/"}
+    assert named
+    for name in set(named) - made_later:
+        assert any((root / name).exists() for root in roots), name
+    for name in re.findall(r"`(sigscope(?:\.\w+)+)`", README):
+        assert (paths.ROOT / "lib" / name.replace(".", "/")).exists(), name
 
 
 @pytest.mark.parametrize(
