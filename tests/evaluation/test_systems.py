@@ -7,7 +7,7 @@ from toy_tasks import TEXTS, a_task, asking, stored
 
 from sigscope.evaluation.model_selection import choose
 from sigscope.evaluation.systems import own_captions, systems, text_in_top, without_text
-from sigscope.rerank.stored_captions import StoredCaptions
+from sigscope.rerank.fusion import StoredCaptions
 
 
 def test_an_equal_caption_is_left_out_whosever_it_is_and_whatever_its_case():

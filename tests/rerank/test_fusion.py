@@ -3,8 +3,13 @@ import pytest
 from toy_tasks import ROWS, TEXTS, asking, stored, unit
 
 from sigscope.evaluation.systems import own_captions
-from sigscope.rerank.fusion import Keywords, caption_cosines, reciprocal_rank_fusion, rerank
-from sigscope.rerank.stored_captions import StoredCaptions
+from sigscope.rerank.fusion import (
+    Keywords,
+    StoredCaptions,
+    caption_cosines,
+    reciprocal_rank_fusion,
+    rerank,
+)
 
 
 def test_each_picture_knows_its_captions():

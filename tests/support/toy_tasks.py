@@ -3,7 +3,7 @@
 import numpy as np
 
 from sigscope.evaluation.tasks import Task
-from sigscope.rerank.stored_captions import StoredCaptions
+from sigscope.rerank.fusion import StoredCaptions
 
 TEXTS = ["a baby sheep", "A drawing of a baby sheep: animals.", "a zebra", "green pear", "A zebra"]
 ROWS = np.array([0, 0, 1, 3, 2])  # picture 4 has no caption

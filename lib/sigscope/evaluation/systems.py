@@ -8,14 +8,16 @@ from sigscope.evaluation.rankings import Rankings, from_lists
 from sigscope.evaluation.tasks import Task
 from sigscope.indexes.exact import exact_neighbours
 from sigscope.rerank.fusion import (
+    ARTICLES,
     DEPTH,
     Keywords,
     Lists,
+    StoredCaptions,
     caption_cosines,
     reciprocal_rank_fusion,
     rerank,
+    words_of,
 )
-from sigscope.rerank.stored_captions import ARTICLES, StoredCaptions, words_of
 from sigscope.rerank.text_bias import asks_for_text, text_penalty
 
 TOP = 10

@@ -2,7 +2,7 @@
 
 from sigscope.ann.difficulty import k_occurrence, skewness
 from sigscope.rerank.corrections import Correction
-from sigscope.rerank.fusion import DEPTH, Keywords, reciprocal_rank_fusion
+from sigscope.rerank.fusion import DEPTH, Keywords, StoredCaptions, reciprocal_rank_fusion
 from sigscope.rerank.hubness import (
     CSLS,
     HUBNESS_REDUCTIONS,
@@ -12,7 +12,6 @@ from sigscope.rerank.hubness import (
     setting_of,
 )
 from sigscope.rerank.hubs import hub_gallery, hub_summary, occurrence_table
-from sigscope.rerank.stored_captions import StoredCaptions
 from sigscope.rerank.text_areas import known_text_areas, measure_text_areas, ocr_is_installed
 from sigscope.rerank.text_bias import (
     OTHER_PROMPTS,

@@ -4,19 +4,46 @@ Keyword search (BM25) ranks pictures by their captions, reciprocal rank fusion j
 and re-ranking looks at the captions of the first 100 results again. All of it is off by default.
 
 A caption that is asked as a query is found by itself, which measures nothing. So whoever evaluates
-must say which stored captions a query may not see: `keyword_systems.own_captions`.
+must say which stored captions a query may not see: `evaluation.systems.own_captions`.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from sigscope.rerank.stored_captions import StoredCaptions, words_of
+from sigscope.embeddings.load import Embeddings
 
 DEPTH = 100  # results that are fused or ranked again
 Lists = tuple[np.ndarray, np.ndarray]  # scores and rows, (queries, k), best first; -inf and -1
+ARTICLES = {"a", "an", "the"}
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, eq=False)
+class StoredCaptions:
+    """The captions that pictures are stored with: m texts and unit vectors over n pictures."""
+
+    texts: np.ndarray  # (m,)
+    vectors: np.ndarray  # (m, d) float32, unit rows
+    rows: np.ndarray  # (m,) int64, the picture of each
+    n: int
+
+    @classmethod
+    def of(cls, embeddings: Embeddings) -> "StoredCaptions":
+        """Return the captions in embeddings; rows count its pictures."""
+        row_of = {id: row for row, id in enumerate(embeddings.ids)}
+        rows = np.array([row_of[id] for id in embeddings.caption_ids], dtype=np.int64)
+        return cls(embeddings.caption_texts, embeddings.captions, rows, len(embeddings))
+
+    @cached_property
+    def numbers_of(self) -> list[np.ndarray]:
+        """The numbers of the captions of each picture, n arrays."""
+        order = np.argsort(self.rows, kind="stable")
+        return np.split(order, np.cumsum(np.bincount(self.rows, minlength=self.n))[:-1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +106,11 @@ class Keywords:
         return _stacked(found, min(k, self.stored.n))
 
 
+def words_of(text: str) -> list[str]:
+    """Return the words of a text, runs of letters and digits, case folded."""
+    return _WORD.findall(text.casefold())
+
+
 def reciprocal_rank_fusion(lists: Sequence[np.ndarray], k: int, *, constant: int = 60) -> Lists:
     """Return the rankings joined: score(x) = sum over the lists that hold x of 1 / (60 + place).
 
@@ -118,7 +150,7 @@ def caption_cosines(
         rows: the pictures found, int64, (queries, k), -1 in empty slots.
         xq: text vectors of the queries, float32 unit rows, (queries, d).
         stored: captions with vectors of the same model.
-        left_out: for each query the captions it may not see, from `keyword_systems.own_captions`.
+        left_out: for each query the captions it may not see, from `own_captions`.
 
     Returns:
         float32, (queries, k); nan where the picture has no caption that the query may see.
