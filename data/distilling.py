@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pairs import Pairs, Teacher, batches, belong_together
 
+from sigscope.tuning.loop import rate
 from sigscope.tuning.losses import distillation_loss, sigmoid_loss, softmax_loss
-from sigscope.tuning.schedule import learning_rate
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -173,7 +173,7 @@ def train(
     optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, betas=(0.9, 0.98))
     steps = recipe.epochs * max(1, len(pairs) // recipe.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: learning_rate(step, steps, recipe.warmup)
+        optimiser, lambda step: rate(step, steps, recipe.warmup)
     )
     texts = [text for texts in pairs.texts for text in texts]
     texts += [name for names in teacher.names for name in names] if teacher else []

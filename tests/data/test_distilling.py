@@ -7,7 +7,7 @@ import transformers
 from distilling import Recipe, Writer, train
 from pairs import Pairs, Teacher, batches, belong_together
 
-from sigscope.tuning.schedule import learning_rate
+from sigscope.tuning.loop import rate
 
 TEXTS = [["a cat"], ["a dog"], ["two red cats"], ["a tree"], ["the sea"], ["a red bus"]]
 HEADS = Recipe(text_lr=0, epochs=60, batch_size=6, head_lr=0.02, feature_dropout=0.0)
@@ -53,7 +53,7 @@ def test_an_epoch_shows_every_pair_once(pairs):
 
 
 def test_rate_rises_in_the_warm_up_and_falls_to_zero():
-    rates = [learning_rate(step, 100, 0.1) for step in range(101)]
+    rates = [rate(step, 100, 0.1) for step in range(101)]
     assert rates[0] == pytest.approx(0.1) and max(rates) == rates[10] == 1
     assert rates[100] == pytest.approx(0) and rates[55] == pytest.approx(0.5)
 

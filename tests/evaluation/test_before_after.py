@@ -21,7 +21,7 @@ from sigscope.evaluation.before_after import (
 from sigscope.evaluation.evaluate import Result, evaluate
 from sigscope.models.encoder import Encoder
 from sigscope.tuning import features
-from sigscope.tuning.embedded import embed_tuned
+from sigscope.tuning.lesson import embed_tuned
 
 ABOUT = {"gallery": "g", "fingerprint": "f", "split": "test", "rule": "equal"}
 

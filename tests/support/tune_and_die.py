@@ -12,8 +12,9 @@ from pathlib import Path
 
 from sigscope.datasets.load import load_gallery
 from sigscope.tuning import features
-from sigscope.tuning.finetune import Recipe, fine_tune
-from sigscope.tuning.loop import Run
+from sigscope.tuning.finetune import fine_tune
+from sigscope.tuning.loop import TuningRun
+from sigscope.tuning.recipes import Recipe
 from sigscope.tuning.validation import Validation
 
 RECIPE = Recipe(
@@ -40,7 +41,7 @@ def main(model, gallery, into, cache, steps, save_every_s):
     torch.set_num_threads(1)
     features.FOLDER = Path(cache)
     Validation.__call__ = rising
-    learn, done = Run._learn, 0
+    learn, done = TuningRun._learn, 0
 
     def learn_or_die(self, batch):
         nonlocal done
@@ -49,7 +50,7 @@ def main(model, gallery, into, cache, steps, save_every_s):
         done += 1
         return learn(self, batch)
 
-    Run._learn = learn_or_die
+    TuningRun._learn = learn_or_die
     fine_tune(model, load_gallery(gallery), RECIPE, into, save_every_s=float(save_every_s))
 
 

@@ -13,16 +13,9 @@ from sigscope.duplicates.splits import LeakError
 from sigscope.models.encoder import Encoder
 from sigscope.models.hub import ModelError
 from sigscope.tuning import features, validation
-from sigscope.tuning.finetune import (
-    ADAPTERS,
-    HEADS,
-    PRESETS,
-    R3,
-    SIGLIT,
-    Recipe,
-    Tuned,
-    fine_tune,
-)
+from sigscope.tuning.checkpoint import Tuned
+from sigscope.tuning.finetune import fine_tune
+from sigscope.tuning.recipes import ADAPTERS, HEADS, PRESETS, R3, SIGLIT, Recipe
 from sigscope.tuning.validation import Validation
 
 HEADS_OF_CLIP = {"visual_projection", "text_projection"}

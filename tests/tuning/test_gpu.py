@@ -7,7 +7,8 @@ from toy import write_gallery
 from sigscope.datasets.load import load_gallery
 from sigscope.models.encoder import Encoder
 from sigscope.tuning import features
-from sigscope.tuning.finetune import Recipe, fine_tune
+from sigscope.tuning.finetune import fine_tune
+from sigscope.tuning.recipes import Recipe
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 RECIPE = Recipe(

@@ -10,7 +10,7 @@ import pytest
 from toy import write_gallery
 
 from sigscope.files import sha256
-from sigscope.tuning.finetune import Tuned
+from sigscope.tuning.checkpoint import Tuned
 
 SCRIPT = Path(__file__).parents[1] / "support" / "tune_and_die.py"
 NEVER = 10**9  # steps

@@ -1,6 +1,7 @@
 """The parts of a run: what belongs together, what is drawn, what is kept, how fast it learns."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,15 +14,11 @@ from sigscope.datasets.load import load_gallery
 from sigscope.gallery.gallery import Gallery
 from sigscope.models.hub import ModelError
 from sigscope.tuning import features, validation
-from sigscope.tuning.adapters import merged
-from sigscope.tuning.augment import picture_view, with_words_left_out
-from sigscope.tuning.data import TrainingSet
-from sigscope.tuning.matches import Matches
+from sigscope.tuning.data import TrainingSet, picture_view, with_words_left_out
+from sigscope.tuning.loop import rate
 from sigscope.tuning.network import Towers
-from sigscope.tuning.precision import Precision
 from sigscope.tuning.recipes import Recipe
-from sigscope.tuning.schedule import rate
-from sigscope.tuning.temperature import Temperature
+from sigscope.tuning.setup import Precision, Temperature
 
 
 @pytest.fixture
@@ -29,12 +26,12 @@ def gallery(tmp_path):
     return load_gallery(write_gallery(tmp_path / "gallery", 24, size=16))
 
 
-def table(*rows) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["id", "captions", "duplicate_of"])
+def rows_of(*rows) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["id", "captions", "duplicate_of"]).assign(split="train")
 
 
 def test_equal_captions_the_same_picture_and_duplicates_belong_together():
-    items = table(
+    items = rows_of(
         ("a", ["a cat", "Tom"], ""),
         ("b", ["a dog", "A Cat"], ""),  # also called a cat
         ("c", ["a tree"], ""),
@@ -43,7 +40,7 @@ def test_equal_captions_the_same_picture_and_duplicates_belong_together():
     )
     rows = np.array([0, 1, 2, 3, 4, 0])
     texts = ["a cat", "a dog", "a tree", "an oak", "the sea", "Tom"]
-    right = Matches(items).right(rows, texts)
+    right = TrainingSet(Gallery("toy", Path(), items, []), "train").right(rows, texts)
     expected = {(n, n) for n in range(6)}
     expected |= {(0, 5), (5, 0)}  # the same picture twice, with both of its captions
     expected |= {(1, 0)}  # b is right for "a cat"; a is not right for "a dog"
@@ -57,7 +54,7 @@ def test_matches_are_those_of_the_evaluation(gallery):
 
     items = gallery.items.assign(duplicate_of="")
     items.loc[9, "duplicate_of"] = items["id"][2]
-    gallery = Gallery(gallery.name, gallery.root, items, gallery.problems)
+    gallery = Gallery(gallery.name, gallery.root, items.assign(split="train"), gallery.problems)
     ids = items["id"].to_numpy(object)
     texts = [captions[row % 2] for row, captions in enumerate(items["captions"])]
     owners = np.repeat(ids, items["captions"].map(len))
@@ -66,7 +63,7 @@ def test_matches_are_those_of_the_evaluation(gallery):
     expected = {
         (int(picture), text) for text in range(24) for picture in by_rule[2 * text + text % 2]
     }
-    assert set(map(tuple, Matches(items).right(np.arange(24), texts))) == expected
+    assert set(map(tuple, TrainingSet(gallery, "train").right(np.arange(24), texts))) == expected
 
 
 def test_an_epoch_shows_every_caption_once_or_every_picture_once(gallery):
@@ -149,7 +146,7 @@ def test_adapters_add_nothing_at_first_and_the_merged_network_answers_alike(chec
     for weight in towers.trainable().values():
         torch.nn.init.normal_(weight, std=0.1)
     adapted = towers.text_features(["a red square"])
-    plain = merged(towers.adapted)
+    plain = towers.merged()
     assert not any("lora_" in name for name in plain.state_dict())
     torch.testing.assert_close(towers.text_features(["a red square"]), adapted)
     assert not torch.allclose(adapted, before, atol=1e-3)

@@ -13,11 +13,11 @@ from toy import write_gallery
 
 from sigscope.datasets.load import load_gallery
 from sigscope.tuning.data import TrainingSet
+from sigscope.tuning.loop import backward, seeded
 from sigscope.tuning.losses import contrastive_loss
 from sigscope.tuning.network import Towers
 from sigscope.tuning.recipes import Recipe
 from sigscope.tuning.sides import LivePictures, LiveTexts, LockedSide
-from sigscope.tuning.steps import backward, seeded
 
 RECIPE = Recipe(
     image="trained", text="trained", words=True, every_caption=True, batch_size=13, micro_batch=4
@@ -143,8 +143,8 @@ from sigscope.tuning.losses import contrastive_loss
 from sigscope.tuning.network import Towers
 from sigscope.tuning.recipes import Recipe
 from sigscope.tuning.sides import LiveTexts, LockedSide
-from sigscope.tuning.steps import backward
-from sigscope.tuning.data import Batch
+from sigscope.tuning.loop import backward
+from sigscope.tuning.data import PairBatch
 towers = Towers.load(sys.argv[1], "cpu")
 recipe = Recipe(batch_size=4096)
 towers.open_up(recipe)
@@ -165,7 +165,7 @@ def grown(n, micro_batch, block):
     before = start()
     rows = np.arange(n)
     right = torch.from_numpy(np.stack([rows, rows], 1))
-    batch = Batch(rows, texts[:n], right, np.zeros((n, 2), np.uint32), np.zeros(n, np.int64))
+    batch = PairBatch(rows, texts[:n], right, np.zeros((n, 2), np.uint32), np.zeros(n, np.int64))
     def loss(x, y):
         return contrastive_loss("sigmoid", x, y, t, b, right, block=block)
     backward(sides, batch, loss, micro_batch=micro_batch, seed=0)

@@ -1,10 +1,9 @@
 """Both losses; tuning any checkpoint."""
 
-from sigscope.tuning.embedded import embed_tuned
 from sigscope.tuning.finetune import fine_tune
-from sigscope.tuning.lesson import some_of, tune_each, with_new_heads
+from sigscope.tuning.lesson import embed_tuned, some_of, tune_each, with_new_heads
 from sigscope.tuning.losses import contrastive_loss, sigmoid_loss, softmax_loss
-from sigscope.tuning.recipes import ADAPTERS, HEADS, PRESETS, R3, R4, Recipe
+from sigscope.tuning.recipes import ADAPTERS, HEADS, PRESETS, R3, R4, SIGLIT, Recipe
 
 __all__ = [
     "ADAPTERS",
@@ -12,6 +11,7 @@ __all__ = [
     "PRESETS",
     "R3",
     "R4",
+    "SIGLIT",
     "Recipe",
     "contrastive_loss",
     "embed_tuned",

@@ -22,7 +22,7 @@ from sigscope.gallery.gallery import Gallery
 from sigscope.images.prefetch import prefetch
 from sigscope.images.read import PictureError
 from sigscope.progress import progress_bar
-from sigscope.tuning.augment import picture_view
+from sigscope.tuning.data import picture_view
 from sigscope.tuning.recipes import Recipe
 
 PICTURES, TEXTS = 64, 512  # in a part

@@ -18,25 +18,13 @@ from sigscope.duplicates.splits import check_splits
 from sigscope.files import folder_lock, write_json
 from sigscope.models import checkpoints
 from sigscope.models.towers import PARTS
-from sigscope.tuning import records
-from sigscope.tuning.recipes import ADAPTERS, HEADS, PRESETS, R3, R4, SIGLIT, Recipe
-from sigscope.tuning.records import Tuned
+from sigscope.tuning import checkpoint
+from sigscope.tuning.checkpoint import Tuned
+from sigscope.tuning.recipes import Recipe
 
 if TYPE_CHECKING:
     from sigscope.gallery.gallery import Gallery
-    from sigscope.tuning.loop import Run
-
-__all__ = [
-    "ADAPTERS",
-    "HEADS",
-    "PRESETS",
-    "R3",
-    "R4",
-    "SIGLIT",
-    "Recipe",
-    "Tuned",
-    "fine_tune",
-]
+    from sigscope.tuning.loop import TuningRun
 
 
 def fine_tune(
@@ -80,7 +68,7 @@ def fine_tune(
         LeakError: a marked duplicate lies on the other side of a split.
         ArithmeticError: the loss is no number any more.
     """
-    from sigscope.tuning.loop import Run
+    from sigscope.tuning.loop import TuningRun
     from sigscope.tuning.setup import Setup
 
     into = Path(into)
@@ -88,30 +76,26 @@ def fine_tune(
     if into.exists() and into.resolve() == source.resolve():
         raise ValueError(f"{into} holds the model that is to be tuned; give another folder")
     check_splits(gallery)
-    asked = records.about(source, gallery, recipe, train, val)
+    asked = checkpoint.about(source, gallery, recipe, train, val)
     with folder_lock(into):
         if not resume:
-            shutil.rmtree(into / records.RUN, ignore_errors=True)
-            (into / records.RECORD).unlink(missing_ok=True)
-        records.check_same(into, asked)
-        if (into / records.RECORD).is_file():
-            shutil.rmtree(into / records.RUN, ignore_errors=True)
+            shutil.rmtree(into / checkpoint.RUN, ignore_errors=True)
+            (into / checkpoint.RECORD).unlink(missing_ok=True)
+        checkpoint.check_same(into, asked)
+        if (into / checkpoint.RECORD).is_file():
+            shutil.rmtree(into / checkpoint.RUN, ignore_errors=True)
             return Tuned.load(into)
         setup = Setup.of(source, gallery, recipe, (train, val), device=device, progress=progress)
-        write_json(into / records.RUN / records.RECORD, asked)
-        run = Run(setup, into / records.RUN, save_every_s)
+        write_json(into / checkpoint.RUN / checkpoint.RECORD, asked)
+        run = TuningRun(setup, into / checkpoint.RUN, save_every_s)
         run.resume()
         run.go(progress)
         return _saved(run, into, source, asked)
 
 
-def _saved(run: Run, into: Path, source: Path, asked: dict) -> Tuned:
+def _saved(run: TuningRun, into: Path, source: Path, asked: dict) -> Tuned:
     """Write what a run that is over has made."""
-    setup, network = run.setup, run.setup.towers.network
-    if setup.towers.adapted is not None:
-        from sigscope.tuning.adapters import merged
-
-        network = merged(setup.towers.adapted)
+    setup, network = run.setup, run.setup.towers.merged()
     if run.best_epoch:
         setup.temperature.write_into(network)
     data = {
@@ -133,7 +117,7 @@ def _saved(run: Run, into: Path, source: Path, asked: dict) -> Tuned:
         "score_before": run.curve[0]["score"],
         "stopped_early": run.stopped_early,
         "seconds": run.seconds,
-        "peak_mb": records.peak_mb(),
-        "versions": records.versions(),
+        "peak_mb": checkpoint.peak_mb(),
+        "versions": checkpoint.versions(),
     }
-    return records.save(into, network, source, record)
+    return checkpoint.save(into, network, source, record)

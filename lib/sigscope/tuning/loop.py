@@ -3,11 +3,20 @@
 After each epoch, and within one as often as is asked for, all that the rest depends on is written
 down. Gone on with from there, on the CPU with as many threads, it ends with the same bits as a run
 that was left alone.
+
+Adding up the gradients of small batches is another loss, as each pair then has fewer negatives. So
+a batch too large for a tower goes through it twice (GradCache: Gao et al. 2021, "Scaling Deep
+Contrastive Learning Batch Size under Memory Limited Setup"): without gradient, to know all vectors
+and from them the loss and its gradient by each vector; then part by part with gradient, into which
+each part's share is fed. The result is the big batch's to rounding, dropout included: the second
+pass draws as the first did.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -19,18 +28,16 @@ from tqdm import tqdm
 
 from sigscope.images.prefetch import prefetch
 from sigscope.progress import progress_bar
-from sigscope.tuning import state
-from sigscope.tuning.data import Batch
+from sigscope.tuning import checkpoint
+from sigscope.tuning.data import PairBatch
 from sigscope.tuning.losses import contrastive_loss
-from sigscope.tuning.schedule import rate
 from sigscope.tuning.setup import Setup
-from sigscope.tuning.sides import LivePictures
-from sigscope.tuning.steps import backward
+from sigscope.tuning.sides import LivePictures, Side
 
 DENSE = 512  # pairs up to which the table of scores is held whole
 
 
-class Run:
+class TuningRun:
     """One run and where it stands."""
 
     def __init__(self, setup: Setup, folder: Path, save_every_s: float) -> None:
@@ -56,13 +63,13 @@ class Run:
 
     def resume(self) -> None:
         """Go to where an earlier run in the same folder was when it was last written down."""
-        path = self.folder / state.STATE
+        path = self.folder / checkpoint.STATE
         if not path.exists():
             return
-        tensors, numbers = state.load(path)
+        tensors, numbers = checkpoint.load_state(path)
         named = self.setup.learning()
-        state.into_weights(named, tensors)
-        state.into_optimiser(self.setup.optimiser, named, tensors)
+        checkpoint.into_weights(named, tensors)
+        checkpoint.into_optimiser(self.setup.optimiser, named, tensors)
         self.setup.precision.scaler.load_state_dict(numbers.pop("scaler"))
         for name, value in numbers.items():
             setattr(self, name, value)
@@ -105,12 +112,12 @@ class Run:
         if not isinstance(images, LivePictures):
             return (epoch.batch(step, recipe.batch_size) for step in steps)
 
-        def load(step: int) -> Batch:
+        def load(step: int) -> PairBatch:
             return images.load(epoch.batch(step, recipe.batch_size), recipe.micro_batch)
 
         return prefetch(load, steps, 1)
 
-    def _learn(self, batch: Batch) -> float:
+    def _learn(self, batch: PairBatch) -> float:
         """Take one step and return its loss."""
         setup, recipe = self.setup, self.setup.recipe
         scaler, optimiser = setup.precision.scaler, setup.optimiser
@@ -152,7 +159,7 @@ class Run:
         self.curve.append({"epoch": self.epoch, "score": score, **figures})
         if score > best:
             self.best_epoch = self.epoch
-            state.save(self._best(self.epoch), self.setup.learning(), {})
+            checkpoint.save_state(self._best(self.epoch), self.setup.learning(), {})
         self._save()
         for old in self.folder.glob("best-*.safetensors"):
             if old != self._best(self.best_epoch):
@@ -160,19 +167,21 @@ class Run:
 
     def _save(self) -> None:
         named = self.setup.learning()
-        tensors = {**named, **state.of_optimiser(self.setup.optimiser, named)}
+        tensors = {**named, **checkpoint.of_optimiser(self.setup.optimiser, named)}
         self.seconds = monotonic() - self.started
         numbers = {
             name: getattr(self, name)
             for name in ("epoch", "step", "best_epoch", "losses", "curve", "seconds")
         }
         scaler = self.setup.precision.scaler.state_dict()
-        state.save(self.folder / state.STATE, tensors, {**numbers, "scaler": scaler})
+        checkpoint.save_state(
+            self.folder / checkpoint.STATE, tensors, {**numbers, "scaler": scaler}
+        )
         self.saved = monotonic()
 
     def _leave_the_best(self) -> None:
-        tensors, _ = state.load(self._best(self.best_epoch))
-        state.into_weights(self.setup.learning(), tensors)
+        tensors, _ = checkpoint.load_state(self._best(self.best_epoch))
+        checkpoint.into_weights(self.setup.learning(), tensors)
         self.setup.towers.training(False)
 
     def _best(self, epoch: int) -> Path:
@@ -182,3 +191,90 @@ class Run:
 def _seed(*parts: int) -> int:
     """Return a number that other parts hardly share, below 2^62."""
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(2))
+
+
+def rate(step: int, steps: int, warmup: float, schedule: str = "cosine") -> float:
+    """Return the share of the full rate at a step: a linear rise, then half a cosine to 0.
+
+    With the schedule "constant" it stays up after its rise.
+    """
+    rise = max(1, int(warmup * steps))
+    if step < rise:
+        return (step + 1) / rise
+    if schedule == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+
+
+def backward(
+    sides: tuple[Side, Side],
+    batch: PairBatch,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    *,
+    micro_batch: int,
+    seed: int,
+) -> Tensor:
+    """Add the gradients of a batch's loss to all weights that learn, and return the loss.
+
+    Args:
+        sides: of pictures and of texts.
+        batch: the pairs.
+        loss: of unit vectors of pictures and texts, float32, both (n, d); a scalar, with gradient
+            to them and to what else it depends on. A factor in it is in all gradients.
+        micro_batch: pairs that go through a tower at once.
+        seed: of dropout at this step.
+    """
+    passed = [_Passed(side, batch, micro_batch, seed + number) for number, side in enumerate(sides)]
+    value = loss(*(one.vectors for one in passed))
+    value.backward()
+    for one in passed:
+        one.backward()
+    return value.detach()
+
+
+class _Passed:
+    """A side's vectors of a batch, cut off from what made them until their gradient is known."""
+
+    def __init__(self, side: Side, batch: PairBatch, size: int, seed: int) -> None:
+        self.side, self.batch, self.seed = side, batch, seed
+        self.parts = side.parts(batch, size)
+        at_once = len(self.parts) == 1 and side.learns
+        self.made: Tensor | None = None
+        if at_once:
+            with seeded(seed):
+                self.made = side.vectors(batch, self.parts[0])
+            rows = [self.made.detach()]
+        else:
+            rows = [self._without_gradient(number) for number in range(len(self.parts))]
+        self.places = torch.from_numpy(np.concatenate(self.parts)).to(rows[0].device)
+        vectors = torch.empty_like(torch.cat(rows))
+        vectors[self.places] = torch.cat(rows)
+        self.vectors = vectors.requires_grad_(side.learns)
+
+    def backward(self) -> None:
+        """Feed the gradient of each vector into what made it."""
+        if not self.side.learns:
+            return
+        grads = self.vectors.grad[self.places]  # in the order of the parts
+        if self.made is not None:
+            self.made.backward(grads)
+            return
+        start = 0
+        for number, places in enumerate(self.parts):
+            with seeded(self.seed + 2 * number):
+                made = self.side.vectors(self.batch, places)
+            made.backward(grads[start : start + len(places)])
+            start += len(places)
+
+    def _without_gradient(self, number: int) -> Tensor:
+        with torch.no_grad(), seeded(self.seed + 2 * number):
+            return self.side.vectors(self.batch, self.parts[number])
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Let torch draw by seed inside, and as before outside."""
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield

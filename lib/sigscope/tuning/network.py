@@ -3,12 +3,15 @@
 A tower's *features* are what it says before that linear layer, its *head*: the projections of CLIP
 and of dual encoders, and the last layer of SigLIP's text tower. SigLIP's image tower has none.
 Batch norms keep their running statistics, so what a picture gives never depends on its batch.
+Adapters are low-rank additions to a tower's linear layers (LoRA, Hu et al. 2021), by peft: they
+alone learn, and are added into the tower's weights when the run is over.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,6 +26,7 @@ from torch import Tensor
 from sigscope.images.read import open_picture
 from sigscope.models import checkpoints, shortcuts
 from sigscope.models.families import FAMILIES, text_rules
+from sigscope.models.hub import ModelError
 from sigscope.models.towers import (
     PARTS,
     choose_device,
@@ -149,9 +153,7 @@ class Towers:
         self.learning = {side for side in SIDES if recipe.way(side) != "locked"}
         adapted = [side for side in SIDES if recipe.way(side) == "adapters"]
         if adapted:
-            from sigscope.tuning.adapters import add_adapters
-
-            self.adapted = add_adapters(self, adapted, recipe)
+            self.adapted = _with_adapters(self, adapted, recipe)
         for side in SIDES:
             if recipe.way(side) == "trained":
                 _open(self.tower(side), recipe.layers)
@@ -161,6 +163,10 @@ class Towers:
         if not recipe.words:
             for words in _word_vectors(self.tower("text")):
                 words.requires_grad_(False)
+
+    def merged(self) -> Any:
+        """Return the plain network, adapters added into its weights."""
+        return self.adapted.merge_and_unload(safe_merge=True) if self.adapted else self.network
 
     def trainable(self) -> dict[str, Tensor]:
         """Return the weights that learn, by name."""
@@ -222,3 +228,54 @@ def _word_vectors(tower: Any) -> list[Any]:
     """Return the text tower's table of token vectors; positions are no tokens."""
     tables = [part for part in tower.modules() if isinstance(part, torch.nn.Embedding)]
     return [max(tables, key=lambda table: table.num_embeddings)] if tables else []
+
+
+def _with_adapters(towers: Any, sides: Sequence[str], recipe: Recipe) -> Any:
+    """Put adapters into the network's own layers and return it as peft sees it.
+
+    At first they add nothing. What they start from depends on the recipe's seed alone.
+
+    Raises:
+        ModelError: peft is not installed, or a tower has no linear layers to adapt.
+    """
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError as error:
+        raise ModelError(
+            'adapters need peft; install it with pip install -e ".[tune]", or set image and text '
+            'to "locked" or "trained"'
+        ) from error
+    names = [name for side in sides for name in _linear_layers(towers, side)]
+    config = LoraConfig(
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        lora_dropout=recipe.adapter_dropout,
+        target_modules=names,
+        bias="none",
+    )
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by an old name
+        torch.manual_seed(recipe.seed)
+        return get_peft_model(towers.network, config)
+
+
+def _linear_layers(towers: Any, side: str) -> list[str]:
+    """Return the full names of a tower's linear layers.
+
+    Those inside torch's own attention are left out, as it reads their weights without calling them.
+    """
+    tower = towers.tower(side)
+    prefix = next(name for name, part in towers.network.named_modules() if part is tower)
+    closed = [n for n, p in tower.named_modules() if isinstance(p, torch.nn.MultiheadAttention)]
+    names = [
+        f"{prefix}.{name}"
+        for name, part in tower.named_modules()
+        if isinstance(part, torch.nn.Linear)
+        and not any(name.startswith(f"{one}.") for one in closed)
+    ]
+    if not names:
+        raise ModelError(
+            f"the {side} tower of {towers.folder.name} has no linear layers to adapt; lock it or "
+            "train it"
+        )
+    return names

@@ -1,7 +1,12 @@
-"""What a run works with, put together from a checkpoint, a gallery and a recipe."""
+"""What a run works with, put together from a checkpoint, a gallery and a recipe.
+
+Trained towers compute in the recipe's number format; heads and losses are in float32.
+"""
 
 from __future__ import annotations
 
+import math
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +16,96 @@ import torch
 from sigscope.gallery.gallery import Gallery
 from sigscope.images.prefetch import prefetch
 from sigscope.images.read import PictureError, open_picture
+from sigscope.models.hub import ModelError
+from sigscope.models.towers import choose_dtype, named_dtype
 from sigscope.tuning.data import TrainingSet
 from sigscope.tuning.features import image_features, text_features
+from sigscope.tuning.losses import MOST_SCALE, START
 from sigscope.tuning.network import Towers
-from sigscope.tuning.precision import Precision
 from sigscope.tuning.recipes import Recipe
 from sigscope.tuning.sides import LivePictures, LiveTexts, LockedSide, LockedTexts, Side
-from sigscope.tuning.temperature import Temperature
 from sigscope.tuning.validation import Validation
+
+
+class Precision:
+    """Autocast, and for float16 the factor that keeps small gradients above 0."""
+
+    def __init__(self, asked: str, device: str) -> None:
+        """Settle what "auto" means on this device.
+
+        Raises:
+            ModelError: float16 was asked for where it cannot be trained in.
+        """
+        kind = device.partition(":")[0]
+        asked = named_dtype(asked)
+        if asked == "auto":
+            asked = choose_dtype("auto", device)
+            asked = "float16" if asked == "float32" and kind == "cuda" else asked
+        if asked == "float16" and kind != "cuda":
+            raise ModelError(
+                f"float16 cannot be trained in on {device}; choose bfloat16 or float32"
+            )
+        self.name, self.kind = asked, kind
+        self.scaler = torch.amp.GradScaler(kind, enabled=asked == "float16")
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return the context in which towers compute."""
+        if self.name == "float32":
+            return nullcontext()
+        return torch.autocast(self.kind, dtype=getattr(torch, self.name))
+
+
+class Temperature:
+    """t, kept as its logarithm, and for the sigmoid loss b."""
+
+    def __init__(self, network: Any, recipe: Recipe) -> None:
+        """Start where the recipe says, or the checkpoint, or the paper; see `Recipe`."""
+        scale, bias = START[recipe.loss]
+        scale = scale if recipe.scale is None else recipe.scale
+        bias = bias if recipe.bias is None else recipe.bias
+        if not scale > 0:
+            raise ValueError(f"scale is {scale}; it must be above 0")
+        self.loss, device = recipe.loss, network.logit_scale.device
+        self.log_scale = _parameter(math.log(scale), device)
+        self.bias = _parameter(bias, device)
+        if recipe.loss == _own_loss(network):  # copied, as a logarithm of a power is another number
+            with torch.no_grad():
+                if recipe.scale is None:
+                    self.log_scale.copy_(network.logit_scale.squeeze())
+                if recipe.bias is None and recipe.loss == "sigmoid":
+                    self.bias.copy_(network.logit_bias.squeeze())
+
+    @property
+    def scale(self) -> torch.Tensor:
+        """The factor t, with gradient."""
+        return self.log_scale.exp()
+
+    def trainable(self) -> dict[str, torch.Tensor]:
+        """Return what learns, by name."""
+        named = {"temperature.log_scale": self.log_scale}
+        return named | ({"temperature.bias": self.bias} if self.loss == "sigmoid" else {})
+
+    def keep_in_range(self) -> None:
+        """Bring the softmax loss's t back to 100 where it has grown past that, as CLIP does."""
+        if self.loss == "softmax":
+            with torch.no_grad():
+                self.log_scale.clamp_(max=math.log(MOST_SCALE))
+
+    def write_into(self, network: Any) -> None:
+        """Write t and b where a checkpoint keeps them; a dual encoder has no place for b."""
+        with torch.no_grad():
+            network.logit_scale.fill_(self.log_scale.item())
+            if self.loss == "sigmoid" and hasattr(network, "logit_bias"):
+                network.logit_bias.fill_(self.bias.item())
+
+
+def _own_loss(network: Any) -> str:
+    """Return the loss that a network's temperature comes from."""
+    return "sigmoid" if hasattr(network, "logit_bias") else "softmax"
+
+
+def _parameter(value: float, device: Any) -> torch.nn.Parameter:
+    return torch.nn.Parameter(torch.tensor(value, dtype=torch.float32, device=device))
 
 
 @dataclass(eq=False)

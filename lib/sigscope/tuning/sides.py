@@ -16,8 +16,7 @@ from torch import Tensor
 from torch.nn.functional import dropout
 
 from sigscope.gallery.gallery import Gallery
-from sigscope.tuning.augment import picture_view, with_words_left_out
-from sigscope.tuning.data import Batch, TrainingSet
+from sigscope.tuning.data import PairBatch, TrainingSet, picture_view, with_words_left_out
 from sigscope.tuning.network import Towers
 from sigscope.tuning.recipes import Recipe
 
@@ -40,15 +39,15 @@ class LockedSide:
         head = self.towers.head(self.side)
         return head is not None and head.weight.requires_grad
 
-    def rows(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+    def rows(self, batch: PairBatch) -> tuple[np.ndarray, np.ndarray]:
         """Return which features, and which view of each, a batch asks for."""
         return batch.rows, batch.views
 
-    def parts(self, batch: Batch, size: int) -> list[np.ndarray]:
+    def parts(self, batch: PairBatch, size: int) -> list[np.ndarray]:
         """Return the places of the batch that go through together: all of them."""
         return [np.arange(len(batch))]
 
-    def vectors(self, batch: Batch, places: np.ndarray) -> Tensor:
+    def vectors(self, batch: PairBatch, places: np.ndarray) -> Tensor:
         """Return unit vectors of these places of a batch, float32, shape (n, d)."""
         rows, views = (torch.from_numpy(x[places]) for x in self.rows(batch))
         features = self.features[rows, views]
@@ -66,7 +65,7 @@ class LockedTexts(LockedSide):
         super().__init__(towers, "text", recipe, features[:, None])
         self.row = {text: row for row, text in enumerate(texts)}
 
-    def rows(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+    def rows(self, batch: PairBatch) -> tuple[np.ndarray, np.ndarray]:
         """Return which features a batch asks for."""
         rows = np.array([self.row[text] for text in batch.captions])
         return rows, np.zeros_like(rows)
@@ -81,12 +80,12 @@ class LiveTexts:
         """Read in what ``autocast()`` sets."""
         self.towers, self.recipe, self.autocast = towers, recipe, autocast
 
-    def parts(self, batch: Batch, size: int) -> list[np.ndarray]:
+    def parts(self, batch: PairBatch, size: int) -> list[np.ndarray]:
         """Return the places that go through together: texts of like length, to pad little."""
         order = np.argsort([len(text) for text in batch.captions], kind="stable")
         return [order[i : i + size] for i in range(0, len(order), size)]
 
-    def vectors(self, batch: Batch, places: np.ndarray) -> Tensor:
+    def vectors(self, batch: PairBatch, places: np.ndarray) -> Tensor:
         """Return unit vectors of these places of a batch, float32, shape (n, d)."""
         share = self.recipe.word_dropout
         texts = [
@@ -113,12 +112,12 @@ class LivePictures:
         self.files = [gallery.root / path for path in pairs.items["path"]]
         self.pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="decode")
 
-    def parts(self, batch: Batch, size: int) -> list[np.ndarray]:
+    def parts(self, batch: PairBatch, size: int) -> list[np.ndarray]:
         """Return the places that go through together."""
         places = np.arange(len(batch))
         return [places[i : i + size] for i in range(0, len(places), size)]
 
-    def load(self, batch: Batch, size: int) -> Batch:
+    def load(self, batch: PairBatch, size: int) -> PairBatch:
         """Return the batch with its pictures prepared, where they fit in memory together."""
         parts = self.parts(batch, size)
         first = self.prepared(batch, parts[0])
@@ -127,12 +126,12 @@ class LivePictures:
             batch.pixels = [first, *rest]
         return batch
 
-    def prepared(self, batch: Batch, places: np.ndarray) -> dict[str, Tensor]:
+    def prepared(self, batch: PairBatch, places: np.ndarray) -> dict[str, Tensor]:
         """Return pictures of a batch as the tower takes them."""
         jobs = ((batch.rows[place], batch.seeds[place, 0]) for place in places)
         return dict(self.towers.prepare(list(self.pool.map(self._picture, jobs))))
 
-    def vectors(self, batch: Batch, places: np.ndarray) -> Tensor:
+    def vectors(self, batch: PairBatch, places: np.ndarray) -> Tensor:
         """Return unit vectors of these places of a batch, float32, shape (n, d)."""
         if batch.pixels is None:
             pixels = self.prepared(batch, places)

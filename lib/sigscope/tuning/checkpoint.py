@@ -1,24 +1,33 @@
-"""The record of a run, and the folder it leaves: a plain transformers checkpoint."""
+"""What a run writes: its state while it goes on, then a plain transformers checkpoint, its record.
+
+A state is tensors and a few numbers, as safetensors with JSON in its header. What is drawn at
+random depends on the seed and the step alone, so no generator needs to be kept.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from sigscope.files import read_json, write_json
+from sigscope.files import atomic_write, read_json, write_json
 from sigscope.gallery.gallery import Gallery
 from sigscope.models import checkpoints
 from sigscope.tuning.recipes import Recipe
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+STATE = "state.safetensors"
+MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # what Adam keeps of each weight
 RECORD = "record.json"
 RUN = "run"  # the folder inside that a run keeps its state in until it is over
 PACKAGES = ("torch", "transformers", "peft", "numpy", "pillow")
@@ -97,34 +106,33 @@ def check_same(folder: Path, asked: dict) -> None:
             )
 
 
+def write_checkpoint(network: Any, source: Path, folder: Path) -> None:
+    """Write a network to folder, with what prepares its texts and pictures from source."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        network.save_pretrained(folder)
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+    for name in PREPARES:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)
+
+
 def save(folder: Path, network: Any, source: Path, record: dict) -> Tuned:
     """Write the checkpoint and its record; the record comes last, so with it all is whole."""
     made = folder / RUN / "checkpoint"
     shutil.rmtree(made, ignore_errors=True)
-    with _without_bars():
-        network.save_pretrained(made)
-    for name in PREPARES:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, made / name)
+    write_checkpoint(network, source, made)
     for path in sorted(made.iterdir()):
         path.chmod(0o644)
         os.replace(path, folder / path.name)
     write_json(folder / RECORD, record)
     shutil.rmtree(folder / RUN)
     return Tuned(folder, record)
-
-
-@contextmanager
-def _without_bars() -> Iterator[None]:
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def versions() -> dict[str, str]:
@@ -153,3 +161,66 @@ def peak_mb() -> float | None:
     except ImportError:  # Windows
         return None
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 1)  # macOS: bytes
+
+
+def save_state(path: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+    """Write tensors and numbers to path."""
+    from safetensors.torch import save_file
+
+    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_write(path) as part:
+        save_file(flat, part, metadata={"numbers": json.dumps(numbers)})
+
+
+def load_state(path: Path) -> tuple[dict[str, Tensor], dict]:
+    """Return the tensors and numbers in path.
+
+    Raises:
+        ValueError: It is not such a file; the sentence names it.
+    """
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import load_file
+
+    try:
+        with safe_open(path, framework="np") as file:
+            numbers = json.loads(file.metadata()["numbers"])
+        return load_file(path), numbers
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} is not the state of a run ({error}); delete it to begin anew"
+        ) from error
+
+
+def of_optimiser(optimiser: Any, named: Mapping[str, Tensor]) -> dict:
+    """Return what Adam keeps of each named weight, by a name of its own."""
+    return {
+        f"{moment}|{name}": optimiser.state[weight][moment]
+        for name, weight in named.items()
+        if weight in optimiser.state
+        for moment in MOMENTS
+    }
+
+
+def into_optimiser(
+    optimiser: Any, named: Mapping[str, Tensor], tensors: Mapping[str, Tensor]
+) -> None:
+    """Give Adam back what `of_optimiser` returned."""
+    for name, weight in named.items():
+        if f"step|{name}" in tensors:
+            optimiser.state[weight] = {
+                moment: _placed(tensors[f"{moment}|{name}"], weight, moment) for moment in MOMENTS
+            }
+
+
+def into_weights(named: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    """Overwrite the named weights in place."""
+    import torch
+
+    with torch.no_grad():
+        for name, weight in named.items():
+            weight.copy_(tensors[name])
+
+
+def _placed(kept: Tensor, weight: Tensor, moment: str) -> Tensor:
+    """Return a moment on its weight's device and in its layout; the step stays on the CPU."""
+    return kept if moment == "step" else weight.detach().clone().copy_(kept)
