@@ -38,16 +38,13 @@ class Entry:
 class Tree:
     """All files below a folder; no file is opened and none is asked for its size."""
 
-    def __init__(
-        self, root: str | Path, dataset: str, without: Iterable[str] = (), beside: bool = False
-    ) -> None:
+    def __init__(self, root: str | Path, dataset: str, without: Iterable[str] = ()) -> None:
         """List what is there.
 
         Args:
             root: The folder.
             dataset: A name in ``DATASETS``, for the sentences.
             without: Names of folders below root not to look into.
-            beside: Root may be a file, whose folder is listed.
 
         Raises:
             GalleryError: There is no such folder.
@@ -55,8 +52,6 @@ class Tree:
         self.root, self.dataset = Path(root).expanduser(), dataset
         self.problems: list[tuple[str, str]] = []
         self._paths: dict[str, str | tuple[str, ...]] = {}
-        if beside and self.root.is_file():
-            self.root = self.root.parent
         if not self.root.is_dir():
             what = "is a file, not a folder" if self.root.exists() else "is not there"
             raise self.error(f"{self.root} {what}.")

@@ -61,7 +61,6 @@ def download(
     first: int | None = None,
     retry: Collection[str] = (),
     progress: bool = False,
-    wait_s: float = 0.0,
 ) -> pd.DataFrame:
     """Download the pictures of a list into folder, in img2dataset's "files" layout.
 
@@ -76,7 +75,6 @@ def download(
         first: only so many rows of the list; None takes all. A later run may take more.
         retry: reasons (keys of REASONS) of failed rows that are to be asked once more.
         progress: whether to draw a bar on stderr, with the rate and the time left.
-        wait_s: how long to wait for another process that works in folder.
 
     Returns:
         The report of the folder, as records.report returns it.
@@ -93,7 +91,7 @@ def download(
         raise ValueError(f"{sorted(unknown)} are no reasons; there are {', '.join(REASONS)}")
     total = urls.total if first is None else min(first, urls.total or first)
     try:
-        with folder_lock(folder, wait_s=wait_s):
+        with folder_lock(folder, wait_s=0):
             _check_manifest(folder, urls, saving, effort)
             placeholders = Placeholders(folder)
             feed = Feed(urls, folder, effort.shard_size, first, frozenset(retry))
@@ -109,17 +107,20 @@ def download(
         raise _disk(error, folder) from error
 
 
+@dataclass
 class _Run:
     """One run over a feed of jobs; the network is the event loop's, files and pixels threads'."""
 
-    def __init__(self, feed, placeholders, limits, saving, effort, bar):
-        self._feed: Feed = feed
-        self._placeholders: Placeholders = placeholders
-        self._limits: Limits = limits
-        self._saving: Saving = saving
-        self._effort: Effort = effort
-        self._bar = bar
-        self._settled = self._failures = 0
+    _feed: Feed
+    _placeholders: Placeholders
+    _limits: Limits
+    _saving: Saving
+    _effort: Effort
+    _bar: tqdm
+    _settled: int = 0
+    _failures: int = 0
+
+    def __post_init__(self):
         self._turn = asyncio.Lock()
         self._threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="pictures")
 
