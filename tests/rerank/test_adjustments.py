@@ -170,10 +170,9 @@ def with_reader(tmp_path, monkeypatch):
 def test_the_limit_on_text_goes_by_what_was_measured_once_it_is(searcher, with_reader):
     reds = {id for id in searcher.embeddings.ids if "red" in id}
     searcher.adjustments.text_scores = np.linspace(0, 1, N, dtype=np.float32)
-    assert not searcher.adjustments.text_is_measured
     assert len(searcher.by_text("red", N, max_text=0.5)) == N // 2
     searcher.adjustments.measure_text()
-    assert searcher.adjustments.text_is_measured
+    assert set(searcher.adjustments.limit_scores) == {0, 1}
     assert (
         set(searcher.by_text("red", N, max_text=0.5)["id"]) == set(searcher.embeddings.ids) - reds
     )
@@ -193,10 +192,9 @@ def test_another_searcher_of_the_gallery_knows_what_was_measured(
     (file,) = (paths.CACHE / "text-areas").glob("*.json")
     file.write_text("{")
     broken = Searcher(gallery, embeddings, ToyEncoder())
-    assert not broken.adjustments.text_is_measured
+    assert broken.adjustments.limit_scores is broken.adjustments.text_scores
 
 
 def test_without_the_extra_text_is_estimated(searcher, monkeypatch):
     monkeypatch.setattr(adjustments, "ocr_is_installed", lambda: False)
-    assert not searcher.adjustments.text_is_measured
     assert searcher.adjustments.limit_scores is searcher.adjustments.text_scores

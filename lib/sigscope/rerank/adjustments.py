@@ -65,17 +65,13 @@ class Adjustments:
     def limit_scores(self) -> np.ndarray:
         """What the limit on text in pictures goes by, in [0, 1], shape (n,).
 
-        It is the share of each picture that is writing, once `measure_text` has measured it, and
-        until then ``text_scores``.
+        It is the share of each picture that is writing, as soon as that has been measured, by
+        whomever, and until then ``text_scores``.
         """
-        self._look_for_areas()
+        if self._areas is None and ocr_is_installed():
+            table = known_text_areas(self.gallery)
+            self._areas = None if table is None else joined(table, self.embeddings.ids)
         return self.text_scores if self._areas is None else self._areas
-
-    @property
-    def text_is_measured(self) -> bool:
-        """Whether ``limit_scores`` are measured; otherwise they are estimated by prompts."""
-        self._look_for_areas()
-        return self._areas is not None
 
     def measure_text(self, progress: Progress = False) -> None:
         """Measure how much of each picture is writing, once for a gallery: `rerank.text_areas`.
@@ -84,13 +80,6 @@ class Adjustments:
             ModuleNotFoundError: the extra ``ocr`` is not installed; the sentence says how to.
         """
         measure_text_areas(self.gallery, progress=progress)
-
-    def _look_for_areas(self) -> None:
-        """Take in what was measured, by whomever, as soon as it is there."""
-        if self._areas is None and ocr_is_installed():
-            table = known_text_areas(self.gallery)
-            if table is not None:
-                self._areas = joined(table, self.embeddings.ids)
 
     def of(self, query: str, tame_hubs: bool, less_text: float) -> list[Correction]:
         """Return the corrections for a query, over the rows of the embeddings.
