@@ -3,6 +3,8 @@
 import asyncio
 import random
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
 
@@ -47,20 +49,17 @@ class TimeBudget:
         """Begin with that many."""
         self.left = seconds
 
-    async def __aenter__(self) -> "TimeBudget":
-        """Begin to spend."""
-        self._begun = monotonic()
-        self._timeout = asyncio.timeout(max(self.left, 0))
-        await self._timeout.__aenter__()
-        return self
-
-    async def __aexit__(self, *raised) -> None:
-        """End with a FetchError if there was nothing left."""
-        self.left -= monotonic() - self._begun
+    @asynccontextmanager
+    async def spend(self) -> AsyncIterator[None]:
+        """Spend it for as long as the block runs; FetchError when nothing is left."""
+        begun = monotonic()
         try:
-            await self._timeout.__aexit__(*raised)
+            async with asyncio.timeout(max(self.left, 0)):
+                yield
         except TimeoutError as error:
             raise FetchError("time-out", "It was not whole when its time was up.") from error
+        finally:
+            self.left -= monotonic() - begun
 
 
 class Fetcher:
@@ -145,7 +144,7 @@ class Fetcher:
         """Return the body at url, or where it redirects to, when it is our turn at its server."""
         async with self._hosts.turn(f"{url.host}:{url.port or url.scheme}") as host:
             try:
-                async with budget:
+                async with budget.spend():
                     found = await self._exchange(url)
             except FetchError as error:
                 self._note(host, error)
