@@ -4,7 +4,6 @@ A picture is known by the SHA-256 of its file, a caption by that of its text; wh
 it was called, does not matter.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 from sigscope.embeddings.shards import read_column
 from sigscope.embeddings.store import StoredShard
+from sigscope.files import sha256
 
 DIGEST = "S32"  # 32 bytes; equal ones stay equal though numpy strips zeros at the end
 ROW = np.dtype([("of", DIGEST), ("file", "i4"), ("row", "i4")])
@@ -90,7 +90,7 @@ def _ids(shard: StoredShard) -> Iterator[str]:
 
 def text_digest(text: str) -> str:
     """Return the SHA-256 of a text in UTF-8, 64 hexadecimal digits."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return sha256(text.encode("utf-8", "surrogatepass"))
 
 
 def _table(file: int, digests: Sequence[str]) -> np.ndarray:
