@@ -75,7 +75,7 @@ def test_results_of_other_queries_are_refused():
 
 def test_zero_shot_is_the_nearest_name():
     gallery = small_gallery()
-    table = zero_shot(gallery, small_embeddings(gallery), NameEncoder(), prompts=["a {}", "{}"])
+    table = zero_shot(gallery, small_embeddings(gallery), NameEncoder())
     assert len(table) == 21 and table["hit"].mean() > 0.9
     assert set(table.loc[table["hit"], "rank"]) == {1}
     blind = SimpleNamespace(encode_texts=lambda texts: np.ones((len(texts), 12), np.float32))

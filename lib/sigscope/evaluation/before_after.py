@@ -38,7 +38,6 @@ PROMPTS: dict[str, tuple[str, ...]] = {  # the unit vectors of several are avera
 MEASURE = "hit rate@10"
 ZERO_SHOT = "zero-shot"
 NAMES = {"first": "before", "second": "after"}
-ENSEMBLE = PROMPTS["ensemble"]
 
 
 def only_train_on(
@@ -90,17 +89,15 @@ def gains_by(
     labels: Mapping[str, str] | pd.Series,
     *,
     measure: str = MEASURE,
-    direction: str = DIRECTIONS[0],
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Return the difference for the queries of each label: each category, each kind of picture.
+    """Return the difference for the text queries of each label, such as each category.
 
     Args:
         before: one evaluation.
         after: another of the same queries; see `evaluate.compare`.
         labels: the label of each picture, by id.
         measure: one that both have.
-        direction: text to image, or image to text.
         seed: of the bootstrap and the permutation test.
 
     Returns:
@@ -108,8 +105,7 @@ def gains_by(
         labels are looked at: Holm 1979), queries, pictures; the greatest gain first.
     """
     compare(before, after, [measure], seed=seed)  # refuses what cannot be paired
-    rows = before.queries[before.queries["direction"] == direction]
-    rows = rows[rows["n_right"] > 0]
+    rows = _text_queries(before)
     label = rows["id"].map(dict(labels))
     records = [
         {"label": name} | _paired(rows[measure][part], after.queries[measure], rows["id"], seed)
@@ -120,10 +116,8 @@ def gains_by(
     return table.sort_values("difference", ascending=False, kind="stable", ignore_index=True)
 
 
-def most_changed(
-    before: Result, after: Result, n: int = 10, *, direction: str = DIRECTIONS[0]
-) -> pd.DataFrame:
-    """Return the queries whose first right answer moved most, n upwards and n downwards.
+def most_changed(before: Result, after: Result, n: int = 10) -> pd.DataFrame:
+    """Return the text queries whose first right answer moved most, n upwards and n downwards.
 
     How far is counted in halvings of the rank: from 64 to 1 is as far as from 640 to 10.
 
@@ -132,8 +126,7 @@ def most_changed(
         that did not move are not listed, and a caption that several pictures have is listed once.
     """
     compare(before, after, [before.measures[0]])
-    rows = before.queries[before.queries["direction"] == direction]
-    rows = rows[rows["n_right"] > 0]
+    rows = _text_queries(before)
     ranks = rows["rank"], after.queries.loc[rows.index, "rank"]
     table = pd.DataFrame(
         {
@@ -144,43 +137,40 @@ def most_changed(
             "halvings": np.log2(ranks[0].to_numpy(float) / ranks[1].to_numpy(float)),
         }
     ).sort_values("halvings", ascending=False, kind="stable")
-    if direction == DIRECTIONS[0]:
-        table = table[~table["caption"].str.casefold().duplicated()]
+    table = table[~table["caption"].str.casefold().duplicated()]
     up, down = table[table["halvings"] > 0].head(n), table[table["halvings"] < 0].tail(n)
     return pd.concat([up, down], ignore_index=True)
 
 
-def zero_shot(
-    gallery: Gallery,
-    embeddings: Embeddings,
-    encoder: EncoderLike,
-    *,
-    split: str = "test",
-    label: str = "category",
-    prompts: Sequence[str] = ENSEMBLE,
-) -> pd.DataFrame:
-    """Return how each picture of a split is classified by the names of all classes.
+def class_vectors(encoder: EncoderLike, names: Sequence[str], prompts: Sequence[str]) -> np.ndarray:
+    """Return one unit vector per class, float32, (c, d): the mean of its name's in each prompt.
 
-    A class is the mean of the unit vectors of its name in each prompt (Radford et al. 2021).
+    Radford et al. 2021, "Learning transferable visual models from natural language supervision".
+    """
+    texts = [prompt.format(name) for name in names for prompt in prompts]
+    vectors = encoder.encode_texts(texts).reshape(len(names), len(prompts), -1).mean(axis=1)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def zero_shot(
+    gallery: Gallery, embeddings: Embeddings, encoder: EncoderLike, *, split: str = "test"
+) -> pd.DataFrame:
+    """Return how each picture of a split is classified by the names of all categories.
 
     Args:
-        gallery: whose items have the label.
+        gallery: whose items have a category; those without one are left out.
         embeddings: of the gallery.
         encoder: what encodes the names; the model of the embeddings.
         split: whose pictures.
-        label: the column with the class; pictures without one are left out.
-        prompts: templates with {}.
 
     Returns:
         Columns id, class, rank (of the right class, from 1), hit (1.0 where the rank is 1).
     """
-    of = gallery.items.set_index("id")[label]
+    of = gallery.items.set_index("id")["category"]
     names = sorted(set(of) - {""})
     asked = items_of(gallery, split)
     rows = [row for row, id in enumerate(embeddings.ids) if id in asked and of[id]]
-    texts = [prompt.format(name) for name in names for prompt in prompts]
-    classes = encoder.encode_texts(texts).reshape(len(names), len(prompts), -1).mean(axis=1)
-    classes /= np.linalg.norm(classes, axis=1, keepdims=True)
+    classes = class_vectors(encoder, names, PROMPTS["ensemble"])
     scores = cosines_float64(embeddings.images[rows], classes)
     truth = np.array([names.index(of[id]) for id in embeddings.ids[rows]])
     own = scores[np.arange(len(rows)), truth]
@@ -194,41 +184,44 @@ def gains_and_losses(
     before: tuple[Embeddings, EncoderLike],
     after: tuple[Embeddings, EncoderLike],
     *,
-    split: str = "test",
     by: str = "kind",
-    measure: str = MEASURE,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Return one table of what was won and lost: both directions, each kind, and zero-shot.
+
+    Queries are of the test split, and the whole gallery is searched. Retrieval has the hit rate@10;
+    zero-shot is the share classified rightly, and is left out where there are no two categories.
 
     Args:
         gallery: as it was embedded.
         before: embeddings and encoder of the model before.
         after: the same of the model after.
-        split: whose captions and pictures are the queries; the whole gallery is searched.
-        by: a column of the items, such as ``kind`` or ``source``; "", or one that is not there,
-            leaves that out.
-        measure: of retrieval; zero-shot is the share classified rightly, and is left out where
-            there are no two categories.
+        by: a column of the items, such as ``kind`` or ``source``; one that is not there leaves
+            that out.
         seed: of bootstrap and test.
 
     Returns:
         Columns test, before, after, difference, low, high, p, queries, pictures.
     """
-    results = [evaluate(gallery, one, split, [measure]) for one, _ in (before, after)]
-    overall = compare(*results, [measure], seed=seed).drop(columns="measure")
+    results = [evaluate(gallery, one, "test", [MEASURE]) for one, _ in (before, after)]
+    overall = compare(*results, [MEASURE], seed=seed).drop(columns="measure")
     tables = [overall.rename(columns={"direction": "test", **NAMES})]
-    if by and by in gallery.items:
+    if by in gallery.items:
         labels = gallery.items.set_index("id")[by]
-        found = gains_by(*results, labels, measure=measure, seed=seed).sort_values("label")
+        found = gains_by(*results, labels, seed=seed).sort_values("label")
         found["test"] = f"{DIRECTIONS[0]}, {by} " + found["label"]
         tables.append(found.drop(columns=["label", "p_holm"]))
     if gallery.items["category"].replace("", np.nan).nunique() > 1:
-        classified = [zero_shot(gallery, *one, split=split) for one in (before, after)]
+        classified = [zero_shot(gallery, *one) for one in (before, after)]
         hits = _paired(*(table["hit"] for table in classified), classified[0]["id"], seed)
         tables.append(pd.DataFrame([{"test": ZERO_SHOT, **hits}]).rename(columns=NAMES))
     columns = ["test", "before", "after", "difference", "low", "high", "p", "queries", "pictures"]
     return pd.concat(tables, ignore_index=True)[columns]
+
+
+def _text_queries(result: Result) -> pd.DataFrame:
+    queries = result.queries
+    return queries[(queries["direction"] == DIRECTIONS[0]) & (queries["n_right"] > 0)]
 
 
 def _paired(before: pd.Series, after: pd.Series, pictures: pd.Series, seed: int) -> dict:

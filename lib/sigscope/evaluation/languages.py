@@ -87,7 +87,9 @@ def language_queries(
     table = _translations(gallery.root / FILE)
     chosen = items_of(gallery, split) & set(embeddings.ids)
     table = table[table["id"].isin(chosen) & (table["language"] != ENGLISH)]
-    table = pd.concat([_english(gallery, table), _only(table, languages)], ignore_index=True)
+    items = gallery.items[gallery.items["id"].isin(table["id"]) & (gallery.items["caption"] != "")]
+    english = items[["id", "caption"]].assign(language=ENGLISH)
+    table = pd.concat([english, _only(table, languages)], ignore_index=True)
     if set(table["language"]) == {ENGLISH}:
         raise ValueError(f"no translated picture of {gallery.name} is in split {split!r}")
     texts = table["caption"].unique()
@@ -120,12 +122,6 @@ def _translations(path: Path) -> pd.DataFrame:
         raise ValueError(f"{path} lacks the columns {', '.join(sorted(missing))}")
     table = table[["id", "language", "caption"]]
     return table[table["caption"].str.strip() != ""].reset_index(drop=True)
-
-
-def _english(gallery: Gallery, table: pd.DataFrame) -> pd.DataFrame:
-    """Return the gallery's own first captions of the pictures in table, as rows like its own."""
-    items = gallery.items[gallery.items["id"].isin(table["id"]) & (gallery.items["caption"] != "")]
-    return items[["id", "caption"]].assign(language=ENGLISH)
 
 
 def _only(table: pd.DataFrame, languages: list[str] | None) -> pd.DataFrame:

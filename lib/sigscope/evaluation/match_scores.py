@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from sigscope.search.evidence import MatchEvidence, with_and_without
 from sigscope.search.match import KINDS, Calibration, excess
@@ -37,7 +36,6 @@ def evidence_table(
     *,
     split: str = "test",
     texts: Mapping[str, Sequence[str]] | None = None,
-    progress: bool = False,
 ) -> pd.DataFrame:
     """Return the evidence for queries with something to find, and with nothing.
 
@@ -49,7 +47,6 @@ def evidence_table(
         searcher: of a gallery with captions, categories and this split.
         split: whose items ask; not val, from which `match` learns.
         texts: further queries with nothing to find, by what to call them.
-        progress: show a bar on stderr.
 
     Returns:
         One row per query: kind, asked (`THERE`, or why there is nothing to find), best, middle,
@@ -67,7 +64,7 @@ def evidence_table(
     if "series" in items:
         groups[SERIES] = pd.factorize(items["series"])[0]
     tables = []
-    for kind in tqdm(KINDS, "kinds of query", disable=not progress):
+    for kind in KINDS:
         found = {}
         for name, numbers in groups.items():  # what is there is the same for both
             found[THERE], found[name] = with_and_without(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sigscope.embeddings.load import Embeddings
-from sigscope.evaluation.before_after import PROMPTS, R2_PROMPT
+from sigscope.evaluation.before_after import PROMPTS, R2_PROMPT, class_vectors
 from sigscope.evaluation.evaluate import scored
 from sigscope.evaluation.intervals import paired_difference
 from sigscope.evaluation.tasks import Task, check_and_describe, items_of
@@ -154,13 +154,11 @@ def _name_task(
     about: dict,
 ) -> Task:
     called = [WNID.sub("", name) for name in classes.rows]
-    said = [[template.format(name) for name in called] for template in templates]
-    vectors = np.sum([encoder.encode_texts(texts) for texts in said], axis=0)
     return Task(
         name="text",
         ids=np.array(list(classes.rows), dtype=object),
-        texts=np.array(said[0], dtype=object),
-        xq=(vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32),
+        texts=np.array([templates[0].format(name) for name in called], dtype=object),
+        xq=class_vectors(encoder, called, templates),
         xb=embeddings.images,
         answers=embeddings.ids,
         right=list(classes.rows.values()),

@@ -6,6 +6,7 @@ an index comes to exact search and nothing of whether people would agree.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -77,35 +78,23 @@ def _r3_tasks(gallery: Gallery, embeddings: Embeddings, split: str) -> dict[str,
     old = np.flatnonzero(~inside)
     if not old.size:
         raise ValueError(f"every picture is in split {split!r}, so no query would be new")
-    queries = {
-        "caption": (caption.ids, caption.texts, caption.xq, caption.right),
-        "image": (
-            embeddings.ids[inside],
-            np.full(inside.sum(), "", dtype=object),
-            embeddings.images[inside],
-            [np.array([row]) for row in np.flatnonzero(inside)],
-        ),
-    }
-    tasks = {}
-    for what, (ids, texts, xq, right) in queries.items():
-        about = caption.about
-        shared = {"ids": ids, "texts": texts, "xq": xq}
-        tasks[f"internal {what}"] = Task(
-            name=f"internal {what}",
-            xb=embeddings.images,
-            answers=embeddings.ids,
-            right=right,
-            about=about,
-            **shared,
-        )
-        xb = embeddings.images[old]
-        tasks[f"external {what}"] = Task(
+    image = replace(
+        caption,
+        ids=embeddings.ids[inside],
+        texts=np.full(inside.sum(), "", dtype=object),
+        xq=embeddings.images[inside],
+        right=[np.array([row]) for row in np.flatnonzero(inside)],
+    )
+    xb, tasks = embeddings.images[old], {}
+    for what, task in {"caption": caption, "image": image}.items():
+        tasks[f"internal {what}"] = replace(task, name=f"internal {what}")
+        tasks[f"external {what}"] = replace(
+            task,
             name=f"external {what}",
             xb=xb,
             answers=embeddings.ids[old],
-            right=list(exact_neighbours(xb, xq, 1)),
-            about={**about, "searched": len(old)},
-            **shared,
+            right=list(exact_neighbours(xb, task.xq, 1)),
+            about={**task.about, "searched": len(old)},
         )
     return tasks
 

@@ -29,8 +29,6 @@ def relevance_of(
     *,
     split: str = "test",
     k: int = 10,
-    direction: str = "text to image",
-    rule: str = "equal",
     seed: int = 0,
 ) -> pd.DataFrame:
     """Return one row per index and effort: relevance on captions beside neighbour recall.
@@ -40,10 +38,8 @@ def relevance_of(
             swept over its knob's values.
         gallery: what the embeddings are of.
         embeddings: of the whole gallery, all of which is searched.
-        split: whose captions (or pictures) are the queries.
+        split: whose captions are the queries.
         k: how far down the list one looks, for all three measures.
-        direction: text to image, or image to text.
-        rule: what counts as right; see `tasks.caption_tasks`.
         seed: of the bootstrap, which draws pictures.
 
     Returns:
@@ -52,7 +48,7 @@ def relevance_of(
         queries), hit_rate_lost_low, hit_rate_lost_high, the same six for ndcg, queries, pictures,
         note (why there are no numbers, where there are none). Intervals are of 95 %.
     """
-    task = caption_tasks(gallery, embeddings, split, rule=rule)[direction]
+    task = caption_tasks(gallery, embeddings, split)["text to image"]
     exact = exact_neighbours(task.xb, task.xq, k)
     truth = _scored(task, exact, k)
     rows = []

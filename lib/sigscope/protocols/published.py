@@ -145,7 +145,9 @@ def published(name: str) -> pd.DataFrame:
     """
     if name not in _FIGURES:
         raise ValueError(f"{name!r} published no figures kept here; choose from R1, R2, R3, R4")
-    table = pd.DataFrame(_FIGURES[name](), columns=["figure", "value"])
+    figure, wide = _FIGURES[name]
+    rows = [(figure.format(*key), value) for key, value in wide.stack().dropna().items()]
+    table = pd.DataFrame(rows, columns=["figure", "value"])
     shares = table["figure"].str.startswith("Recall@") & (name == "R1")
     table.insert(0, "report", name)
     table["queries"] = np.where(shares, R1_QUERIES, np.nan)
@@ -162,23 +164,12 @@ def report_interval(share: float) -> tuple[float, float]:
     return wilson_interval(round(share * R1_QUERIES), R1_QUERIES)
 
 
-def _r1() -> list[tuple[str, float]]:
-    rows = R1_RECALL.set_index("method").drop(columns=["index", "seconds_at_50"])
-    return [(f"Recall@{k}, {method}", share) for (method, k), share in rows.stack().items()]
-
-
-def _r2() -> list[tuple[str, float]]:
-    rows = R2_MAP.set_index("k").stack()
-    return [(f"mAP@{k}, {queries}", share) for (k, queries), share in rows.items()]
-
-
-def _r3() -> list[tuple[str, float]]:
-    rows = R3_MS.set_index("method").drop(columns="index").stack().dropna()
-    return [(f"ms, {method}, {what}", ms) for (method, what), ms in rows.items()]
-
-
-def _r4() -> list[tuple[str, float]]:
-    return [(f"Recall@{k}, {name}", share) for name, k, share in R4_RECALL.itertuples(index=False)]
-
-
-_FIGURES = {"R1": _r1, "R2": _r2, "R3": _r3, "R4": _r4}
+_FIGURES = {  # what to call a figure by its row and column, and the figures
+    "R1": (
+        "Recall@{1}, {0}",
+        R1_RECALL.set_index("method").drop(columns=["index", "seconds_at_50"]),
+    ),
+    "R2": ("mAP@{0}, {1}", R2_MAP.set_index("k")),
+    "R3": ("ms, {0}, {1}", R3_MS.set_index("method").drop(columns="index")),
+    "R4": ("Recall@{1}, {0}", R4_RECALL.pivot(index="benchmark", columns="k", values="recall")),
+}
