@@ -7,7 +7,7 @@ from sigscope.datasets.landmarks import CORRUPT, load_oxford5k, load_paris6k
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import embed_gallery
 from sigscope.gallery.folder import GalleryError
-from sigscope.protocols.landmarks import Landmark, landmark_map, landmark_queries
+from sigscope.protocols.landmarks import Landmark, _landmark_queries, landmark_map
 
 
 def ground_truth(folder, query, line, good="", ok="", junk=""):
@@ -42,11 +42,11 @@ def test_oxford_is_read_by_the_names_of_the_ground_truth(oxford):
         "radcliffe camera",
         "",
     )
-    assert set(landmark_queries(oxford)[0].truth.right) <= set(found.items["id"])
+    assert set(_landmark_queries(oxford)[0].truth.right) <= set(found.items["id"])
 
 
 def test_a_query_has_its_box_and_its_truth(oxford):
-    (query,) = landmark_queries(oxford)
+    (query,) = _landmark_queries(oxford)
     assert (query.id, query.picture) == ("all_souls_1", "all_souls_000013")
     assert query.box == (10.4, 4.6, 29.8, 25.2)
     truth = Landmark.of(["all_souls_000013", "all_souls_000026"], [], ["oxford_002904"])
@@ -54,7 +54,7 @@ def test_a_query_has_its_box_and_its_truth(oxford):
 
 
 def test_a_query_is_cut_out_of_its_picture(oxford):
-    (query,) = landmark_queries(oxford)
+    (query,) = _landmark_queries(oxford)
     part = query.cropped(load_oxford5k(oxford))
     assert part.size == (20, 20)
     red, green, blue = part.getpixel((10, 10))
@@ -67,20 +67,20 @@ def test_a_query_is_cut_out_of_its_picture(oxford):
 def test_a_box_ends_where_the_picture_does(oxford, box, size):
     folder = oxford / "gt_files_170407"
     write(folder / "all_souls_1_query.txt", f"oxc1_all_souls_000013 {box}\r\n")
-    assert landmark_queries(folder)[0].cropped(load_oxford5k(oxford)).size == size
+    assert _landmark_queries(folder)[0].cropped(load_oxford5k(oxford)).size == size
 
 
 def test_a_box_outside_the_picture_is_refused(oxford):
     write(oxford / "gt_files_170407/all_souls_1_query.txt", "all_souls_000013 50 5 60 9")
     with pytest.raises(ValueError, match="of all_souls_1 lies outside its picture .40 × 30."):
-        landmark_queries(oxford)[0].cropped(load_oxford5k(oxford))
+        _landmark_queries(oxford)[0].cropped(load_oxford5k(oxford))
 
 
 @pytest.mark.parametrize("line", ["", "oxc1_a 1 2 3", "oxc1_a 1 2 x 4", "oxc1_a 9 2 3 4"])
 def test_a_broken_query_is_refused(oxford, line):
     write(oxford / "gt_files_170407/all_souls_1_query.txt", line)
     with pytest.raises(ValueError, match="all_souls_1_query.txt says .* no picture and its box"):
-        landmark_queries(oxford)
+        _landmark_queries(oxford)
 
 
 def test_the_box_decides_what_is_found(oxford):
@@ -94,14 +94,14 @@ def test_the_box_decides_what_is_found(oxford):
 
 def test_queries_that_are_not_there_name_their_archives(tmp_path):
     with pytest.raises(ValueError, match=r"gt_files_170407.tgz for Oxford, paris_120310.tgz"):
-        landmark_queries(tmp_path)
+        _landmark_queries(tmp_path)
     ground_truth(tmp_path / "a", "x_1", "x 1 1 2 2")
     ground_truth(tmp_path / "b", "y_1", "y 1 1 2 2")
     with pytest.raises(ValueError, match="has queries in .* give one of them"):
-        landmark_queries(tmp_path)
+        _landmark_queries(tmp_path)
     (tmp_path / "a/x_1_good.txt").unlink()
     with pytest.raises(ValueError, match="a lacks x_1_good.txt; unpack the ground truth again"):
-        landmark_queries(tmp_path / "a")
+        _landmark_queries(tmp_path / "a")
 
 
 def test_paris_lies_in_folders_and_its_corrupt_files_are_skipped(tmp_path):

@@ -5,10 +5,10 @@ import pytest
 from scipy.stats import norm
 
 from sigscope.evaluation.intervals import (
+    _sign_flip_test,
     bootstrap_interval,
     interval,
     paired_difference,
-    sign_flip_test,
     wilson_interval,
 )
 
@@ -104,14 +104,14 @@ def test_wilson_is_brown_cai_and_dasguptas_example_and_symmetric():
 
 
 def test_sign_flips_are_counted_exactly_when_few():
-    assert sign_flip_test(np.ones(3), np.arange(3), np.random.default_rng(0)) == 2 / 8
-    assert sign_flip_test(np.array([2, 1, -1.0]), np.arange(3), np.random.default_rng(0)) == 6 / 8
-    assert sign_flip_test(np.zeros(9), np.arange(9), np.random.default_rng(0)) == 1
+    assert _sign_flip_test(np.ones(3), np.arange(3), np.random.default_rng(0)) == 2 / 8
+    assert _sign_flip_test(np.array([2, 1, -1.0]), np.arange(3), np.random.default_rng(0)) == 6 / 8
+    assert _sign_flip_test(np.zeros(9), np.arange(9), np.random.default_rng(0)) == 1
 
 
 def test_captions_of_one_picture_flip_together():
     agreeing, pictures = np.ones(20), np.repeat(np.arange(4), 5)
-    assert sign_flip_test(agreeing, pictures, np.random.default_rng(0)) == 2 / 2**4
+    assert _sign_flip_test(agreeing, pictures, np.random.default_rng(0)) == 2 / 2**4
 
 
 def test_paired_p_is_even_where_two_systems_are_alike_and_its_interval_holds():

@@ -12,8 +12,8 @@ from sigscope.ratings.pools import (
     GALLERY_QUERIES,
     R1_QUERIES,
     Query,
+    _keyword_search,
     begin_session,
-    keyword_search,
     pairs,
     pool_results,
     random_search,
@@ -104,13 +104,13 @@ def test_pairs_are_sorted_and_unique():
 
 
 def test_keywords_find_captions_with_the_most_words(gallery):
-    found = keyword_search(gallery)("something red, a RED square", 5)
+    found = _keyword_search(gallery)("something red, a RED square", 5)
     assert found["id"].tolist() == ["000-red.png", "008-red.png", "016-red.png"] + [
         "001-green.png",
         "002-blue.png",
     ]
     assert found["score"].tolist() == [2, 2, 2, 1, 1]
-    assert keyword_search(gallery)("nothing like it", 5).empty
+    assert _keyword_search(gallery)("nothing like it", 5).empty
 
 
 def test_common_words_do_not_count():

@@ -16,7 +16,7 @@ import pytest
 from toy_ratings import SESSION_ITEMS, begin, queries, rankings
 
 from sigscope import paths
-from sigscope.ratings.store import RatingsError, RatingStore, default_path, rater_name
+from sigscope.ratings.store import RatingsError, RatingStore, _rater_name, default_path
 
 SCRIPT = Path(__file__).parents[1] / "support" / "rate_quickly.py"
 WRITERS, KILLS = 20, 3
@@ -116,11 +116,11 @@ def test_what_is_not_in_the_pool_is_refused(store, session, session_, query, id)
 @pytest.mark.parametrize("name", ["", "  ", "=1+1", "@x", "a" * 41, "a\u202eb"])
 def test_name_that_cannot_be_one_is_refused(name):
     with pytest.raises(RatingsError):
-        rater_name(name)
+        _rater_name(name)
 
 
 def test_name_is_the_same_however_it_is_typed():
-    assert {rater_name(name) for name in ("Ann  B", " ann b ", "ANN B")} == {"ann b"}
+    assert {_rater_name(name) for name in ("Ann  B", " ann b ", "ANN B")} == {"ann b"}
 
 
 def test_simulated_and_real_ratings_never_share_a_file(store, session, tmp_path):

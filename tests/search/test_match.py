@@ -10,7 +10,7 @@ from toy import unit
 from sigscope.embeddings.load import Embeddings
 from sigscope.evaluation.match_scores import (
     THERE,
-    auc_interval,
+    _auc_interval,
     evaluate_match,
     evidence_table,
     nonsense,
@@ -256,7 +256,7 @@ def test_a_large_gallery_is_judged_by_a_sample(searcher, monkeypatch):
 
 def test_auc_is_the_share_of_pairs_in_order():
     there, nothing = np.array([1.0, 2, 3]), np.array([0.0, 2, 2.5])
-    auc, low, high = auc_interval(there, nothing, paired=False, rng=np.random.default_rng(0))
+    auc, low, high = _auc_interval(there, nothing, paired=False, rng=np.random.default_rng(0))
     assert auc == pytest.approx((1 + 1.5 + 3) / 9) and low < auc < high
 
 
@@ -278,7 +278,7 @@ def test_the_evidence_of_each_query_gives_the_scores_back(searcher):
     text = table[table["kind"] == "text"].groupby("asked")
     assert dict(text.size()) == {THERE: N // 2, "its category left out": N // 2, "others": 2}
     value = {name: rows["value"].to_numpy() for name, rows in text}
-    auc, *_ = auc_interval(
+    auc, *_ = _auc_interval(
         value[THERE], value["others"], paired=False, rng=np.random.default_rng(0)
     )
     scores = evaluate_match(searcher, table).query("statistic == 'match' and kind == 'text'")

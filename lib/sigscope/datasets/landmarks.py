@@ -1,7 +1,7 @@
 """Oxford Buildings (Oxford5k) and Paris (Paris6k): pictures of landmarks.
 
 Ids are the names of the files without .jpg, as the ground truth writes them. Good, ok and junk
-pictures and the queries' boxes are read by `protocols.landmarks.landmark_queries`. There are no
+pictures and the queries' boxes are read by `protocols.landmarks.landmark_map`. There are no
 captions; what a name begins with (all_souls) is what Flickr was asked for, not what is to be seen,
 so it is no category but the column ``flickr_query``.
 """

@@ -116,35 +116,32 @@ def paired_difference(
 ) -> Difference:
     """Return how much second is better than first, query by query.
 
-    The 95 % interval is the cluster bootstrap's of the mean difference; p is `sign_flip_test`'s.
+    The 95 % interval is the cluster bootstrap's of the mean difference. For p, the sum T of the
+    differences is compared with its value when the systems are swapped for pictures at random
+    (Fisher's randomisation test): p = (1 + #{|T*| >= |T|}) / (1 + swaps); with at most 13 pictures
+    all ways to swap are tried, and p = #{|T*| >= |T|} / 2^pictures.
 
     Args:
         first: one number a query, shape (q,).
         second: the other system's numbers for the same queries in the same order, shape (q,).
         clusters: which picture each query belongs to, shape (q,).
         rng: where the draws come from.
-        draws: how many resamples; there are five times as many flips.
+        draws: how many resamples; there are five times as many swaps.
     """
     first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if first.shape != second.shape:
         raise ValueError(f"{first.shape} and {second.shape} values; pair the same queries")
     better, member = _checked(second - first, clusters)
     low, high = bootstrap_interval(better, member, rng, draws=draws)
-    p = sign_flip_test(better, member, rng, flips=5 * draws)
+    p = _sign_flip_test(better, member, rng, flips=5 * draws)
     means = (float(each.mean()) for each in (first, second, better))
     return Difference(*means, low, high, p, better.size, int(member.max()) + 1)
 
 
-def sign_flip_test(
+def _sign_flip_test(
     differences: np.ndarray, clusters: np.ndarray, rng: np.random.Generator, *, flips: int = 10_000
 ) -> float:
-    """Return the two-sided p of no difference: had the two systems been swapped per cluster.
-
-    T is the sum of the differences. Were the systems alike, swapping them for any picture would
-    be as likely as not, so T is compared with its value under random signs per picture (Fisher's
-    randomisation test). p = (1 + #{|T*| >= |T|}) / (1 + flips); with at most 13 clusters all signs
-    are tried, and p = #{|T*| >= |T|} / 2^clusters.
-    """
+    """Return p as `paired_difference` says."""
     differences, member = _checked(differences, clusters)
     sums = np.bincount(member, weights=differences)
     seen = abs(sums.sum()) * (1 - 1e-12)  # so that rounding does not undo a tie

@@ -105,7 +105,7 @@ def evaluate_match(searcher: Searcher, evidence: pd.DataFrame, *, seed: int = 0)
         for statistic, value in STATISTICS.items():
             pair = value(there).to_numpy(), value(nothing).to_numpy()
             rng = np.random.default_rng(seed)
-            ends = auc_interval(*pair, paired=name in (CATEGORY, SERIES), rng=rng)
+            ends = _auc_interval(*pair, paired=name in (CATEGORY, SERIES), rng=rng)
             row = dict(zip(COLUMNS, (kind, name, statistic, *ends), strict=False))
             if statistic == "match":
                 line = _calibration(searcher, kind).none_below
@@ -115,7 +115,7 @@ def evaluate_match(searcher: Searcher, evidence: pd.DataFrame, *, seed: int = 0)
     return pd.DataFrame(found, columns=COLUMNS)
 
 
-def auc_interval(
+def _auc_interval(
     there: np.ndarray, nothing: np.ndarray, *, paired: bool, rng: np.random.Generator
 ) -> tuple[float, float, float]:
     """Return the ROC AUC and the ends of its 95 % bootstrap interval.

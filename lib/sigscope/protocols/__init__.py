@@ -11,17 +11,15 @@ from sigscope.protocols.landmarks import (
 )
 from sigscope.protocols.lost_neighbours import relevance_of
 from sigscope.protocols.published import R1_QUERIES, R3_MS, published
-from sigscope.protocols.run import PROTOCOLS, default_protocol, run_protocol
+from sigscope.protocols.run import run_protocol
 
 __all__ = [
     "Landmark",
-    "PROTOCOLS",
     "R1_QUERIES",
     "R3_MS",
     "both_ways",
     "caption_recall",
     "class_map",
-    "default_protocol",
     "four_tasks",
     "landmark_map",
     "prompts_compared",

@@ -148,8 +148,9 @@ def landmark_map(
 ) -> Outcome:
     """Return the Oxford group's mAP, and R2's mAP@k over the right pictures found, beside R2's.
 
-    The queries lie in the gallery's folder (see `landmark_queries`); all of it is searched.
-    Intervals draw landmarks: the queries all_souls_1 to all_souls_5 are one.
+    The queries lie in the gallery's folder, or in one below it: all_souls_1_query.txt, a line with
+    a picture and its box, and all_souls_1_good.txt, _ok.txt and _junk.txt, a name a line. All of
+    the gallery is searched. Intervals draw landmarks: all_souls_1 to all_souls_5 are one.
 
     Args:
         gallery: Oxford5k or Paris6k; of another one R2 says nothing.
@@ -161,9 +162,9 @@ def landmark_map(
 
     Raises:
         StaleEmbeddings: the embeddings are of another gallery or by another model.
-        ValueError: the folder has no queries.
+        ValueError: there are no queries, those of more than one collection, or one not whole.
     """
-    queries = landmark_queries(gallery.root)
+    queries = _landmark_queries(gallery.root)
     about = check_and_describe(gallery, embeddings, None, encoder)
     asked = [one.cropped(gallery) if crop else gallery.picture(one.picture) for one in queries]
     found = exact_neighbours(embeddings.images, encoder.encode_pictures(asked), len(embeddings))
@@ -172,15 +173,8 @@ def landmark_map(
     return Outcome(*_scored(rankings, truths, about, ks, seed), about)
 
 
-def landmark_queries(folder: str | Path) -> list[LandmarkQuery]:
-    """Return the queries in a folder, or in the one folder below it that has some, by name.
-
-    A query called all_souls_1 has the files all_souls_1_query.txt, a line with its picture and its
-    box, and all_souls_1_good.txt, _ok.txt and _junk.txt, a name a line.
-
-    Raises:
-        ValueError: There are none, those of more than one collection, or one that is not whole.
-    """
+def _landmark_queries(folder: str | Path) -> list[LandmarkQuery]:
+    """Return the queries in a folder, or in the one folder below it that has some, by name."""
     files = sorted(Path(folder).expanduser().rglob(f"*{QUERY}"))
     folders = sorted({str(file.parent) for file in files})
     if not folders:

@@ -124,7 +124,7 @@ def pool_results(
 
 def default_systems(searcher: Searcher) -> dict[str, Search]:
     """Return the shipped search under the name of its index, and keywords to compare it with."""
-    return {searcher.index_name: searcher.by_text, "keywords": keyword_search(searcher.gallery)}
+    return {searcher.index_name: searcher.by_text, "keywords": _keyword_search(searcher.gallery)}
 
 
 def begin_session(
@@ -188,7 +188,7 @@ def shuffled(rankings: pd.DataFrame, rng: np.random.Generator) -> list[tuple[str
     return [(name, heaps[name][i]) for name in order for i in rng.permutation(len(heaps[name]))]
 
 
-def keyword_search(gallery: Gallery) -> Search:
+def _keyword_search(gallery: Gallery) -> Search:
     """Return the plainest rival of embeddings: count the query's words in an item's captions.
 
     Words are compared as written, less capitals; the commonest English ones do not count. Of equal

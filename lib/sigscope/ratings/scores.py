@@ -77,7 +77,7 @@ def score_lists(
     table = lists.named.copy()
     for k in ks:
         each = np.array([_precision(lists, own, k, relevant_from) for own in grades])
-        table[f"P@{k}"] = _mean(each)
+        table[f"P@{k}"] = pd.DataFrame(each).mean().to_numpy()  # of those that are not nan
     table["AP as R1"] = table[[f"P@{k}" for k in ks]].mean(axis=1, skipna=False)
     agreed = lists.grades(consensus(ratings))
     depth = lists.found.shape[1]
@@ -253,11 +253,3 @@ def _precision(lists: _Lists, grades: np.ndarray, k: int, relevant_from: int) ->
     relevant = lists.rankings(np.where(grades >= relevant_from, 1.0, 0.0))
     found = np.nan_to_num(precision_at_k(relevant, k))  # nan: nothing is relevant, so none of k is
     return np.where(lists.complete(grades, k), found, np.nan)
-
-
-def _mean(each: np.ndarray) -> np.ndarray:
-    """Return the mean over rows of what is not nan, nan where all is."""
-    known = ~np.isnan(each)
-    return np.where(
-        known.any(axis=0), np.nansum(each, axis=0) / np.maximum(known.sum(axis=0), 1), np.nan
-    )

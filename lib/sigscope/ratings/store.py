@@ -31,7 +31,7 @@ def default_path() -> Path:
     return Path(os.environ.get("SIGSCOPE_RATINGS") or paths.CACHE / "ratings.sqlite").expanduser()
 
 
-def rater_name(typed: str) -> str:
+def _rater_name(typed: str) -> str:
     """Return the name that a rater is known by: typed, less spaces at the ends and capitals.
 
     It begins with a letter or a digit, so that no spreadsheet reads it as a formula.
@@ -99,8 +99,11 @@ class RatingStore:
         return session
 
     def known_as(self, typed: str) -> str:
-        """Return a rater's name, as `rater_name` does, if such a rater may rate here."""
-        name = rater_name(typed)
+        """Return the name that a rater is known by, if such a rater may rate here.
+
+        It is what was typed, less spaces at the ends and capitals.
+        """
+        name = _rater_name(typed)
         if name.startswith(SIMULATED) != (self.kind == "simulated"):
             raise RatingsError(
                 f"names that begin with {SIMULATED!r} are for simulated raters and for no other; "
