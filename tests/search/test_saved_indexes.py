@@ -106,6 +106,14 @@ def test_a_broken_or_foreign_file_is_built_again_and_said_so(harm, xb, built, ca
     assert built == ["hnsw"] and not caplog.text
 
 
+def test_what_a_killed_process_left_half_written_is_taken_away(xb):
+    open_index("hnsw", xb, IDS, of="toys")
+    (folder,) = kept()
+    (folder / FILE).rename(folder / f".part-0123456789ab-{FILE}")
+    open_index("hnsw", xb, IDS, of="toys")
+    assert [path.name for path in folder.iterdir()] == [FILE]
+
+
 def test_of_several_at_once_one_builds_and_the_others_wait(xb, built):
     threads = [
         threading.Thread(target=open_index, args=("ivf", xb, IDS), kwargs={"of": "toys"})

@@ -10,7 +10,7 @@ import numpy as np
 
 from sigscope import paths
 from sigscope.cache import mark_used
-from sigscope.files import digest, folder_lock, slug
+from sigscope.files import PART, digest, folder_lock, slug
 from sigscope.indexes.files import StaleIndex, ids_fingerprint, vectors_fingerprint
 from sigscope.indexes.index import VectorIndex
 from sigscope.indexes.specs import IndexSpec, find_spec
@@ -42,8 +42,11 @@ def open_index(index: str | IndexSpec, xb: np.ndarray, ids: Sequence[str], of: s
     folder = paths.CACHE / "indexes" / f"{slug(f'{of}-{name}')}-{key}"
     try:
         with folder_lock(folder, say=log.info):
-            found = _loaded(folder / FILE, spec, ids, vectors)
-            return found or _kept(VectorIndex.build(index, xb, ids), folder / FILE)
+            if found := _loaded(folder / FILE, spec, ids, vectors):
+                return found
+            for part in folder.glob(f"{PART}*"):  # of a process that was killed while it saved
+                part.unlink()
+            return _kept(VectorIndex.build(index, xb, ids), folder / FILE)
     except OSError as error:
         log.warning("index %s cannot be kept in %s (%s), so it is built anew", name, folder, error)
         return VectorIndex.build(index, xb, ids)
