@@ -166,19 +166,19 @@ def explain(text):
 def pip_environment():
     """Return the environment for pip: give up on a dead network soon, stay inside .venv."""
     ours = {"PIP_RETRIES": "2", "PIP_DEFAULT_TIMEOUT": "20"}
+    if not sys.stdout.isatty():
+        ours.update(PIP_PROGRESS_BAR="off", PIP_QUIET="1")
     forced = {"PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
     return {**ours, **os.environ, **forced}
 
 
 def pip_install(extras):
-    """Install this checkout and what is locked in one go; pip's words go to the log as well."""
+    """Install this checkout and what is locked in one go; what pip complains of goes to the log."""
     target = ROOT + ("[{}]".format(",".join(sorted(extras))) if extras else "")
-    command = [PYTHON, "-m", "pip", "install", "--log", LOG, "-c", LOCK, "-e", target]
+    command = [PYTHON, "-m", "pip", "install", "-c", LOCK, "-e", target]
     os.makedirs(os.path.dirname(LOG), exist_ok=True)
-    if os.path.exists(LOG):
-        os.remove(LOG)
-    quiet = [] if sys.stdout.isatty() else ["--quiet"]
-    done = subprocess.run(command + quiet, stderr=subprocess.DEVNULL, env=pip_environment())
+    with open(LOG, "w") as log:
+        done = subprocess.run(command, stderr=log, env=pip_environment())
     if done.returncode:
         with open(LOG, errors="replace") as log:
             text = log.read()

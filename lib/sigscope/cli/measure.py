@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from sigscope.cli.options import AsJson, Model, Pictures
-from sigscope.cli.output import print_json, print_table, waiting
+from sigscope.cli.output import print_json, print_table, shows_bars, waiting
 
 EVALUATE = """Examples:
 
@@ -50,7 +50,7 @@ def evaluate(
     from sigscope.models.encoder import Encoder
     from sigscope.protocols.run import default_protocol, run_protocol
 
-    gallery = load_gallery(dataset or None, progress=True)
+    gallery = load_gallery(dataset or None, progress=shows_bars())
     encoder = Encoder.load()
     embeddings = open_embeddings(gallery, encoder, progress=True)
     name = protocol or default_protocol(gallery)
@@ -80,12 +80,18 @@ def recommend(
     from sigscope.embeddings.embed import open_embeddings
     from sigscope.models.encoder import Encoder
 
-    gallery = load_gallery(pictures or None, progress=True)
+    gallery = load_gallery(pictures or None, progress=shows_bars())
     embeddings = open_embeddings(gallery, Encoder.load(), progress=True)
     asked = {"text": embeddings.captions, "image": embeddings.images}
     asked = {kind: vectors for kind, vectors in asked.items() if len(vectors) >= 40}
     advice = choose(
-        embeddings.images, asked, recall=recall, memory=memory, latency=latency, k=k, progress=True
+        embeddings.images,
+        asked,
+        recall=recall,
+        memory=memory,
+        latency=latency,
+        k=k,
+        progress=shows_bars(),
     )
     if as_json:
         found = {"name": advice.name, "effort": advice.effort, "met": advice.met}

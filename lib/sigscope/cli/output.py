@@ -39,6 +39,11 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=1))
 
 
+def shows_bars() -> bool:
+    """Return whether somebody sees a progress bar: in a pipe or a file it is only noise."""
+    return sys.stderr.isatty()
+
+
 @contextmanager
 def waiting(doing: str) -> Iterator[None]:
     """Say on a terminal's stderr what is being done, with something that moves, until it is."""

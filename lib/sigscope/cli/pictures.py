@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sigscope.cli.options import AsJson, Model, Pictures
-from sigscope.cli.output import print_table
+from sigscope.cli.output import print_table, shows_bars
 
 SOME_FOUND = 3
 DUPLICATES = """Examples:
@@ -50,8 +50,8 @@ def duplicates(
     from sigscope.datasets.load import load_gallery
     from sigscope.duplicates.find import find_duplicates
 
-    gallery = load_gallery(pictures or None, progress=True)
-    found = find_duplicates(gallery, near=not same_files, progress=True)
+    gallery = load_gallery(pictures or None, progress=shows_bars())
+    found = find_duplicates(gallery, near=not same_files, progress=shows_bars())
     print_table(found, as_json=as_json)
     across = found["across_splits"].sum()
     said = f"{len(found):,} of {len(gallery):,} pictures need not be kept"
@@ -76,9 +76,9 @@ def map_of(
     from sigscope.maps.projection import open_map
     from sigscope.models.encoder import Encoder
 
-    gallery = load_gallery(pictures or None, progress=True)
+    gallery = load_gallery(pictures or None, progress=shows_bars())
     embeddings = open_embeddings(gallery, Encoder.load(), progress=True)
-    made = open_map(embeddings, progress=True)
+    made = open_map(embeddings, progress=shows_bars())
     figure = map_figure(made.table(gallery.items), colour_by, title=colour_by)
     page = html.expanduser()
     with atomic_write(page) as part:

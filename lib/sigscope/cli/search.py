@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sigscope.cli.options import AsJson, Model, Pictures, Results
-from sigscope.cli.output import print_table
+from sigscope.cli.output import print_table, shows_bars
 
 if TYPE_CHECKING:
     from sigscope.search.searcher import Searcher
@@ -66,7 +66,7 @@ def _searcher(pictures: str, words_only: bool) -> "Searcher":
     from sigscope.models.hub import ModelError
     from sigscope.search.searcher import Searcher
 
-    gallery = load_gallery(pictures or None, progress=True)
+    gallery = load_gallery(pictures or None, progress=shows_bars())
     if words_only and stored_failures(gallery, called()) is not None:
         try:
             encoder = Encoder.load(towers=("text",))
