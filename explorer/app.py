@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import query
 import streamlit as st
-from parts import adding, ask
 
+import query
+from parts import adding, ask
 from sigscope.embeddings import StaleEmbeddings, StoreError
 from sigscope.gallery import GalleryError
 from sigscope.models import ModelError

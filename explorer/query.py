@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
-import resources
 import streamlit as st
-from parts.settings import Settings
 
+import resources
+from parts.settings import Settings
 from sigscope import Part
 
 EXAMPLES = ("a cat", "red apple", "sailing ship", "music", "airplane", "stop sign")

@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from threading import Thread
 
-import resources
 import streamlit as st
-import thumbnails
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from streamlit.runtime.pages_manager import PagesManager
+
+import resources
+import thumbnails
 
 PagesManager.uses_pages_directory = False  # app.py names the pages, whichever is opened first
 

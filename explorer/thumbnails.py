@@ -8,13 +8,13 @@ from functools import lru_cache
 from io import BytesIO
 from urllib.parse import quote, unquote
 
-import resources
 import streamlit as st
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+import resources
 from sigscope.gallery import GalleryError
 from sigscope.images import PictureError, Source, open_picture
 

@@ -1,10 +1,10 @@
 """Compare: one query, two to four indexes or models beside each other."""
 
+import streamlit as st
+
 import query
 import resources
-import streamlit as st
 from parts import ask, compared, grid
-
 from sigscope.figures import recall_against_time
 from sigscope.search import facts, missed, shared_results
 

@@ -1,9 +1,9 @@
 """Data: what is loaded, what was left out and why, and how to add a folder of one's own."""
 
-import resources
 import streamlit as st
-from parts import adding, ask, cards, grid
 
+import resources
+from parts import adding, ask, cards, grid
 from sigscope.gallery import GalleryError
 
 grid.style()

@@ -1,8 +1,8 @@
 """Map: the gallery laid out by likeness, with the query of the moment on it."""
 
 import streamlit as st
-from parts import ask, export, grid, mapped, settings
 
+from parts import ask, export, grid, mapped, settings
 from sigscope.figures import selected_ids
 from sigscope.maps import FAILED, MAKING
 

@@ -1,9 +1,9 @@
 """Rate results: a volunteer says of one picture after the other whether it shows what was asked."""
 
-import resources
 import streamlit as st
-from parts import ask, rating, rating_form
 
+import resources
+from parts import ask, rating, rating_form
 from sigscope.ratings import RatingsError, RatingStore
 
 st.html(rating_form.STYLE)

@@ -1,11 +1,11 @@
 """Report: the tables and figures of the notebooks, to read and to take along."""
 
 import streamlit as st
-from parts import grid
-from thumbnails import uri
 
+from parts import grid
 from sigscope.cli import Notebook, executed, read_notebook
 from sigscope.search import as_csv
+from thumbnails import uri
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

@@ -1,10 +1,10 @@
 """Search the gallery by words, by pictures, by what it should not be like, or by all of them."""
 
+import streamlit as st
+
 import query
 import resources
-import streamlit as st
 from parts import ask, export, grid, settings
-
 from sigscope.models import ModelError
 from sigscope.search import MergeError
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 
-import resources
 import streamlit as st
 
+import resources
 from sigscope import load_gallery, paths
 from sigscope.files import read_json, sha256, slug, write_json
 

@@ -1,11 +1,11 @@
 """The ways to ask, and what is being asked just now."""
 
+import streamlit as st
+
 import query
 import resources
-import streamlit as st
-from query import Piece
-
 from parts import grid, paste
+from query import Piece
 from sigscope.images import PictureError, open_picture, picture_side
 
 KINDS = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif"]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import resources
 import streamlit as st
-import thumbnails
 
+import resources
+import thumbnails
 from parts import grid, settings
 from sigscope import INDEXES, Searcher
 from sigscope.ann import as_table, sweep

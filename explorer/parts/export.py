@@ -1,9 +1,9 @@
 """What a visitor takes home: results as a table, or with their pictures."""
 
 import pandas as pd
-import resources
 import streamlit as st
 
+import resources
 from sigscope.search import as_csv, as_zip
 
 

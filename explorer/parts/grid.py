@@ -8,9 +8,10 @@ from collections.abc import Callable
 from html import escape
 
 import pandas as pd
+import streamlit as st
+
 import query
 import resources
-import streamlit as st
 import thumbnails
 
 LESS, ADD, FITS, MAP = "Less like this", "Add to the query", "Captions that fit", "Show on map"

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-import query
-import resources
 import streamlit as st
 
+import query
+import resources
 from parts.settings import Settings
 from sigscope.figures import (
     THEMES,

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
-import resources
 import streamlit as st
 
+import resources
 from sigscope.ratings import RatingsError, RatingStore, begin_session, rng_of, shuffled
 
 WORDS = {1: ("no", "yes"), 2: ("no", "partly", "yes")}  # by top grade

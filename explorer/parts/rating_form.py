@@ -5,8 +5,8 @@ from html import escape
 
 import pandas as pd
 import streamlit as st
-import thumbnails
 
+import thumbnails
 from parts import ask, rating
 from sigscope.ratings import RatingsError, RatingStore, csv_text, qrels_text
 

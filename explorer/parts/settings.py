@@ -6,9 +6,9 @@ Each widget is bound to the page's address, so that a shared link searches the s
 from dataclasses import dataclass
 from typing import Any
 
-import resources
 import streamlit as st
 
+import resources
 from parts import text_limit
 from sigscope import INDEXES, Searcher
 from sigscope.indexes import fitting

@@ -6,9 +6,9 @@ Until the text in a gallery's pictures has been measured, how much there is is e
 from dataclasses import dataclass
 from threading import Thread
 
-import resources
 import streamlit as st
 
+import resources
 from sigscope import Gallery
 from sigscope.rerank import known_text_areas, measure_text_areas, ocr_is_installed
 

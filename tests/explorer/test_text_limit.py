@@ -50,7 +50,6 @@ def reads_green(picture):
 @pytest.fixture
 def with_reader(monkeypatch):
     from parts import text_limit
-
     from sigscope.rerank import adjustments
 
     for module in (text_limit, adjustments):

@@ -1,5 +1,6 @@
 """The commands that measure: `evaluate` a gallery as the reports do, `recommend` an index."""
 
+import sys
 from typing import Annotated, Literal
 
 import typer
@@ -98,4 +99,4 @@ def recommend(
         print_json(found | {"reason": advice.reason})
         return
     print_table(advice.table)
-    print(advice.reason)
+    print(advice.reason, file=sys.stdout if sys.stdout.isatty() else sys.stderr)
