@@ -88,14 +88,14 @@ def test_hubness_is_the_skewness_of_the_counts():
 def test_gap_and_mean_length_worked_by_hand():
     images, texts = np.array([[1, 0], [0, 1.0]]), np.array([[1, 0], [1, 0.0]])
     assert difficulty.modality_gap(images, texts) == pytest.approx(np.hypot(0.5, 0.5))
-    assert difficulty.mean_resultant_length(images) == pytest.approx(np.hypot(0.5, 0.5))
-    assert difficulty.mean_resultant_length(texts) == 1
+    assert difficulty._mean_resultant_length(images) == pytest.approx(np.hypot(0.5, 0.5))
+    assert difficulty._mean_resultant_length(texts) == 1
 
 
 def test_contrast_is_mean_distance_over_nearest_distance():
     xb, xq = unit(np.array([[1, 0], [0, 1], [-1, 0.0]])), unit(np.array([[0.6, 0.8]]))
     distances = np.linalg.norm(xb - xq, axis=1)
-    found = difficulty.relative_contrast(xb, xq, np.array([0.8]))
+    found = difficulty._relative_contrast(xb, xq, np.array([0.8]))
     assert found == pytest.approx(distances.mean() / distances.min(), rel=1e-5)
 
 

@@ -85,7 +85,7 @@ def modality_gap(images: np.ndarray, texts: np.ndarray) -> float:
     return float(np.linalg.norm(images.mean(0, dtype=np.float64) - texts.mean(0, dtype=np.float64)))
 
 
-def mean_resultant_length(x: np.ndarray) -> float:
+def _mean_resultant_length(x: np.ndarray) -> float:
     """Return the length of the mean unit vector, 0 spread evenly, 1 all alike (Mardia & Jupp 2000).
 
     It is the root of the mean cosine of all pairs, a row with itself included.
@@ -93,7 +93,7 @@ def mean_resultant_length(x: np.ndarray) -> float:
     return float(np.linalg.norm(x.mean(axis=0, dtype=np.float64)))
 
 
-def relative_contrast(xb: np.ndarray, xq: np.ndarray, first: np.ndarray) -> float:
+def _relative_contrast(xb: np.ndarray, xq: np.ndarray, first: np.ndarray) -> float:
     """Return how much farther a row is on average than the nearest one; near 1 is hard to search.
 
     He, Kumar & Chang 2012: the mean distance over queries and rows, divided by the mean distance
@@ -130,8 +130,8 @@ def describe(vectors: Vectors, *, queries: int | None = None) -> pd.DataFrame:
     ]
     alone = {
         "modality gap": modality_gap(images, texts),
-        "mean resultant length, pictures": mean_resultant_length(images),
-        "mean resultant length, captions": mean_resultant_length(texts),
+        "mean resultant length, pictures": _mean_resultant_length(images),
+        "mean resultant length, captions": _mean_resultant_length(texts),
     }
     found += [{"query": "", "statistic": name, "value": value} for name, value in alone.items()]
     return pd.DataFrame(found)
@@ -204,6 +204,6 @@ def _of_queries(xb: np.ndarray, xq: np.ndarray, own: np.ndarray | None) -> list[
     values |= {
         f"intrinsic dimension (k = {K_DIMENSION})": intrinsic_dimension(cosines[:, :K_DIMENSION]),
         f"hubness (k = {K_HUBS})": skewness(k_occurrence(rows[:, :K_HUBS], len(xb))),
-        "relative contrast": relative_contrast(xb, xq, first),
+        "relative contrast": _relative_contrast(xb, xq, first),
     }
     return [{"statistic": name, "value": float(value)} for name, value in values.items()]

@@ -1,30 +1,28 @@
 """The recommender: which index to use for one's own vectors and queries under a budget.
 
-It measures, rather than knows: a few candidates on small samples, the better ones on larger ones,
-and the best of all on every row, where queries that nothing was tuned on have the last word.
+It measures, rather than knows: every candidate on one sample of the rows, and the best of them on
+every row, where queries that nothing was tuned on have the last word.
 """
 
 import gc
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from sigscope.ann.budget import IndexBudget, Point, Questions, tune
 from sigscope.ann.candidates import candidates
-from sigscope.ann.forecast import Budget, Forecast, Questions, tune
-from sigscope.ann.halving import Ladder
-from sigscope.ann.measure import IndexRun, build, measure, threads_set
+from sigscope.ann.measure import IndexRun, build, measure, name_of, threads_set
+from sigscope.ann.trials import Trial, Verified, try_on_sample
 from sigscope.indexes.specs import IndexSpec
 
 QUESTIONS = 256  # queries of each kind to tune on, and again to verify with
 CAUTION = ((1.0, 0.02), (2.0, 0.08))  # standard errors of recall, share of latency kept in hand
-WORTH = 1.25  # times quicker by forecast than what was measured: the next is built as well
-CHEAP = 1.5  # times slower by forecast: built as well while building is cheap
+NEAR = 1.25  # times slower by forecast than what was measured: built as well
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,24 +58,22 @@ def recommend(
     The rule:
 
     1. Half of the queries of each kind, at most 256, are held out; the others are tuned on.
-    2. Every candidate is built on two random samples of the rows, the second four times larger,
-       and its knob climbed until the recall is reached. The four that are forecast to be best for
-       all rows go on to a third sample, again four times larger: 1/8 of the rows, from 10,000 to
-       50,000, or all there are. Time is forecast as a power of the number of rows at equal recall,
-       bytes as a straight line. A latency missed by less than a forecast may err counts as kept
-       here.
-    3. The best by forecast is built on all rows and its knob tuned by bisection, so that recall
-       less one standard error, and time and 2 % more, keep the budget.
-    4. The queries held out must agree. If they do not, the knob is tuned again with two standard
-       errors and 8 %, and they are asked a second and last time.
-    5. The next by forecast is built as well if the budget is still not kept, if its forecast is
-       much quicker than what was measured, or, while building all rows has taken less time than
-       the samples did, if its forecast is not much slower; ``builds`` says how many in all.
+    2. Every candidate is built on one random sample, 1/8 of the rows from 10,000 to 50,000 (or all
+       there are), and its knob tuned until recall less one standard error is reached. For all rows
+       its time is forecast to grow with their number if it scans, and with the 0.7th power of it if
+       it is an inverted file or a graph (as measured on synthetic galleries from 12,500 to 100,000
+       rows); bytes, as on a part of the sample.
+    3. The best by forecast is built on all rows and tuned there, so that recall less one standard
+       error, and time and 2 % more, keep the budget. The queries held out must agree. If they do
+       not, the knob is tuned again with two standard errors and 8 %, and they are asked a second
+       and last time.
+    4. So is the next by forecast, if the budget is not kept yet or its forecast is at most a
+       quarter slower than what was measured; ``builds`` says how many in all. What was measured
+       best is recommended.
 
     If nothing keeps the budget the answer is the nearest miss: the smallest product of the factors
     by which latency, bytes and missed neighbours exceed it. Recall and latency must hold for each
-    kind of query. Memory counts the index alone; vectors to re-rank with, which a memory map can
-    leave on disk, are reported beside it, and the time to read them is in the latency.
+    kind of query. Memory counts the index alone; vectors to re-rank with are reported beside it.
 
     Args:
         vectors: unit rows, float32, shape (n, d).
@@ -93,35 +89,33 @@ def recommend(
             ``candidates.candidates``.
         builds: how many indexes may be built over all rows.
         threads: for building and searching.
-        rng: where samples and the split of the queries come from; None is a generator with seed 0.
+        rng: where the sample and the split of the queries come from; None is a generator with
+            seed 0.
         progress: show a bar on stderr.
 
     Raises:
         ValueError: a budget, the vectors or the queries are not what they should be.
     """
-    budget = Budget(recall, memory, latency)
+    budget = IndexBudget(recall, memory, latency)
     rng = np.random.default_rng(0) if rng is None else rng
     asked = queries if isinstance(queries, Mapping) else {"query": queries}
     tuning, held_out = _split(asked, rng)
     ids = [str(row) for row in range(len(vectors))] if ids is None else ids
-    chosen = list(among or candidates(*vectors.shape, memory))
-    with tqdm(disable=not progress, file=sys.stderr, unit="trial") as bar, threads_set(threads):
-        ladder = Ladder(vectors, tuning, k, budget, rng, bar)
-        start = perf_counter()
-        ladder.climb(chosen)
-        sampling_s = perf_counter() - start
+    entries = {name_of(entry): entry for entry in among or candidates(*vectors.shape, memory)}
+    with tqdm(disable=not progress, file=sys.stderr, unit="index") as bar, threads_set(threads):
+        trials = try_on_sample(entries, vectors, tuning, k, budget, rng, bar)
         bar.set_description("all rows")
         questions = [Questions.of(vectors, part, k) for part in (tuning, held_out)]
-        built = _build_best(ladder, ids, *questions, builds, threads, sampling_s)
+        built = _build_best(entries, trials, vectors, ids, *questions, budget, builds, threads)
     best = min(built, key=lambda one: one.key(budget))
     return Recommendation(
-        name=best.index.name,
+        name=best.index,
         effort=best.effort,
-        met=best.met(budget),
+        met=best.key(budget)[0] == 1,
         reason=_reason(best, budget),
-        table=_table(ladder, built, best),
+        table=_table(trials, built, best),
         verified=best.runs,
-        index=best.index,
+        index=best.built,
     )
 
 
@@ -141,155 +135,93 @@ def _split(
     return tuning, held_out
 
 
-@dataclass(frozen=True, eq=False)
-class _Built:
-    """An index over all rows, tuned, with what the queries held out say of it."""
-
-    index: Any
-    effort: int | None
-    runs: list[IndexRun]
-
-    @property
-    def recall(self) -> float:
-        return min(run.neighbour_recall for run in self.runs)
-
-    @property
-    def ms(self) -> float:
-        return max(run.ms_median for run in self.runs)
-
-    def key(self, budget: Budget) -> tuple[float, float, float]:
-        return budget.key(self.recall, self.ms, self.index.bytes_per_vector)
-
-    def met(self, budget: Budget) -> bool:
-        return self.key(budget)[0] == 1
-
-
 def _build_best(
-    ladder: Ladder,
+    entries: Mapping[str, Any],
+    trials: Sequence[Trial],
+    vectors: np.ndarray,
     ids: Sequence[str],
     tuning: Questions,
     held_out: Questions,
+    budget: IndexBudget,
     builds: int,
     threads: int,
-    sampling_s: float,
-) -> list[_Built]:
-    """Return the first by forecast, and as many more as are allowed and worth it."""
-    built: list[_Built] = []
-    start = perf_counter()
-    for one in ladder.ranked():
-        cheap = perf_counter() - start < sampling_s
-        if len(built) == max(1, builds) or (built and not _worth(one, built, ladder, cheap)):
+) -> list[Verified]:
+    """Return the first by forecast, and as many more as are allowed and near enough."""
+    built: list[Verified] = []
+    for one in sorted((t for t in trials if not t.note), key=lambda t: t.key(budget)):
+        if len(built) == max(1, builds) or (built and not _worth(one, built, budget)):
             break
         try:
-            index = build(ladder.entries[one.name], ladder.vectors, ids)
-            built.append(_verified(index, tuning, held_out, ladder.budget, threads))
+            index = build(entries[one.index], vectors, ids)
+            built.append(_verified(index, tuning, held_out, budget, threads))
         except Exception as error:  # the next may do; the table says why
-            ladder.notes[one.name] = f"failed: {error or type(error).__name__}"
+            one.note = f"failed: {error or type(error).__name__}"
         gc.collect()
     if not built:
-        failed = "; ".join(f"{name} {note}" for name, note in ladder.notes.items())
+        failed = "; ".join(f"{one.index} {one.note}" for one in trials)
         raise ValueError(f"no candidate could be built over these vectors: {failed}")
     return built
 
 
-def _worth(one: Forecast, built: Sequence[_Built], ladder: Ladder, cheap: bool) -> bool:
+def _worth(one: Trial, built: Sequence[Verified], budget: IndexBudget) -> bool:
     """Tell whether a forecast promises enough, next to the best that was measured."""
-    budget = ladder.budget
-    best = min(built, key=lambda done: done.key(budget))
-    kept, aim, _ = ladder.lenient(one.name).key(one.recall, one.ms, one.bytes_per_vector)
-    if not best.met(budget):
-        return kept < best.key(budget)[0]
-    return kept == 1 and aim < best.key(budget)[1] * (CHEAP if cheap else 1 / WORTH)
+    best = min(done.key(budget) for done in built)
+    missed, aim, _ = one.key(budget)
+    return missed < best[0] if best[0] > 1 else missed == 1 and aim < NEAR * best[1]
 
 
 def _verified(
-    index: Any, tuning: Questions, held_out: Questions, budget: Budget, threads: int
-) -> _Built:
+    index: Any, tuning: Questions, held_out: Questions, budget: IndexBudget, threads: int
+) -> Verified:
     """Return the index tuned with caution, and once more with greater caution if need be."""
     for margin, reserve in CAUTION:
-        strict = budget
-        if budget.latency is not None:
-            strict = replace(budget, latency=budget.latency * (1 - reserve))
+        strict = replace(budget, latency=budget.latency and budget.latency * (1 - reserve))
         effort = tune(index, tuning, strict, margin).effort
+        how = {"effort": effort, "threads": threads}
         runs = [
-            measure(
-                index, xq, held_out.exact[kind], tuning.k, kind=kind, effort=effort, threads=threads
-            )
+            measure(index, xq, held_out.exact[kind], tuning.k, kind=kind, **how)
             for kind, xq in held_out.queries.items()
         ]
-        built = _Built(index, effort, runs)
-        if built.met(budget):
+        worst = min(run.neighbour_recall for run in runs), max(run.ms_median for run in runs)
+        how = {"forecast_ms": worst[1], "built": index, "runs": runs}
+        verified = Verified.of(index, "held out", Point(effort, *worst), **how)
+        if verified.key(budget)[0] == 1:
             break
-    return built
+    return verified
 
 
-def _table(ladder: Ladder, built: Sequence[_Built], best: _Built) -> pd.DataFrame:
-    """Return one row per trial at its best setting, and one per index built over all rows."""
-    n, records = len(ladder.vectors), []
-    for name, trials in ladder.trials.items():
-        for trial in trials:
-            point = trial.best(ladder.budget)
-            last = trial is trials[-1]
-            records.append(
-                {
-                    "index": name,
-                    "rows": trial.rows,
-                    "queries": "tuned on",
-                    "effort": point.effort,
-                    "neighbour_recall": point.recall,
-                    "ms_median": point.ms,
-                    "bytes_per_vector": trial.bytes_per_vector,
-                    "rerank_bytes_per_vector": trial.rerank_bytes_per_vector,
-                    "build_s": trial.build_s,
-                    "forecast_ms": ladder.forecast(name).ms if last else float("nan"),
-                    "note": ladder.notes.get(name, "") if last else "",
-                }
-            )
+def _table(trials: Sequence[Trial], built: Sequence[Verified], best: Verified) -> pd.DataFrame:
+    """Return one row per candidate on the sample, and one per index built over all rows."""
     for one in built:
-        records.append(
-            {
-                "index": one.index.name,
-                "rows": n,
-                "queries": "held out",
-                "effort": one.effort,
-                "neighbour_recall": one.recall,
-                "ms_median": one.ms,
-                "bytes_per_vector": one.index.bytes_per_vector,
-                "rerank_bytes_per_vector": one.index.rerank_bytes_per_vector,
-                "build_s": one.index.build_s,
-                "forecast_ms": float("nan"),
-                "note": "recommended" if one is best else "built, not the best",
-            }
-        )
-    untried = [name for name in ladder.entries if name not in ladder.trials]
-    records += [{"index": name, "rows": 0, "note": ladder.notes[name]} for name in untried]
-    return pd.DataFrame(records).astype({"effort": "Int64"})
+        one.note = "recommended" if one is best else "built, not the best"
+    table = pd.DataFrame([vars(one) for one in [*trials, *built]])
+    return table.drop(columns=["built", "runs"]).astype({"effort": "Int64"})
 
 
-def _reason(best: _Built, budget: Budget) -> str:
+def _reason(best: Verified, budget: IndexBudget) -> str:
     """Return what was found, and what it means for the budget, in words."""
-    run, index = best.runs[0], best.index
+    run, index = best.runs[0], best.built
     knob = f" with {index.spec.knob} {best.effort}" if index.spec.knob else ""
     kinds = " and ".join(f"{run.neighbour_recall:.3f} ({run.kind})" for run in best.runs)
     what = (
         f"on {run.queries} queries of each kind held out it finds {kinds} of the {run.k} nearest "
-        f"of {run.n:,} vectors, in {best.ms:.3g} ms and with {index.bytes_per_vector:,.0f} bytes "
-        "a vector"
+        f"of {run.n:,} vectors, in {best.ms_median:.3g} ms and with "
+        f"{best.bytes_per_vector:,.0f} bytes a vector"
     )
     if index.rerank_bytes_per_vector:
         what += f", besides {index.rerank_bytes_per_vector:,.0f} bytes a vector to re-rank with"
-    if best.met(budget):
-        return f"{index.name}{knob} keeps the budget: {what}."
-    return f"Nothing keeps the budget; {index.name}{knob} misses {_missed(best, budget)}: {what}."
+    if best.key(budget)[0] == 1:
+        return f"{best.index}{knob} keeps the budget: {what}."
+    return f"Nothing keeps the budget; {best.index}{knob} misses {_missed(best, budget)}: {what}."
 
 
-def _missed(best: _Built, budget: Budget) -> str:
+def _missed(best: Verified, budget: IndexBudget) -> str:
     parts = []
-    if budget.recall is not None and best.recall < budget.recall:
-        parts.append(f"recall {budget.recall:g} by {budget.recall - best.recall:.3f}")
-    if budget.latency is not None and best.ms > budget.latency:
-        parts.append(f"{budget.latency:g} ms by {best.ms - budget.latency:.3g}")
-    if budget.memory is not None and best.index.bytes_per_vector > budget.memory:
-        over = best.index.bytes_per_vector - budget.memory
+    if budget.recall is not None and best.neighbour_recall < budget.recall:
+        parts.append(f"recall {budget.recall:g} by {budget.recall - best.neighbour_recall:.3f}")
+    if budget.latency is not None and best.ms_median > budget.latency:
+        parts.append(f"{budget.latency:g} ms by {best.ms_median - budget.latency:.3g}")
+    if budget.memory is not None and best.bytes_per_vector > budget.memory:
+        over = best.bytes_per_vector - budget.memory
         parts.append(f"{budget.memory:,.0f} bytes a vector by {over:,.0f}")
     return " and ".join(parts) + " (the nearest miss)"

@@ -60,7 +60,7 @@ class VectorIndex:
             ValueError: The rows are no unit rows, or there are too few of them for this index.
         """
         name, spec = find_spec(name)
-        check_rows(xb, ids)
+        _check_rows(xb, ids)
         if problem := spec.problem(*xb.shape):
             raise ValueError(f"index {name!r} cannot be built here: {problem}")
         xb = np.ascontiguousarray(xb)
@@ -131,13 +131,13 @@ class VectorIndex:
             rows are kept as codes and not re-ranked the cosines are as exact as the codes. An index
             that does not find k rows ends the line with cosine -inf and row -1.
         """
-        check_queries(xq, self.d)
+        _check_queries(xq, self.d)
         if k < 1:
             raise ValueError(f"k is {k}; ask for at least one result")
         how = () if effort is candidates is None else self._how(effort, candidates)
         if rows is None:
             return self.backend.search(xq, k if k < self.ids.size else self.ids.size, *how)
-        rows = checked_numbers(np.asarray(rows), len(self))
+        rows = _checked_numbers(np.asarray(rows), len(self))
         if rows.size == 0:
             return np.empty((len(xq), 0), np.float32), np.empty((len(xq), 0), np.int64)
         xq = np.ascontiguousarray(xq)
@@ -203,7 +203,7 @@ def _frozen(ids: Sequence[str]) -> np.ndarray:
     return ids
 
 
-def check_rows(xb: np.ndarray, ids: Sequence[str]) -> None:
+def _check_rows(xb: np.ndarray, ids: Sequence[str]) -> None:
     """Raise unless xb is one float32 unit row, or more, for each id."""
     if not isinstance(xb, np.ndarray) or xb.dtype != np.float32 or xb.ndim != 2:
         raise ValueError(f"vectors must be float32 of shape (n, d), not {_shape(xb)}")
@@ -211,10 +211,10 @@ def check_rows(xb: np.ndarray, ids: Sequence[str]) -> None:
         raise ValueError(f"there is nothing to index: the vectors have shape {xb.shape}")
     if len(ids) != len(xb):
         raise ValueError(f"{len(xb)} vectors and {len(ids)} ids; each vector needs its own id")
-    check_length(xb)
+    _check_length(xb)
 
 
-def check_length(x: np.ndarray) -> None:
+def _check_length(x: np.ndarray) -> None:
     """Raise unless every row of x is finite and has length 1, naming the first that has not."""
     with np.errstate(over="ignore", invalid="ignore"):  # such a row is refused just below
         squared = np.vecdot(x, x)
@@ -230,7 +230,7 @@ def check_length(x: np.ndarray) -> None:
     raise ValueError(f"row {row} has length {length:.3g}; divide each row by its length first")
 
 
-def check_queries(xq: np.ndarray, d: int) -> None:
+def _check_queries(xq: np.ndarray, d: int) -> None:
     """Raise unless xq is float32 unit rows of the right width; about 2 microseconds for one."""
     if not (isinstance(xq, np.ndarray) and xq.dtype == FLOAT32 and xq.ndim == 2):
         raise ValueError(f"queries must be float32 of shape (queries, d), not {_shape(xq)}")
@@ -240,10 +240,10 @@ def check_queries(xq: np.ndarray, d: int) -> None:
             "encode them with the model that made the index"
         )
     if len(xq) != 1 or not -LENGTH_OFF <= np.vdot(xq, xq) - 1 <= LENGTH_OFF:
-        check_length(xq)
+        _check_length(xq)
 
 
-def checked_numbers(rows: np.ndarray, n: int) -> np.ndarray:
+def _checked_numbers(rows: np.ndarray, n: int) -> np.ndarray:
     """Return row numbers below n as contiguous int64, rising, each once, or raise."""
     if rows.size == 0:
         return np.empty(0, np.int64)
