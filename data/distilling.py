@@ -18,7 +18,7 @@ import numpy as np
 from pairs import Pairs, Teacher, batches, belong_together
 
 from sigscope.tuning.loop import rate
-from sigscope.tuning.losses import distillation_loss, sigmoid_loss, softmax_loss
+from sigscope.tuning.losses import sigmoid_loss, softmax_loss
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -245,6 +245,28 @@ def teacher_loss(
     features, names, logits = asked
     images = project(model, features, recipe.feature_dropout)
     return distillation_loss(images, write(names), scale, torch.from_numpy(logits))
+
+
+def distillation_loss(
+    images: Tensor, classes: Tensor, scale: Tensor, teacher_logits: Tensor
+) -> Tensor:
+    """Return how far zero-shot answers are from a classifier's: its cross-entropy, in nats.
+
+    -(1/n) sum_i sum_c p_ic log q_ic, where p is the softmax of the teacher's logits and q the
+    softmax of t x_i . k_c over the vectors k of the class names.
+    Source: Hinton et al. 2015, "Distilling the Knowledge in a Neural Network", at temperature 1.
+
+    Args:
+        images: unit vectors, float32, shape (n, d).
+        classes: unit vectors of the class names, float32, shape (c, d).
+        scale: t, a positive scalar.
+        teacher_logits: what the classifier says of the same pictures, shape (n, c).
+
+    Returns:
+        A scalar >= the mean entropy of p.
+    """
+    answers = (scale * images @ classes.T).log_softmax(1)
+    return -(teacher_logits.softmax(1) * answers).sum(1).mean()
 
 
 def project(model: VisionTextDualEncoderModel, features: np.ndarray, hidden: float) -> Tensor:

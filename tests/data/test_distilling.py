@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from distilling import Recipe, Writer, train
+from distilling import Recipe, Writer, distillation_loss, train
 from pairs import Pairs, Teacher, batches, belong_together
 
 from sigscope.tuning.loop import rate
@@ -127,6 +127,18 @@ def test_teacher_asks_about_the_classes_it_answers_most():
     asked, names, logits = teacher.question(50, 2, np.random.default_rng(0))
     assert names == ["b", "d"] and asked.shape == (50, 4)
     np.testing.assert_array_equal(logits, asked[:, [1, 3]])
+
+
+def test_distillation_loss_is_least_where_the_answers_are_the_teachers():
+    generator = torch.Generator().manual_seed(0)
+    images, classes = torch.nn.functional.normalize(
+        torch.randn(2, 6, 4, generator=generator), dim=-1
+    )
+    logits, scale = 5 * images @ classes.T, torch.tensor(5.0)
+    p = logits.softmax(1)
+    entropy = -(p * p.log()).sum(1).mean().item()
+    assert distillation_loss(images, classes, scale, logits).item() == pytest.approx(entropy)
+    assert distillation_loss(images, classes.flip(0), scale, logits).item() > entropy
 
 
 def test_distillation_makes_zero_shot_answers_agree_with_the_teacher(toy, pairs):

@@ -150,7 +150,7 @@ def test_statistics_are_listed_from_the_top():
 
 
 def test_every_index_has_a_style_of_its_own():
-    looks = {name: figures.style_of(name) for name in [*INDEXES, "AutoFaiss"]}
+    looks = {name: figures._style_of(name) for name in [*INDEXES, "AutoFaiss"]}
     assert len({json.dumps(look) for look in looks.values()}) == len(looks)
     colours = {look["line"]["color"] for look in looks.values()}
     assert colours <= {*PALETTE.values(), GREY} - {PALETTE["yellow"]}
@@ -158,7 +158,7 @@ def test_every_index_has_a_style_of_its_own():
 
 def test_plane_keeps_the_two_directions_of_most_difference():
     flat = np.random.default_rng(0).normal(size=(200, 5)) * [0.1, 5, 0.1, 2, 0.1]
-    shown, point = drawings.plane(flat, flat[:1])
+    shown, point = drawings._plane(flat, flat[:1])
     centred = flat - flat.mean(axis=0)
     np.testing.assert_allclose(np.abs(shown), np.abs(centred[:, [1, 3]]), atol=0.5)
     np.testing.assert_array_equal(point[0], shown[0])

@@ -9,7 +9,7 @@ from small_maps import GALLERY, island_map
 
 from sigscope.figures import map_layers as layers
 from sigscope.figures import maps as figures
-from sigscope.figures.picture_maps import picture_map, representatives
+from sigscope.figures.picture_maps import _representatives, picture_map
 from sigscope.figures.theme import COLOURS, PALETTE, THEMES
 from sigscope.images.read import PictureError
 
@@ -84,7 +84,7 @@ def test_what_has_no_category_is_called_unknown_and_grey(table):
 def test_clusters_near_each_other_have_different_colours():
     centres = pd.DataFrame({"x": np.arange(12.0), "y": 0.0})
     rows = centres.loc[centres.index.repeat(3)].assign(cluster=lambda t: t["x"].astype(str))
-    colours = figures.cluster_colours(rows, THEMES["light"])
+    colours = figures._cluster_colours(rows, THEMES["light"])
     found = [colours[str(float(i))] for i in range(12)]
     assert all(a != b and a != c for a, b, c in zip(found, found[1:], found[2:], strict=False))
 
@@ -239,7 +239,7 @@ def test_pairs_join_pictures_with_their_captions():
 def test_each_cell_of_a_picture_map_has_the_picture_nearest_the_middle_of_its_points():
     rows = [("a", 0.0, 0.0), ("b", 0.5, 0.0), ("c", 0.9, 0.0), ("d", 9.0, 8.0)]
     table = pd.DataFrame(rows, columns=["id", "x", "y"]).assign(kind="picture")
-    found = representatives(table, 9)  # cells are 1 wide; row 0 is on top, where y is largest
+    found = _representatives(table, 9)  # cells are 1 wide; row 0 is on top, where y is largest
     assert found.to_dict("list") == {
         "id": ["d", "b"],
         "column": [8, 0],
@@ -269,4 +269,4 @@ def test_a_map_that_cannot_be_drawn_with_pictures_is_refused(table, change):
     with pytest.raises(ValueError, match="room|no pictures"):
         picture_map(RedGallery(), table.assign(**change))
     with pytest.raises(ValueError, match="columns is 0"):
-        representatives(table, 0)
+        _representatives(table, 0)

@@ -40,41 +40,43 @@ def test_a_name_has_the_words_frequent_here_and_rare_elsewhere():
     texts = (
         ["a drawing of a cat"] * 6 + ["a drawing of a kitten"] * 4 + ["a drawing of a tree"] * 10
     )
-    names = cl.name_groups(labels, texts, words=1)
+    names = cl._name_groups(labels, texts, words=1)
     assert names == ["cat", "tree"]
 
 
 def test_the_weight_is_the_share_here_times_the_rarity_of_the_word():
     labels, texts = np.array([0, 0, 1, 1]), ["cat house", "cat house", "dog house", "dog"]
     # cluster 0: cat 2/2, house 2/2; counts cat 2, house 3; so cat outweighs house
-    assert cl.name_groups(labels, texts) == ["cat, house", "dog, house"]
+    assert cl._name_groups(labels, texts) == ["cat, house", "dog, house"]
 
 
 def test_a_word_counts_once_for_a_picture_however_often_it_is_said():
     labels = np.repeat([0, 1], 4)
     texts = ["moon moon moon moon sea", "sea", "sea", "sea", "hill", "hill", "hill", "hill"]
-    assert cl.name_groups(labels, texts, words=1)[0] == "sea"
+    assert cl._name_groups(labels, texts, words=1)[0] == "sea"
 
 
 def test_no_two_clusters_have_the_same_name():
     labels = np.array([0, 0, 1, 1, 2, 2])
     texts = ["flag red", "flag red", "flag blue", "flag blue", "flag red", "flag red"]
     # red outweighs flag, as fewer have it; the second red takes one more word
-    assert cl.name_groups(labels, texts, words=1) == ["red", "blue", "red, flag"]
+    assert cl._name_groups(labels, texts, words=1) == ["red", "blue", "red, flag"]
 
 
 def test_a_name_does_not_repeat_a_word_with_another_ending():
-    names = cl.name_groups(np.array([0, 0]), ["flag flags flagged pole", "flag flags flagged pole"])
+    names = cl._name_groups(
+        np.array([0, 0]), ["flag flags flagged pole", "flag flags flagged pole"]
+    )
     assert names == ["flag, pole"]
 
 
 @pytest.mark.parametrize("text", ["", "1234 ::", "the of and"])
 def test_clusters_without_words_are_numbered(text):
-    assert cl.name_groups(np.array([0, 0, 1, 1]), [text] * 4) == ["group 1", "group 2"]
+    assert cl._name_groups(np.array([0, 0, 1, 1]), [text] * 4) == ["group 1", "group 2"]
 
 
 def test_captions_in_other_scripts_give_names():
-    names = cl.name_groups(np.array([0, 0, 1, 1]), ["красная птица"] * 2 + ["größe"] * 2, words=1)
+    names = cl._name_groups(np.array([0, 0, 1, 1]), ["красная птица"] * 2 + ["größe"] * 2, words=1)
     assert names[0] in ("красная", "птица") and names[1] == "größe"
 
 

@@ -89,4 +89,4 @@ def test_a_query_that_does_not_fit_is_refused(query):
 def test_a_picture_is_not_placed_by_itself():
     lonely = island_map()
     lonely.places[0] = 500
-    assert (placing.place_pictures(lonely, EMBEDDINGS.images)[0] < 20).all()
+    assert (placing._place_pictures(lonely, EMBEDDINGS.images)[0] < 20).all()

@@ -13,7 +13,7 @@ from toy import write_gallery
 
 from sigscope.datasets.load import load_gallery
 from sigscope.tuning.data import TrainingSet
-from sigscope.tuning.loop import backward, seeded
+from sigscope.tuning.loop import _seeded, backward
 from sigscope.tuning.losses import contrastive_loss
 from sigscope.tuning.network import Towers
 from sigscope.tuning.recipes import Recipe
@@ -99,7 +99,7 @@ def test_dropout_is_the_same_in_both_passes(checkpoint, gallery):
     for number, side in enumerate(sides):  # once, with gradient, drawing as `backward` says
         rows = [None] * len(batch)
         for part, places in enumerate(side.parts(batch, 4)):
-            with seeded(3 + number + 2 * part):
+            with _seeded(3 + number + 2 * part):
                 made = side.vectors(batch, places)
             for place, row in zip(places, made, strict=True):
                 rows[place] = row

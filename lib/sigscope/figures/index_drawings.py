@@ -1,6 +1,6 @@
 """Index drawings: what an index does for one query, over a flat picture of its vectors.
 
-``plane`` makes that picture: the two directions in which the vectors differ most. Much is lost in
+The picture is drawn along the two directions in which the vectors differ most. Much is lost in
 two dimensions, so rows that look near need not be. Nothing here changes the index it draws.
 """
 
@@ -17,7 +17,7 @@ QUERY = {"symbol": "star", "size": 13, "color": PALETTE["orange"]}
 QUERY |= {"line": {"color": PALETTE["black"], "width": 1}}
 
 
-def plane(xb: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
+def _plane(xb: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     """Return xb, and then the others, along the first two principal directions of xb, (n, 2)."""
     mean = xb.mean(axis=0)
     _, directions = np.linalg.eigh(np.cov(xb.T, dtype=np.float64))
@@ -46,7 +46,7 @@ def ivf_cells(
     _, visited = ivf.quantizer.search(query[None], nprobe)
     seen = np.isin(cell_of, visited[0])
     exact = np.argsort(-(xb @ query), kind="stable")[:k]
-    flat, centres, spot = plane(xb, centroids, query[None])
+    flat, centres, spot = _plane(xb, centroids, query[None])
     near = np.isin(np.arange(len(xb)), exact)
     figure = go.Figure()
     for name, rows, marker in (
@@ -114,7 +114,7 @@ def hnsw_layers(walk: Walk, xb: np.ndarray, query: np.ndarray, *, k: int) -> go.
         query: the one that was walked to.
         k: how many exact neighbours to mark.
     """
-    flat, spot = plane(xb, query[None])
+    flat, spot = _plane(xb, query[None])
     layers = range(int(walk.levels.max()) - 1, -1, -1)
     titles = [f"layer {layer}: {np.count_nonzero(walk.levels > layer):,} rows" for layer in layers]
     figure = make_subplots(cols=len(layers), subplot_titles=titles, horizontal_spacing=0.04)
@@ -161,7 +161,7 @@ def pq_codes(pq: object, xb: np.ndarray, row: int, *, part: int = 0, shown: int 
         ],
     )
     own, word = xb[row : row + 1, stretch], books[part, words[part]][None]
-    flat, book, spot, nearest = plane(xb[:, stretch], books[part], own, word)
+    flat, book, spot, nearest = _plane(xb[:, stretch], books[part], own, word)
     first = {"row": 1, "col": 1}
     _add_dots(figure, f"this part of {len(xb):,} rows", flat, {"color": LIGHT, "size": 3}, **first)
     _add_dots(figure, "code word", book, {"color": PALETTE["blue"], "size": 5}, **first)

@@ -39,7 +39,7 @@ RANK_COLOURS = [PALETTE[name] for name in ("blue", "green", "vermilion", "purple
 LEGEND_COLUMNS, LEGEND_ROW = 4, 21  # entries beside each other in a legend, pixels of a row
 
 
-def style_of(index: str) -> dict:
+def _style_of(index: str) -> dict:
     """Return the line and the marker of an index, the same in every figure."""
     name = index.lower()
     known = (look for start, look in FAMILIES.items() if name.startswith(start))
@@ -237,7 +237,7 @@ def _add_index(
         name=escape(str(name)),
         mode="lines+markers",
         hovertext=[f"effort {effort}" for effort in runs["effort"]] if "effort" in runs else None,
-        **style_of(str(name)),
+        **_style_of(str(name)),
         **_grouped(str(name), column),
     )
 

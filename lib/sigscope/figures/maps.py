@@ -91,7 +91,7 @@ def placed(rows: pd.DataFrame) -> dict[str, np.ndarray]:
     return {axis: numbers(rows[axis]) for axis in axes_of(rows)}
 
 
-def group_styles(names: Sequence[str], theme: Theme) -> dict[str, tuple[str, str]]:
+def _group_styles(names: Sequence[str], theme: Theme) -> dict[str, tuple[str, str]]:
     """Return a colour and a symbol for each group, as far as they go; the rest are others.
 
     What has a colour in every figure of the repository (splits, kinds) keeps it.
@@ -102,7 +102,7 @@ def group_styles(names: Sequence[str], theme: Theme) -> dict[str, tuple[str, str
     return dict(zip(names, pairs, strict=False))
 
 
-def cluster_colours(table: pd.DataFrame, theme: Theme) -> dict[str, str]:
+def _cluster_colours(table: pd.DataFrame, theme: Theme) -> dict[str, str]:
     """Return a colour for each cluster, so that the clusters around it have others.
 
     Clusters are coloured from the largest on, each with the colour whose nearest bearer is
@@ -129,10 +129,10 @@ def _grouped(
     order = [name for name in names.value_counts().index if name not in (UNKNOWN, NOISE)]
     if column == "cluster":
         styles = {
-            name: (colour, "circle") for name, colour in cluster_colours(table, theme).items()
+            name: (colour, "circle") for name, colour in _cluster_colours(table, theme).items()
         }
     else:
-        styles = group_styles(order, theme)
+        styles = _group_styles(order, theme)
     if highlight:
         chosen = list(zip(highlight, theme.colours, strict=False))
         styles = {name: styles.get(name, (colour, "circle")) for name, colour in chosen}

@@ -34,7 +34,7 @@ def picture_map(
     Raises:
         ValueError: The map has no pictures, or is one in a room.
     """
-    chosen = representatives(table, columns)
+    chosen = _representatives(table, columns)
     margin = side // 2
     rows = int(chosen["row"].max()) + 1
     size = (columns * side + 2 * margin, rows * side + 2 * margin)
@@ -50,7 +50,7 @@ def picture_map(
     return Sheet(page, alt)
 
 
-def representatives(table: pd.DataFrame, columns: int) -> pd.DataFrame:
+def _representatives(table: pd.DataFrame, columns: int) -> pd.DataFrame:
     """Return one picture for each cell of a grid over the map that has any.
 
     Returns:

@@ -75,7 +75,7 @@ def find_clusters(places: np.ndarray, captions: Sequence[Sequence[str]]) -> Clus
     if len(places) != len(captions):
         raise ValueError(f"{len(places)} places and {len(captions)} lists of captions")
     labels = group(places)
-    names = name_groups(labels, [" \n ".join(texts) for texts in captions])
+    names = _name_groups(labels, [" \n ".join(texts) for texts in captions])
     return Clusters(labels, names, _centres(places, labels))
 
 
@@ -102,7 +102,7 @@ def group(places: np.ndarray) -> np.ndarray:
     return renumbered[found].astype(np.int32)
 
 
-def name_groups(labels: np.ndarray, texts: Sequence[str], words: int = WORDS) -> list[str]:
+def _name_groups(labels: np.ndarray, texts: Sequence[str], words: int = WORDS) -> list[str]:
     """Return a name for each cluster, no two the same.
 
     Args:

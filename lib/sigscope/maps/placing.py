@@ -93,7 +93,7 @@ def place(
     return Placement(at.astype(np.float32), list(map.ids[found]), weights[0], gathered, how)
 
 
-def place_pictures(map: Map, vectors: np.ndarray, *, k: int = K) -> np.ndarray:
+def _place_pictures(map: Map, vectors: np.ndarray, *, k: int = K) -> np.ndarray:
     """Return where each picture of a map would be put if it were a query, (n, 2 or 3).
 
     Each is placed by the others. Compared with its real place this tells how well placing works,
@@ -105,14 +105,14 @@ def place_pictures(map: Map, vectors: np.ndarray, *, k: int = K) -> np.ndarray:
 
 
 def placement_error(map: Map, vectors: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
-    """Return how far `place_pictures` puts pictures from where they are.
+    """Return how far `_place_pictures` puts pictures from where they are.
 
     Returns:
         median and p90, as shares of the map's diagonal; and chance, the median for pictures put at
         the place of a random one.
     """
     real = map.places[map.of("picture")]
-    off = np.linalg.norm(place_pictures(map, vectors) - real, axis=1) / map.size
+    off = np.linalg.norm(_place_pictures(map, vectors) - real, axis=1) / map.size
     random = np.linalg.norm(rng.permutation(real) - real, axis=1) / map.size
     low, high = np.quantile(off, [0.5, 0.9])
     return {"median": float(low), "p90": float(high), "chance": float(np.median(random))}

@@ -241,7 +241,7 @@ class _Passed:
         at_once = len(self.parts) == 1 and side.learns
         self.made: Tensor | None = None
         if at_once:
-            with seeded(seed):
+            with _seeded(seed):
                 self.made = side.vectors(batch, self.parts[0])
             rows = [self.made.detach()]
         else:
@@ -261,18 +261,18 @@ class _Passed:
             return
         start = 0
         for number, places in enumerate(self.parts):
-            with seeded(self.seed + 2 * number):
+            with _seeded(self.seed + 2 * number):
                 made = self.side.vectors(self.batch, places)
             made.backward(grads[start : start + len(places)])
             start += len(places)
 
     def _without_gradient(self, number: int) -> Tensor:
-        with torch.no_grad(), seeded(self.seed + 2 * number):
+        with torch.no_grad(), _seeded(self.seed + 2 * number):
             return self.side.vectors(self.batch, self.parts[number])
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
+def _seeded(seed: int) -> Iterator[None]:
     """Let torch draw by seed inside, and as before outside."""
     devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
     with torch.random.fork_rng(devices=devices):

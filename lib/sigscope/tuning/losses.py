@@ -123,28 +123,6 @@ def softmax_loss(
     return (by_picture.mean() + by_text.mean()) / 2
 
 
-def distillation_loss(
-    images: Tensor, classes: Tensor, scale: Tensor, teacher_logits: Tensor
-) -> Tensor:
-    """Return how far zero-shot answers are from a classifier's: its cross-entropy, in nats.
-
-    -(1/n) sum_i sum_c p_ic log q_ic, where p is the softmax of the teacher's logits and q the
-    softmax of t x_i . k_c over the vectors k of the class names.
-    Source: Hinton et al. 2015, "Distilling the Knowledge in a Neural Network", at temperature 1.
-
-    Args:
-        images: unit vectors, float32, shape (n, d).
-        classes: unit vectors of the class names, float32, shape (c, d).
-        scale: t, a positive scalar.
-        teacher_logits: what the classifier says of the same pictures, shape (n, c).
-
-    Returns:
-        A scalar >= the mean entropy of p.
-    """
-    answers = (scale * images @ classes.T).log_softmax(1)
-    return -(teacher_logits.softmax(1) * answers).sum(1).mean()
-
-
 def _diagonal(n: int, device: object) -> Tensor:
     import torch
 

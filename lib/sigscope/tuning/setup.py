@@ -151,7 +151,7 @@ class Setup:
             seen = image_features(towers, gallery, progress=progress)[:, 0]
             unread = gallery.items["id"][~_looked_at(seen)].tolist()
         else:
-            unread = unreadable(gallery, set(splits), recipe.searched)
+            unread = _unreadable(gallery, set(splits), recipe.searched)
         pairs = TrainingSet(gallery, train, unread)
         validate = Validation(
             gallery, val, recipe.searched, unread=unread, images=seen, autocast=precision.autocast
@@ -181,7 +181,7 @@ class Setup:
         return self.towers.trainable() | self.temperature.trainable()
 
 
-def unreadable(gallery: Gallery, splits: set[str], searched: str) -> list[str]:
+def _unreadable(gallery: Gallery, splits: set[str], searched: str) -> list[str]:
     """Return the ids of pictures of a run that cannot be opened, found before hours are spent."""
     items = gallery.items
     if searched == "split":
