@@ -1,7 +1,7 @@
 """Evaluation figures: hubs, systems beside each other, languages, text-heaviness.
 
-Tables from `hubs`, `evaluate.summary`, `evaluate.compare` and `text_heavy` go in, with a column
-system where there are several; Plotly figures in the dress of `palette` come out, and two pages to
+Tables from `rerank.hubs`, `evaluation.summary`, `evaluation.compare` and `rerank.text_bias` go in,
+with a column system where there are several; Plotly figures in the one theme come out, and two to
 read: differences in words, result lists in pictures. Nothing is shown here. Every error bar is the
 95 % interval of the table.
 """
@@ -37,7 +37,7 @@ def occurrence_curves(table: pd.DataFrame, *, k: int, what: str = "pictures") ->
     much of the gallery is never found, which has no place on a logarithmic axis.
 
     Args:
-        table: from ``hubs.occurrence_table`` (occurrence, at_least), with a column system. One
+        table: from ``rerank.occurrence_table`` (occurrence, at_least), with a column system. One
             whose name begins with "chance" is black and dashed.
         k: how long the result lists were.
         what: what is found: pictures or captions.
@@ -63,7 +63,7 @@ def system_dots(table: pd.DataFrame, measures: Sequence[str] | None = None) -> g
     """Draw what each system reaches, a panel per measure, a dot with its interval per direction.
 
     Args:
-        table: from ``evaluate.summary``, with a column system: direction, measure, value, low,
+        table: from ``evaluation.summary``, with a column system: direction, measure, value, low,
             high, chance. The systems stand from top to bottom in their order of appearance; the
             first is the one to beat, and a dotted line carries its value down.
         measures: which, from left to right; None means all.
@@ -86,7 +86,7 @@ def difference_dots(table: pd.DataFrame, measures: Sequence[str] | None = None) 
     Where the interval holds 0 the dot is hollow: the system may as well be no better.
 
     Args:
-        table: from ``evaluate.compare``, with a column system: direction, measure, difference,
+        table: from ``evaluation.compare``, with a column system: direction, measure, difference,
             low, high.
         measures: which, from left to right; None means all.
     """
@@ -103,7 +103,7 @@ def difference_table(table: pd.DataFrame) -> pd.DataFrame:
     """Return differences in words, "+0.013 [+0.002, +0.025]": a row per measure, in their order.
 
     Args:
-        table: from ``evaluate.compare``, with a column system: measure, first, difference, low,
+        table: from ``evaluation.compare``, with a column system: measure, first, difference, low,
             high; direction, too, where there are several, which then is the outer index.
 
     Returns:
@@ -147,8 +147,8 @@ def language_bars(table: pd.DataFrame, *, highlight: str = "en") -> go.Figure:
     """Draw the hit rate per language of the query, the best on top, each bar with its interval.
 
     Args:
-        table: one row per language, as from `languages`: language, k (one value), hit_rate, low,
-            high, chance, queries.
+        table: one row per language, as from `evaluation.by_language`: language, k (one value),
+            hit_rate, low, high, chance, queries.
         highlight: the language to compare with, in another colour.
     """
     table = table.sort_values("hit_rate", kind="stable")

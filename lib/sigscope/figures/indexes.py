@@ -1,9 +1,8 @@
 """Index figures: what indexes give up for speed, how they grow, and how near made data is to real.
 
-Tables from ``measure``, ``relevance`` and ``neighbourhoods`` go in, Plotly figures in the dress of
-``palette`` come out. An index has one look in every figure: the colour of its family, an open mark
-and a dashed line if it re-ranks, a dotted line if it is built for L2. ``index_drawings`` shows what
-an index does inside.
+Tables from `ann` and `protocols.lost_neighbours` go in, Plotly figures in the one theme come out.
+An index has one style in every figure: the colour of its family, an open mark and a dashed line if
+it re-ranks, a dotted line if it is built for L2. `index_drawings` shows what it does inside.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,7 +56,7 @@ def recall_against_time(table: pd.DataFrame, *, title: str = "") -> go.Figure:
     beats in both.
 
     Args:
-        table: from ``measure.as_table``: index, effort, kind, k, neighbour_recall, ms_median, note.
+        table: from ``ann.as_table``: index, effort, kind, k, neighbour_recall, ms_median, note.
         title: what was searched, in a few words; "" for none.
     """
     table = _measured(table)
@@ -90,7 +89,7 @@ def growth(
     """Draw build time, bytes per vector and query time against n, all axes logarithmic.
 
     Args:
-        table: from ``measure.as_table``, of several n.
+        table: from ``ann.as_table``, of several n.
         kind: of the queries whose time is drawn.
         recall: the time is of the quickest setting that finds this share of exact neighbours; an
             index that has none at an n has no mark there.
@@ -123,7 +122,7 @@ def relevance_against_recall(
     as the dotted one. The grey band is the interval of exact search.
 
     Args:
-        table: from ``relevance.relevance_of``: index, effort, neighbour_recall, k, a column per
+        table: from ``protocols.relevance_of``: index, effort, neighbour_recall, k, a column per
             measure and its interval as measure_low and measure_high, note.
         measures: the columns to draw and what to call them; hit rate and NDCG if None.
         title: of which queries, in a few words; "" for none.
@@ -156,7 +155,7 @@ def fitted_against_real(table: pd.DataFrame, *, title: str = "") -> go.Figure:
     """Draw how near the neighbours are against n, real and made, a panel per kind of query.
 
     Args:
-        table: from ``neighbourhoods.by_size``, concatenated: vectors, query, n, rank, cosine, low,
+        table: from ``ann.by_size``, concatenated: vectors, query, n, rank, cosine, low,
             high. The first name in vectors is drawn solid, the others dashed and dotted.
         title: of which model, in a few words; "" for none.
     """
@@ -187,7 +186,7 @@ def statistics_beside(table: pd.DataFrame, *, title: str = "") -> go.Figure:
     """Draw each statistic of made vectors as a multiple of that of real ones.
 
     Args:
-        table: from ``neighbourhoods.compare``: query, statistic, made / real. With a column
+        table: from ``difficulty.compare``: query, statistic, made / real. With a column
             vectors, a mark for each name in it.
         title: of which model, in a few words; "" for none.
     """

@@ -71,7 +71,7 @@ def add_query(
     Args:
         figure: from ``map_figure``.
         table: what it was drawn from.
-        place: of the query, (2,) or (3,), from ``placing.place``.
+        place: of the query, (2,) or (3,), from ``maps.place``.
         results: ids, best first; those that are not on the map are passed over.
         name: what the star is called in the legend.
         theme: that of the figure.

@@ -1,8 +1,8 @@
 """Rating figures: scores beside what was put in, agreement against slips, sureness against queries.
 
-Tables from `ratings.scores` go in; Plotly figures in the dress of `palette` come out. Nothing is
-shown here. Every figure takes a title, as it must say whether people or a simulation gave the
-ratings. Every error bar and band is the 95 % interval of the table.
+Tables from `ratings.scores` go in; Plotly figures in the one theme come out. Nothing is shown here.
+Every figure takes a title, as it must say whether people or a simulation gave the ratings. Every
+error bar and band is the 95 % interval of the table.
 """
 
 from collections.abc import Sequence
