@@ -11,7 +11,6 @@ from sigscope.ann.autofaiss import (
     PINS,
     AutoFaiss,
     AutofaissError,
-    AutofaissIndex,
     AutofaissMissing,
     is_ready,
     make_environment,
@@ -87,6 +86,35 @@ def test_what_autofaiss_says_when_it_stops_is_in_the_sentence(
         AutoFaiss(memory=100, environment=environment).build(vectors[0], ids)
 
 
+BUILD = """
+import faiss, numpy as np
+xb = np.load(folder / "vectors" / "vectors.npy")
+index = faiss.index_factory(xb.shape[1], "IVF20,Flat", faiss.METRIC_INNER_PRODUCT)
+index.train(xb)
+index.add(xb)
+index.nprobe = 3
+faiss.write_index(index, str(folder / "knn.index"))
+about = {"index_key": "IVF20,Flat", "index_param": "nprobe=3", "build_s": 1.5}
+(folder / "knn.json").write_text(json.dumps(about))
+"""
+
+
+def test_what_it_made_is_searched_as_it_was_set(environment, vectors, ids, tmp_path, monkeypatch):
+    worker = tmp_path / "worker.py"
+    worker.write_text(f"import sys; sys.path[:0] = {sys.path!r}\n" + WORKER.format(body=BUILD))
+    monkeypatch.setattr(autofaiss, "WORKER", worker)
+    made = AutoFaiss(environment=environment).build(vectors[0], ids)
+    assert made.index.nprobe == 3 and made.spec.label == "AutoFaiss: IVF20,Flat, nprobe=3"
+    assert (len(made), made.d, made.build_s, made.efforts) == (1200, 16, 1.5, ())
+    scores, rows = made.search(vectors[1], 10)
+    np.testing.assert_array_equal(rows, made.index.search(vectors[1], 10)[1])
+    assert made.bytes_per_vector > 4 * 16 and made.rerank_bytes_per_vector == 0
+    _, among = made.search(vectors[1], 5, rows=[7, 3, 3, 900])
+    assert among.shape == (20, 3) and set(among.ravel()) == {3, 7, 900}
+    with pytest.raises(ValueError, match="'autofaiss' has no knob"):
+        made.search(vectors[1], 5, effort=3)
+
+
 def test_vectors_it_cannot_take_are_refused(environment, vectors, ids):
     for xb, names in ((vectors[0].astype(np.float64), ids), (vectors[0], ids[:-1])):
         with pytest.raises(ValueError, match="AutoFaiss needs float32 vectors"):
@@ -119,8 +147,8 @@ def test_the_worker_needs_nothing_of_ours():
 
 @needs_autofaiss
 def test_it_chooses_tunes_and_comes_back_as_an_index(real, vectors):
-    assert isinstance(real, AutofaissIndex) and (len(real), real.d) == (1200, 16)
-    assert real.key == "HNSW15" and real.settings.startswith("efSearch=")
+    assert (len(real), real.d) == (1200, 16)
+    assert real.spec.factory == "HNSW15" and "efSearch=" in real.spec.label
     assert real.bytes_per_vector > 4 * 16 and real.build_s > 0 and real.rerank_bytes_per_vector == 0
 
 
@@ -128,7 +156,7 @@ def test_it_chooses_tunes_and_comes_back_as_an_index(real, vectors):
 def test_it_is_searched_as_it_was_tuned_and_scores_are_cosines(real, vectors):
     xb, xq = vectors
     scores, rows = real.search(xq, 10)
-    assert real.index.hnsw.efSearch == int(real.settings.split("=")[1])
+    assert real.index.hnsw.efSearch == int(real.spec.label.split("=")[1])
     np.testing.assert_allclose(scores, np.take_along_axis(xq @ xb.T, rows, 1), atol=1e-5)
     assert (rows == exact_neighbours(xb, xq, 10)).mean() > 0.9
 
@@ -145,7 +173,7 @@ def test_filters_and_large_k_behave(real, vectors):
 
 @needs_autofaiss
 def test_a_knob_and_k_below_one_are_refused(real, vectors):
-    with pytest.raises(ValueError, match="set its own efSearch"):
+    with pytest.raises(ValueError, match="'autofaiss' has no knob"):
         real.search(vectors[1], 5, effort=3)
     with pytest.raises(ValueError, match="k is 0"):
         real.search(vectors[1], 0)

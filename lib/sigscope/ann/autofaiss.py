@@ -19,7 +19,9 @@ import numpy as np
 
 from sigscope import paths
 from sigscope.files import read_json, write_json
-from sigscope.indexes.backends import NumpyIndex
+from sigscope.indexes.faiss_backend import FaissIndex
+from sigscope.indexes.files import vectors_fingerprint
+from sigscope.indexes.index import VectorIndex
 from sigscope.indexes.specs import IndexSpec
 
 ENVIRONMENT = paths.ROOT / ".venv-autofaiss"
@@ -67,8 +69,11 @@ class AutoFaiss:
     environment: Path = ENVIRONMENT
     name: str = "autofaiss"
 
-    def build(self, xb: np.ndarray, ids: Sequence[str]) -> "AutofaissIndex":
+    def build(self, xb: np.ndarray, ids: Sequence[str]) -> VectorIndex:
         """Return the index that AutoFaiss makes of xb, unit rows, float32, shape (n, d).
+
+        It searches as AutoFaiss set it; ``spec.label`` names its settings, such as "efSearch=120",
+        and ``build_s`` holds reading, training, adding and tuning, which are one there.
 
         Raises:
             AutofaissMissing: its environment is not there.
@@ -94,81 +99,18 @@ class AutoFaiss:
             np.save(folder / "vectors" / "vectors.npy", xb)
             _run_worker(self.environment, folder, settings)
             index = faiss.read_index(str(folder / "knn.index"))
-            size = (folder / "knn.index").stat().st_size
             about = read_json(folder / "knn.json")
         if (index.ntotal, index.d) != xb.shape:
             raise AutofaissError(
                 f"AutoFaiss returned {index.ntotal:,} rows of {index.d} for vectors {xb.shape}"
             )
         key, tuned = about["index_key"], about["index_param"]
-        return AutofaissIndex(self.name, key, tuned, index, ids, xb, about["build_s"], size)
-
-
-@dataclass(frozen=True, eq=False)
-class AutofaissIndex:
-    """What AutoFaiss chose, searched as AutoFaiss set it; it searches like a VectorIndex."""
-
-    name: str
-    key: str  # Faiss factory string, such as "HNSW32"
-    settings: str  # such as "efSearch=120"
-    index: faiss.Index
-    ids: Sequence[str]
-    vectors: np.ndarray  # (n, d), for exact search among chosen rows
-    build_s: float  # reading, training, adding and tuning, as AutoFaiss does them in one
-    size: int  # bytes of the file
-
-    rerank_bytes_per_vector = 0.0
-    efforts = ()  # AutoFaiss has turned the knob already
-
-    def __len__(self) -> int:
-        """Return the number of rows, n."""
-        return self.index.ntotal
-
-    @property
-    def d(self) -> int:
-        """The number of dimensions."""
-        return self.index.d
-
-    @property
-    def spec(self) -> IndexSpec:
-        """Its factory and metric, and no knob."""
-        return IndexSpec(self.key, "ip", label=f"AutoFaiss: {self.key}, {self.settings}")
-
-    @property
-    def bytes_per_vector(self) -> float:
-        """Bytes of the index file / n."""
-        return self.size / len(self)
-
-    def search(
-        self,
-        xq: np.ndarray,
-        k: int,
-        *,
-        rows: np.ndarray | None = None,
-        effort: int | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the k rows nearest each query, best first; see ``VectorIndex.search``.
-
-        Args:
-            xq: unit queries, float32, shape (queries, d).
-            k: how many; more than there are means all of them.
-            rows: row numbers to search among, exactly; None searches all as AutoFaiss would.
-            effort: None; AutoFaiss has set its own.
-
-        Returns:
-            Cosines, float32, and row numbers, int64, both (queries, min(k, rows to search)); where
-            the index finds fewer, the end is filled with -inf and -1.
-        """
-        if effort is not None:
-            raise ValueError(f"AutoFaiss has set its own {self.settings or 'search'}; drop effort")
-        if k < 1:
-            raise ValueError(f"k is {k}; ask for at least one result")
-        if rows is not None:
-            rows = np.unique(np.asarray(rows, np.int64))
-            return NumpyIndex(self.vectors).search_among(xq, min(k, rows.size), rows)
-        scores, found = self.index.search(xq, min(k, len(self)))
-        scores[found < 0] = -np.inf
-        return scores, found
+        spec = IndexSpec(
+            key, "ip", label=f"AutoFaiss: {key}, {tuned}"
+        )  # its knob is turned already
+        ids = np.array([str(id) for id in ids], dtype=object)
+        made_of = vectors_fingerprint(xb), about["build_s"], index.d
+        return VectorIndex(self.name, spec, FaissIndex(index, spec), ids, *made_of)
 
 
 def is_ready(environment: Path = ENVIRONMENT) -> bool:
