@@ -186,7 +186,7 @@ def sweep(
     that nothing is missing without a word.
 
     Args:
-        entries: names in INDEXES, specs, or builders such as ``autofaiss_env.AutoFaiss()``.
+        entries: names in INDEXES, specs, or builders such as ``autofaiss.AutoFaiss()``.
         xb: unit rows, float32, shape (n, d).
         ids: the id of each row.
         queries: unit queries, float32, shape (q, d), by kind ("text", "image").

@@ -47,7 +47,7 @@ def four_tasks(
         gallery: what the embeddings are of.
         embeddings: of the whole gallery.
         split: whose captions and pictures are the queries.
-        indexes: names in ``INDEXES``, specs, builders such as ``autofaiss_env.AutoFaiss()``, by
+        indexes: names in ``INDEXES``, specs, builders such as ``autofaiss.AutoFaiss()``, by
             name if in a mapping. Each is built twice: over the whole gallery, and without split.
         ks: the k of precision@k and NDCG@k.
         seed: of the bootstrap.
