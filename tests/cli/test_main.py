@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -222,3 +224,44 @@ def test_shell_completion_knows_commands_and_options():
             [sys.executable, "-m", "sigscope"], env=environment, capture_output=True, text=True
         )
         assert wanted in done.stdout.split()
+
+
+def test_evaluate_sets_a_report_beside_here(towers, tmp_path, capsys):
+    root = write_gallery(tmp_path / "Toys", 60)
+    assert commands.main(["evaluate", str(root), "--protocol", "captions", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["of"] for row in rows} == {"R1", "R4"}
+    shares = [row["here"] for row in rows if row["figure"].startswith("Recall@")]
+    assert shares and all(0 <= share <= 1 for share in shares if share is not None)
+    assert all("Toys" in row["depends_on"] for row in rows if row["here"] is not None)
+
+
+def test_recommend_hands_the_budget_on_and_says_why(towers, tmp_path, monkeypatch, capsys):
+    def choose(vectors, asked, **budget):
+        given.update(budget, kinds=sorted(asked))
+        table = pd.DataFrame({"index": ["flat"]})
+        return SimpleNamespace(name="flat", effort=None, met=True, reason="It is.", table=table)
+
+    given = {}
+    monkeypatch.setattr(import_module("sigscope.ann.recommend"), "recommend", choose)
+    root = write_gallery(tmp_path / "Toys", 60)
+    words = ["recommend", "--pictures", str(root), "--memory", "64", "--recall", "0.9", "--json"]
+    assert commands.main(words) == 0
+    assert (given["memory"], given["recall"], given["latency"]) == (64, 0.9, None)
+    assert given["kinds"] == ["image", "text"]
+    wanted = {"name": "flat", "effort": None, "met": True, "reason": "It is."}
+    assert json.loads(capsys.readouterr().out) == wanted
+
+
+def test_map_is_one_page_that_asks_nothing_of_the_world(
+    towers, root, tmp_path, monkeypatch, capsys
+):
+    from sigscope.maps import projection
+
+    monkeypatch.setattr(projection, "open_map", lambda found, progress: projection.quick_map(found))
+    page = tmp_path / "map.html"
+    words = ["map", "--pictures", str(root), "--html", str(page), "--colour-by", "split"]
+    assert commands.main(words) == 0
+    assert capsys.readouterr().out.startswith("12 points are in ")
+    text = page.read_text(encoding="utf-8")
+    assert "Plotly.newPlot" in text and not re.search(r'src="https?:', text)
