@@ -7,10 +7,13 @@ from PIL import Image
 from toy import ToyEncoder
 
 from sigscope.datasets.landmarks import load_paris6k
+from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import embed_gallery
 from sigscope.protocols.landmarks import (
     Landmark,
+    _landmark_queries,
     landmark_map,
+    practice_landmarks,
     rank_landmarks,
     trapezoid_average_precision,
 )
@@ -99,3 +102,11 @@ def test_what_cannot_be_judged_is_refused():
         rank_landmarks({"q_1": ["a", "a"]}, {"q_1": TRUTH})
     with pytest.raises(ValueError, match="'a' is both right and junk"):
         Landmark.of(["a"], (), ["a"])
+
+
+def test_the_practice_oxford_has_a_query_for_each_good_picture(tmp_path):
+    practice = practice_landmarks(load_gallery(), tmp_path)
+    queries = _landmark_queries(practice.root)
+    assert [query.id for query in queries][:3] == ["castle_1", "castle_2", "castle_3"]
+    assert len(queries) == 7 and all(query.picture in query.truth.good for query in queries)
+    assert queries[0].truth.right | queries[0].truth.junk <= set(practice.items["id"])

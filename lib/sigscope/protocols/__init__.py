@@ -6,6 +6,7 @@ from sigscope.protocols.indexes import four_tasks
 from sigscope.protocols.landmarks import (
     Landmark,
     landmark_map,
+    practice_landmarks,
     rank_landmarks,
     trapezoid_average_precision,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "class_map",
     "four_tasks",
     "landmark_map",
+    "practice_landmarks",
     "prompts_compared",
     "published",
     "rank_landmarks",

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from sigscope.datasets.landmarks import load_oxford5k
 from sigscope.embeddings.load import Embeddings
 from sigscope.evaluation.metrics import measured
 from sigscope.evaluation.rankings import Rankings
@@ -28,6 +29,11 @@ COLLECTIONS = {"oxford5k": "Oxford", "paris6k": "Paris"}  # what R2 calls our ga
 PREFIX = "oxc1_"  # of Oxford's pictures in the files of queries, and nowhere else
 QUERY = "_query.txt"
 KINDS = ("good", "ok", "junk")
+PRACTICE = {  # landmarks among the drawings of the shipped gallery: good | ok | junk
+    "eiffel": "eiffel-tower the-eiffel-tower-in-paris | |",
+    "lighthouse": "a-lighthouse lighthouse | |",
+    "castle": "castle a-castle-in-ruins a-fairytale-castle | map-symbol-of-a-castle | sand-castle",
+}
 
 
 @dataclass(frozen=True)
@@ -171,6 +177,30 @@ def landmark_map(
     rankings = {one.id: embeddings.ids[rows] for one, rows in zip(queries, found, strict=True)}
     truths = {one.id: one.truth for one in queries}
     return Outcome(*_scored(rankings, truths, about, ks, seed), about)
+
+
+def practice_landmarks(gallery: Gallery, folder: str | Path) -> Gallery:
+    """Write a small Oxford of drawings, with files of queries as the group's, and return it.
+
+    Args:
+        gallery: the shipped one, whose drawings of buildings it is made of.
+        folder: an empty one.
+    """
+    items, root, called = gallery.items, Path(folder), {}
+    chosen = (items["category"] == "buildings") | (items["caption"] == "map symbol of a castle")
+    for number, id in enumerate(items.loc[chosen, "id"]):
+        called[Path(id).stem] = name = f"building_{number:06}"
+        gallery.picture(id).save(root / f"{name}.jpg", quality=95)
+    for landmark, words in PRACTICE.items():
+        lists = [[called[stem] for stem in part.split()] for part in words.split("|")]
+        for number, query in enumerate(lists[0], 1):
+            files = dict(zip(KINDS, lists, strict=True)) | {
+                "query": [f"{PREFIX}{query} 0 0 999 999"]
+            }
+            for kind, lines in files.items():
+                path = root / f"{landmark}_{number}_{kind}.txt"
+                path.write_text("\n".join(lines), encoding="utf-8")
+    return load_oxford5k(root)
 
 
 def _landmark_queries(folder: str | Path) -> list[LandmarkQuery]:
