@@ -103,22 +103,21 @@ def lines(
     return dressed(figure, x, y)
 
 
-def pair_matrices(matrices: Mapping[str, pd.DataFrame], *, digits: int = 2) -> go.Figure:
+def pair_matrices(matrices: Mapping[str, pd.DataFrame]) -> go.Figure:
     """Draw matrices of pictures (rows) by texts (columns) side by side, each number written out.
 
     Args:
         matrices: a title each; the index names the pictures, the columns name the texts.
-        digits: how many decimals are written.
     """
     figure = make_subplots(
         cols=len(matrices), subplot_titles=list(matrices), horizontal_spacing=0.16
     )
     for column, matrix in enumerate(matrices.values(), 1):
         heat = go.Heatmap(
-            z=numbers(matrix.to_numpy(), digits),
+            z=numbers(matrix.to_numpy(), 2),
             x=[escape(str(name)) for name in matrix.columns],
             y=[escape(str(name)) for name in matrix.index],
-            texttemplate=f"%{{z:.{digits}f}}",
+            texttemplate="%{z:.2f}",
             colorscale=SCALE,
             showscale=False,
             xgap=2,

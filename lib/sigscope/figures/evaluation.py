@@ -30,7 +30,7 @@ ROW = 30  # pixels that a row of dots takes
 LIFT = 0.26  # of a row, between the dots of two directions
 
 
-def occurrence_curves(table: pd.DataFrame, *, k: int, what: str = "pictures") -> go.Figure:
+def occurrence_curves(table: pd.DataFrame, *, k: int) -> go.Figure:
     """Draw how k-occurrence is distributed, one falling curve per system, both axes logarithmic.
 
     A system without hubs falls steeply; a long tail to the right are its hubs. The legend says how
@@ -40,7 +40,6 @@ def occurrence_curves(table: pd.DataFrame, *, k: int, what: str = "pictures") ->
         table: from ``rerank.occurrence_table`` (occurrence, at_least), with a column system. One
             whose name begins with "chance" is black and dashed.
         k: how long the result lists were.
-        what: what is found: pictures or captions.
     """
     figure = go.Figure()
     for number, (name, rows) in enumerate(table.groupby("system", sort=False)):
@@ -55,8 +54,8 @@ def occurrence_curves(table: pd.DataFrame, *, k: int, what: str = "pictures") ->
         )
     figure.update_xaxes(type="log", dtick="D2", tickformat=",")
     figure.update_yaxes(type="log", dtick=1, tickformat="~%")
-    x = f"k-occurrence: lists of {k} results that hold one of the {what}"
-    return dressed(figure, x, f"share of {what}, at least as often")
+    x = f"k-occurrence: lists of {k} results that hold one of the pictures"
+    return dressed(figure, x, "share of pictures, at least as often")
 
 
 def system_dots(table: pd.DataFrame, measures: Sequence[str] | None = None) -> go.Figure:
@@ -143,17 +142,18 @@ def lists_sheet(
     return Sheet(page, f"{len(lists)} lists of results: {'; '.join(lists)}")
 
 
-def language_bars(table: pd.DataFrame, *, highlight: str = "en") -> go.Figure:
+def language_bars(table: pd.DataFrame) -> go.Figure:
     """Draw the hit rate per language of the query, the best on top, each bar with its interval.
+
+    English, with which one compares, has another colour.
 
     Args:
         table: one row per language, as from `evaluation.by_language`: language, k (one value),
             hit_rate, low, high, chance, queries.
-        highlight: the language to compare with, in another colour.
     """
     table = table.sort_values("hit_rate", kind="stable")
     plain, other = COLOURS["text to image"], COLOURS["image to text"]
-    colours = [other if name == highlight else plain for name in table["language"]]
+    colours = [other if name == "en" else plain for name in table["language"]]
     figure = go.Figure()
     figure.add_bar(
         x=numbers(table["hit_rate"]),
@@ -174,14 +174,13 @@ def language_bars(table: pd.DataFrame, *, highlight: str = "en") -> go.Figure:
     return figure.update_xaxes(tickformat=".0%", range=[0, furthest])
 
 
-def text_heaviness(table: pd.DataFrame, *, width: float = 0.1) -> go.Figure:
+def text_heaviness(table: pd.DataFrame) -> go.Figure:
     """Draw how text scores are distributed in each group, as shares that add up to 1.
 
     Args:
         table: columns score (in [0, 1]) and group; one row per picture.
-        width: of a bin.
     """
-    edges = np.linspace(0, 1, round(1 / width) + 1)
+    edges = np.linspace(0, 1, 11)
     ends = np.round(100 * edges).astype(int)
     names = [f"{low} to {high}" for low, high in zip(ends[:-1], ends[1:], strict=True)]
     figure = go.Figure()

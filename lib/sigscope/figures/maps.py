@@ -33,14 +33,14 @@ def map_figure(
     theme: Theme = THEMES["light"],
     highlight: str | Sequence[str] = (),
     title: str = "",
-    hover: bool | None = None,
     height: int = HEIGHT,
 ) -> go.Figure:
     """Draw a map with its points coloured by a column.
 
     Words become groups: the 14 largest have a colour and symbol of their own, the others are grey.
     Clusters are never grey: neighbours get different colours, and labels name them. Numbers become
-    a scale that leaves out the farthest 2 % on each side; what is nan is grey.
+    a scale that leaves out the farthest 2 % on each side; what is nan is grey. Up to 20,000 points
+    have their captions on hover; a figure of more says so.
 
     Args:
         table: from ``Map.table``, perhaps with columns added.
@@ -48,7 +48,6 @@ def map_figure(
         theme: one of THEMES, or one like it.
         highlight: the groups to colour; all others turn grey.
         title: of the colour scale; "" is the column's name.
-        hover: captions on hover; None means up to 20,000 points, and the figure says so.
         height: pixels.
 
     Raises:
@@ -56,7 +55,7 @@ def map_figure(
     """
     if not len(table) or colour_by not in table:
         raise ValueError(f"the table has {len(table)} points and the columns {list(table)}")
-    hover = len(table) <= HOVER_AT_MOST if hover is None else hover
+    hover = len(table) <= HOVER_AT_MOST
     figure = go.Figure()
     if pd.api.types.is_numeric_dtype(table[colour_by]):
         groups = _scaled(table, colour_by, theme, title or colour_by)

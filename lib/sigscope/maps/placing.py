@@ -93,14 +93,14 @@ def place(
     return Placement(at.astype(np.float32), list(map.ids[found]), weights[0], gathered, how)
 
 
-def _place_pictures(map: Map, vectors: np.ndarray, *, k: int = K) -> np.ndarray:
+def _place_pictures(map: Map, vectors: np.ndarray) -> np.ndarray:
     """Return where each picture of a map would be put if it were a query, (n, 2 or 3).
 
     Each is placed by the others. Compared with its real place this tells how well placing works,
     somewhat too kindly: the others lie where they do with its help.
     """
     rows = map.of("picture")
-    cosines, near = nearest(vectors, vectors, k, own=np.arange(len(vectors)))
+    cosines, near = nearest(vectors, vectors, K, own=np.arange(len(vectors)))
     return geometric_median(map.places[rows][near], strengths(cosines))
 
 
