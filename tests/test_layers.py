@@ -4,6 +4,7 @@ import ast
 import re
 
 import pytest
+from public_names import shared_class_names, unreached
 
 from sigscope import paths
 
@@ -71,3 +72,11 @@ def test_readme_lists_every_package_in_this_order():
     drawn = readme.split("lib/sigscope/", 1)[1].split("\ndata/", 1)[0]
     listed = re.findall(r"^  ([a-z]+) {2,}", drawn, re.M)
     assert listed == [name for name in ORDER if (LIB / name).is_dir()]
+
+
+def test_no_two_public_classes_share_a_name():
+    assert not shared_class_names()
+
+
+def test_every_public_function_is_reached_from_more_than_tests():
+    assert not unreached(), "make them private, give them a user, or take them out"

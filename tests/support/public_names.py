@@ -8,6 +8,7 @@ A helper of its own module alone wants an underscore.
 
 import ast
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,7 +42,7 @@ def mentioned(code: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            found.add(node.value)
+            found.update(re.findall(r"\w+", node.value) if " " not in node.value else ())
     return found
 
 
