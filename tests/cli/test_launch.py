@@ -114,14 +114,14 @@ def test_another_server_is_not_taken_for_ours():
 
     with HTTPServer((launch.ADDRESS, 0), Other) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        assert not launch.is_answering(server.server_port)
+        assert not launch._is_answering(server.server_port)
         assert not launch.is_ours(server.server_port)
         server.shutdown()
 
 
 def test_our_own_explorer_is_recognised_and_nothing_is_started(monkeypatch, capsys):
     fake_explorer(monkeypatch, "import time; time.sleep(60)")
-    monkeypatch.setattr(launch, "is_answering", lambda port: True)
+    monkeypatch.setattr(launch, "_is_answering", lambda port: True)
     port = launch.free_port()
     with launch.explorer(port):
         assert launch.is_ours(port)
@@ -134,7 +134,7 @@ def test_our_own_explorer_with_other_pictures_is_not_taken_for_what_is_asked(
     monkeypatch, capsys, tmp_path
 ):
     fake_explorer(monkeypatch, "import time; time.sleep(60)")
-    monkeypatch.setattr(launch, "is_answering", lambda port: True)
+    monkeypatch.setattr(launch, "_is_answering", lambda port: True)
     monkeypatch.setenv("SIGSCOPE_GALLERY", str(tmp_path))
     monkeypatch.chdir(tmp_path.parent)
     port = launch.free_port()

@@ -1,4 +1,4 @@
-"""Query lists, pooling, blinding, and the plain systems to compare with."""
+"""Topic lists, pooling, blinding, and the plain systems to compare with."""
 
 import pandas as pd
 import pytest
@@ -11,7 +11,7 @@ from sigscope.ratings.pools import (
     DEFAULT_QUERIES,
     GALLERY_QUERIES,
     R1_QUERIES,
-    Query,
+    Topic,
     _keyword_search,
     begin_session,
     pairs,
@@ -24,7 +24,7 @@ from sigscope.ratings.pools import (
 from sigscope.ratings.store import RatingStore
 from sigscope.search.searcher import Searcher
 
-ONE = [Query("q1", "red square", "toy")]
+ONE = [Topic("q1", "red square", "toy")]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_default_list_is_ten_of_r1_and_ten_of_ours():
     assert len(R1_QUERIES) == len(GALLERY_QUERIES) == 10
     names = [query.name for query in DEFAULT_QUERIES]
     assert len(set(names)) == 20 and not any(" " in name for name in names)
-    assert R1_QUERIES[6] == Query("r1-07", "street sign in HK", "R1")
+    assert R1_QUERIES[6] == Topic("r1-07", "street sign in HK", "R1")
 
 
 def test_pool_holds_every_systems_first_results_once():

@@ -38,13 +38,13 @@ def make_searchable(named: str | None) -> Iterator[str]:
         searcher = Searcher.open(gallery, progress=True)
         failed = searcher.embeddings.failed
         yield f"{len(searcher):,} pictures are searchable with {searcher.encoder.describe()}."
-    if file := write_problems(gallery, failed):
+    if file := _write_problems(gallery, failed):
         count = len(gallery.problems) + len(failed)
         files = "1 file" if count == 1 else f"{count:,} files"
         yield f"{files} could not be read; {os.path.relpath(file)} says which and why."
 
 
-def write_problems(gallery: Gallery, failed: pd.DataFrame) -> Path | None:
+def _write_problems(gallery: Gallery, failed: pd.DataFrame) -> Path | None:
     """Write down in the cache what was left out of a gallery, and return where.
 
     Args:

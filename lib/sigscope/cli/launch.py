@@ -30,7 +30,7 @@ def url(port: int) -> str:
     return f"http://localhost:{port}"
 
 
-def is_answering(port: int) -> bool:
+def _is_answering(port: int) -> bool:
     """Return whether a Streamlit server on this machine says that it is well."""
     opener = build_opener(ProxyHandler({}))  # a proxy must not be asked about localhost
     try:
@@ -47,7 +47,7 @@ def is_ours(port: int) -> bool:
         os.kill(process, 0)
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    return is_answering(port)
+    return _is_answering(port)
 
 
 def is_showing(port: int) -> bool:
@@ -119,7 +119,7 @@ def wait(process: subprocess.Popen, port: int, seconds: float = ANSWER_S) -> Non
         LaunchError: It has stopped, or does not answer in time.
     """
     until = monotonic() + seconds
-    while not is_answering(port):
+    while not _is_answering(port):
         check_alive(process, port)
         if monotonic() > until:
             raise LaunchError(f"The explorer did not answer within {seconds:.0f} s; {_see(port)}.")

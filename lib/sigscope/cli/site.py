@@ -56,20 +56,20 @@ def write_site(folder: Path | None = None, *, progress: bool = False) -> Path:
     _copy_beside(folder)
     bar = tqdm(books, disable=not progress, file=sys.stderr, unit="notebook", desc="Report")
     for number, book in enumerate(bar):
-        _write(folder / page_name(book), book.title, _body(book), books, number)
+        _write(folder / _page_name(book), book.title, _body(book), books, number)
     write_api(folder / "api")
     _write(folder / "index.html", "Report", _index(books), books, None)
     return folder / "index.html"
 
 
-def page_name(book: Notebook) -> str:
+def _page_name(book: Notebook) -> str:
     """Return the file name of a notebook's page."""
     return f"{book.path.stem}.html"
 
 
 def _write(path: Path, title: str, body: str, books: list[Notebook], number: int | None) -> None:
     entries = "".join(
-        f'<li><a href="{page_name(book)}"{_current(row == number)}>{escape(book.title)}</a></li>'
+        f'<li><a href="{_page_name(book)}"{_current(row == number)}>{escape(book.title)}</a></li>'
         for row, book in enumerate(books)
     )
     script = f'<script src="{SCRIPT}"></script>' if 'class="moving"' in body else ""
@@ -91,10 +91,10 @@ def _ways(books: list[Notebook], number: int | None) -> str:
     ways = []
     if number:
         book = books[number - 1]
-        ways.append(f'<a href="{page_name(book)}" rel="prev">← {escape(book.title)}</a>')
+        ways.append(f'<a href="{_page_name(book)}" rel="prev">← {escape(book.title)}</a>')
     if after < len(books):
         book = books[after]
-        ways.append(f'<a href="{page_name(book)}" rel="next">{escape(book.title)} →</a>')
+        ways.append(f'<a href="{_page_name(book)}" rel="next">{escape(book.title)} →</a>')
     return "".join(ways)
 
 
@@ -135,7 +135,7 @@ def _index(books: list[Notebook]) -> str:
         learned = re.sub(r"\((\d\d-[\w-]+)\.ipynb\)", r"(\1.html)", book.learned)
         question = book.promise.split("\n\n")[0]
         parts += [
-            f'<h2><a href="{page_name(book)}">{escape(book.title)}</a></h2>',
+            f'<h2><a href="{_page_name(book)}">{escape(book.title)}</a></h2>',
             markdown2html(question),
             markdown2html(learned),
         ]

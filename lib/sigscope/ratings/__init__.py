@@ -4,7 +4,7 @@ from sigscope.ratings.agreement import krippendorff_alpha
 from sigscope.ratings.database import RatingsError
 from sigscope.ratings.pools import (
     DEFAULT_QUERIES,
-    Query,
+    Topic,
     begin_session,
     default_systems,
     pool_results,
@@ -31,7 +31,7 @@ from sigscope.ratings.store import RatingStore, default_path
 __all__ = [
     "DEFAULT_QUERIES",
     "Habits",
-    "Query",
+    "Topic",
     "R1_MAP",
     "R1_TABLE_2",
     "RatingStore",

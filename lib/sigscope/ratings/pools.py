@@ -26,7 +26,7 @@ STOP_WORDS = frozenset(COMMON.split())
 
 
 @dataclass(frozen=True)
-class Query:
+class Topic:
     """Words to search for; name is short, unique, and free of spaces, as TREC's files want it."""
 
     name: str
@@ -34,9 +34,9 @@ class Query:
     origin: str
 
 
-def _listed(origin: str, texts: Iterable[str]) -> tuple[Query, ...]:
+def _listed(origin: str, texts: Iterable[str]) -> tuple[Topic, ...]:
     numbered = enumerate(texts, 1)
-    return tuple(Query(f"{origin.lower()}-{number:02}", text, origin) for number, text in numbered)
+    return tuple(Topic(f"{origin.lower()}-{number:02}", text, origin) for number, text in numbered)
 
 
 R1_QUERIES = _listed(  # R1, Table 2; three are printed there cut short
@@ -91,7 +91,7 @@ class Pool:
 
 
 def pool_results(
-    systems: Mapping[str, Search], queries: Iterable[Query] = DEFAULT_QUERIES, depth: int = DEPTH
+    systems: Mapping[str, Search], queries: Iterable[Topic] = DEFAULT_QUERIES, depth: int = DEPTH
 ) -> Pool:
     """Return what each system ranks among its first depth for each query.
 
@@ -132,7 +132,7 @@ def begin_session(
     searcher: Searcher,
     *,
     systems: Mapping[str, Search] | None = None,
-    queries: Iterable[Query] = DEFAULT_QUERIES,
+    queries: Iterable[Topic] = DEFAULT_QUERIES,
     depth: int = DEPTH,
     top_grade: int = 2,
 ) -> str:
@@ -230,7 +230,7 @@ def words_of(text: str) -> set[str]:
     return set(re.findall(r"[^\W_]+", text.casefold())) - STOP_WORDS
 
 
-def _found(system: str, search: Search, query: Query, depth: int) -> list[str]:
+def _found(system: str, search: Search, query: Topic, depth: int) -> list[str]:
     ids = [str(id) for id in search(query.text, depth)["id"]][:depth]
     if len(set(ids)) != len(ids):
         raise ValueError(f"the system {system!r} found a picture twice for {query.text!r}: {ids}")
