@@ -44,7 +44,8 @@ test: EXTRAS := test
 test: install ## what CI runs: style, tests, notebooks
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m pytest -m "" -n $(WORKERS) --dist loadfile
+	$(PY) -m pytest -m "not solution" -n $(WORKERS) --dist loadfile
+	$(PY) -m pytest -m solution -n $(WORKERS) --dist load
 	$(if $(NOTEBOOKS),$(PY) -m pytest -n $(WORKERS) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=120 notebooks)
 	@$(MAKE) --no-print-directory test-portable
 

@@ -163,6 +163,7 @@ def test_exercise_has_a_collapsed_solution_that_is_whole(book):
 
 
 @pytest.mark.slow
+@pytest.mark.solution
 def test_solution_works_after_the_notebook(name, book, code, monkeypatch):
     monkeypatch.chdir(NOTEBOOKS)
     monkeypatch.setattr(paths, "CACHE", paths.CACHE)  # a notebook may set another: put it back
