@@ -51,7 +51,8 @@ test: install ## what CI runs: style, tests, notebooks
 
 test-portable: EXTRAS := test
 test-portable: install ## encoder, indexes, evaluation as on other processors (end of make test)
-	$(PORTABLE) $(PY) -m pytest tests/models/test_encoder.py tests/indexes tests/evaluation
+	$(PORTABLE) $(PY) -m pytest -n $(WORKERS) --dist loadfile \
+		tests/models/test_encoder.py tests/indexes tests/evaluation
 
 bench: EXTRAS := test
 bench: install ## measure speed: ratios within one run
