@@ -46,7 +46,7 @@ test: install ## what CI runs: style, tests, notebooks
 	$(PY) -m ruff format --check .
 	$(PY) -m pytest -m "not solution" -n $(WORKERS) --dist loadfile
 	$(PY) -m pytest -m solution -n $(WORKERS) --dist load
-	$(if $(NOTEBOOKS),$(PY) -m pytest -n $(WORKERS) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=120 notebooks)
+	$(if $(NOTEBOOKS),$(PY) -m pytest -n $(WORKERS) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=300 notebooks)
 	@$(MAKE) --no-print-directory test-portable
 
 test-portable: EXTRAS := test
