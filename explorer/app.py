@@ -8,6 +8,7 @@ import query
 from parts import adding, ask
 from sigscope.embeddings import StaleEmbeddings, StoreError
 from sigscope.gallery import GalleryError
+from sigscope.images import MachineTrouble
 from sigscope.models import ModelError
 
 ICON = Path(__file__).with_name("icon.png")  # a file: Streamlit's own icons come from elsewhere
@@ -32,5 +33,5 @@ if len(galleries := adding.galleries()) > 1:
 query.restore(page.url_path)
 try:
     page.run()
-except (GalleryError, ModelError, StaleEmbeddings, StoreError) as reason:
+except (GalleryError, MachineTrouble, ModelError, StaleEmbeddings, StoreError) as reason:
     ask.trouble(reason)

@@ -6,6 +6,7 @@ import sys
 from sigscope import Searcher
 from sigscope.embeddings import StaleEmbeddings, StoreError
 from sigscope.gallery import GalleryError
+from sigscope.images import MachineTrouble
 from sigscope.models import ModelError
 
 
@@ -16,5 +17,5 @@ def tell(done: int, total: int) -> None:
 if __name__ == "__main__":
     try:
         Searcher.open(sys.argv[1], progress=tell)
-    except (GalleryError, ModelError, StaleEmbeddings, StoreError) as reason:
+    except (GalleryError, MachineTrouble, ModelError, StaleEmbeddings, StoreError) as reason:
         sys.exit(str(reason))

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 import resources
 from sigscope.gallery import GalleryError
-from sigscope.images import PictureError, Source, open_picture
+from sigscope.images import MachineTrouble, PictureError, Source, open_picture
 
 SIDE = 320  # pixels, of the longer side at most
 AS_IT_IS = 60_000  # bytes; a small file in a format that browsers know is sent untouched
@@ -80,7 +80,7 @@ async def _answer(request: Request) -> Response:
         return Response("There is no such gallery.", 404)
     try:
         data, mime = await run_in_threadpool(thumbnail, key, stamp, id)
-    except (GalleryError, PictureError, OSError):
+    except (GalleryError, MachineTrouble, PictureError, OSError):
         return Response(MISSING, media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
     return Response(data, media_type=mime, headers=KEPT)
 

@@ -11,6 +11,7 @@ from sigscope import paths
 LIB = paths.ROOT / "lib" / "sigscope"
 ORDER = [
     "paths",
+    "trouble",
     "files",
     "cache",
     "progress",

@@ -6,7 +6,7 @@ import query
 import resources
 from parts import grid, paste
 from query import Piece
-from sigscope.images import PictureError, open_picture, picture_side
+from sigscope.images import MachineTrouble, PictureError, open_picture, picture_side
 
 KINDS = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif"]
 TO_THE_TOP = "document.querySelector('[data-testid=stMain]')?.scrollTo(0, 0)"
@@ -129,7 +129,7 @@ def _fetched() -> None:
         return
     try:
         data = fetch_picture(url)
-    except (ValueError, OSError) as reason:
+    except (MachineTrouble, ValueError, OSError) as reason:
         st.session_state["not a picture"] = reason
         return
     _add(data, url.rsplit("/", 1)[-1] or url)
@@ -139,7 +139,7 @@ def _add(data: bytes, name: str) -> None:
     """Make a picture part of the query, unless it cannot be read."""
     try:
         open_picture(data, max_side=picture_side(resources.searcher().encoder))
-    except PictureError as reason:
+    except (MachineTrouble, PictureError) as reason:
         st.session_state["not a picture"] = str(reason).replace("The picture", name, 1)
         return
     query.add(Piece("picture", data, name))

@@ -13,6 +13,8 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
+from sigscope.trouble import watched
+
 PART = ".part-"  # how the name of a file that is still being written begins
 LOCK = ".lock"  # the file by which a folder is locked
 POLL_S = 0.05
@@ -103,15 +105,15 @@ def sha256(source: str | Path | bytes) -> str:
 
 
 def content_of(file: str | Path) -> str:
-    """Return the SHA-256 of a file, or "" when it cannot be read."""
-    with suppress(OSError):
+    """Return the SHA-256 of a file, or "" when it cannot be read; MachineTrouble is raised."""
+    with watched(file, forgiving=OSError):
         return sha256(file)
     return ""
 
 
 def size_of(file: str | Path) -> int:
-    """Return a file's size in bytes, or -1 for one that cannot be reached."""
-    with suppress(OSError):
+    """Return a file's size in bytes, or -1 when it cannot be reached; MachineTrouble is raised."""
+    with watched(file, forgiving=OSError):
         return os.stat(file).st_size
     return -1
 

@@ -24,6 +24,7 @@ from sigscope.downloads.responses import (
     read_body,
     redirect,
 )
+from sigscope.trouble import STARVED, check_machine
 
 GARBLED = (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError)
 UNASKABLE = (  # httpx's own protocol error is about where a redirect leads
@@ -97,16 +98,21 @@ class Fetcher:
         self._resolver.close()
 
     async def fetch(self, url: str) -> Found:
-        """Return what a URL holds; FetchError says why not, and how often it was tried."""
+        """Return what a URL holds; FetchError says why not, and how often it was tried.
+
+        MachineTrouble is raised where this machine has no more sockets or memory to ask with.
+        """
         budget = TimeBudget(self._limits.total_s)
         for tried in range(1, self._limits.tries + 1):
             try:
                 return await self._follow(url, budget)
             except FetchError as error:
+                check_machine(url, error, STARVED)
                 wait_s = self._wait(error, tried)
                 if wait_s is None or budget.left <= 0:
                     raise _told(error, tried) from error
             except Exception as error:  # whatever else a stranger's server brings about
+                check_machine(url, error, STARVED)
                 what = f"{type(error).__name__}: {error}"
                 raise FetchError(
                     "unexpected", f"It failed in a way we do not know ({what})."

@@ -19,6 +19,7 @@ from sigscope.duplicates.alignment import blurred
 from sigscope.files import content_of, sha256, size_of
 from sigscope.images.prefetch import prefetch
 from sigscope.images.read import FORMATS, PictureError, open_picture
+from sigscope.trouble import watched
 
 SIDE, LOWEST = 32, 8
 PLAIN = 3.0  # a standard deviation, of 255 levels, below which a picture has nothing to compare
@@ -121,11 +122,13 @@ def pixels(file: Path) -> str:
 
 def measured(file: Path) -> tuple[int, int]:
     """Return how much there is of a picture: its pixels by its header, and its bytes."""
-    try:
-        with Image.open(file, formats=tuple(FORMATS)) as picture:
-            return picture.width * picture.height, size_of(file)
-    except Exception:  # a hostile header raises nearly anything; such a picture is never preferred
-        return 0, size_of(file)
+    pixels = 0
+    with (
+        watched(file, forgiving=Exception),  # hostile headers raise nearly anything; 0 never wins
+        Image.open(file, formats=tuple(FORMATS)) as picture,
+    ):
+        pixels = picture.width * picture.height
+    return pixels, size_of(file)
 
 
 def firsts(keys: Sequence[Hashable]) -> np.ndarray:

@@ -3,6 +3,7 @@
 What cannot be read is set aside with its reason, and shifts nothing else.
 """
 
+import errno
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any
 from PIL import Image
 
 from sigscope.files import sha256
-from sigscope.images.read import open_picture
+from sigscope.images.read import PictureError, open_picture
+from sigscope.trouble import check_machine, watched
 from sigscope.types import EncoderLike
 
+CHANGED = "it has changed since the folder was listed; look at the folder again"
 MAX_PIXELS = 32_000_000  # decoded pictures held at once by a thread: about 100 MB
 
 
@@ -46,6 +49,9 @@ def decode(items: list[Item], encoder: EncoderLike, side: int | None) -> Decoded
         items: what to open.
         encoder: its ``preprocess`` is called.
         side: the pixels a side that it looks at; None where that varies.
+
+    Raises:
+        MachineTrouble: The machine failed, and nothing is known of the picture.
     """
     batch = DecodedBatch(items)
     opened: list[tuple[Item, Image.Image]] = []
@@ -54,7 +60,7 @@ def decode(items: list[Item], encoder: EncoderLike, side: int | None) -> Decoded
         try:
             picture = open_picture(item.file, max_side=side)
             batch.contents[item.id] = _content(item)
-        except (ValueError, OSError) as error:
+        except (PictureError, OSError) as error:
             batch.failed.append(failure(item, error))
             continue
         opened.append((item, picture))
@@ -67,17 +73,26 @@ def decode(items: list[Item], encoder: EncoderLike, side: int | None) -> Decoded
 
 
 def failure(item: Item, error: Exception) -> dict:
-    """Return the row that says why item is left out, without machine paths and addresses."""
-    reason = str(error).replace(str(item.file), item.path)
+    """Return the row that says why item is left out, without machine paths and addresses.
+
+    Its ``errno`` is the name of what the system said of the file (as ENOENT), which another run
+    asks it again, or "" for a picture that is at fault itself, whatever the machine.
+    """
+    cause = error.__cause__ if isinstance(error, PictureError) else error
+    number = cause.errno if isinstance(cause, OSError) else None
+    reason = error.strerror if error is cause and number else str(error)
+    reason = reason.replace(str(item.file), item.path)
     reason = re.sub(r" at 0x[0-9a-fA-F]+", "", reason) or type(error).__name__
-    return {"id": item.id, "path": item.path, "reason": reason}
+    named = errno.errorcode.get(number, "")
+    return {"id": item.id, "path": item.path, "reason": reason, "errno": named}
 
 
 def _content(item: Item) -> str:
-    """Return the SHA-256 of the file of item; ValueError if it is not what was listed any more."""
-    content = sha256(item.file)
+    """Return the SHA-256 of the file of item; OSError if it is not what was listed any more."""
+    with watched(item.path):
+        content = sha256(item.file)
     if item.content not in ("", content):
-        raise ValueError("it has changed since the folder was listed; look at the folder again")
+        raise OSError(errno.ESTALE, CHANGED)
     return content
 
 
@@ -91,6 +106,7 @@ def _preprocess(
     try:
         batch.parts.append((items, encoder.preprocess([picture for _, picture in opened])))
     except Exception as error:
+        check_machine(items[0].path, error)
         if len(opened) == 1:
             batch.failed.append(failure(items[0], error))
             return

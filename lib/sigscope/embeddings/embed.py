@@ -20,7 +20,7 @@ from sigscope.cache import mark_used
 from sigscope.embeddings.imported import import_vectors
 from sigscope.embeddings.load import Embeddings, failures, load_embeddings
 from sigscope.embeddings.shards import StaleEmbeddings
-from sigscope.embeddings.store import MANIFEST, commit, read_manifest, writing
+from sigscope.embeddings.store import MANIFEST, are_settled, commit, read_manifest, writing
 from sigscope.embeddings.worker import embed
 from sigscope.files import LOCK, digest, folder_lock, slug
 from sigscope.gallery.gallery import Gallery
@@ -63,6 +63,7 @@ def embed_gallery(
     Raises:
         StaleEmbeddings: folder holds embeddings by another model, or another tool's.
         StoreError: the disk is full or folder may not be written to.
+        MachineTrouble: a picture could not be read, or computed with, by no fault of its own.
     """
     folder = Path(folder)
     sizes = {"batch_size": batch_size, "shard_size": shard_size, "workers": workers}
@@ -70,16 +71,22 @@ def embed_gallery(
         if value < 1:
             raise ValueError(f"{name} is {value}; it must be at least 1")
     finished = partial(load_embeddings, folder, gallery=gallery, identity=encoder.identity)
+
+    def settled() -> Embeddings:
+        if are_settled(read_manifest(folder)["failed"]):
+            return finished()
+        raise StaleEmbeddings(f"{folder} has pictures to be looked at again")
+
     if not (folder / LOCK).exists():  # else somebody is at work here, or was killed
         with suppress(StaleEmbeddings):
-            return finished()
+            return settled()
     with ExitStack() as stack:
         with writing(folder):
             stack.enter_context(folder_lock(folder, say=_say(progress)))
         with writing(folder):
             commit(folder)
         with suppress(StaleEmbeddings):  # whoever held it before us may have done the work
-            return finished()
+            return settled()
         tally = embed(gallery, encoder, folder, **sizes, progress=progress, also=also)
         _say(progress)(f"{gallery.name}: {tally}.")
         return finished()

@@ -153,7 +153,8 @@ def _shard(rows: Iterable[Row], d: int, places: dict[str, str]) -> tuple[Shard, 
         try:
             image, text = _vectors(row, d)
         except (ValueError, TypeError) as error:
-            failed.append({"id": id, "path": places[id], "reason": f"row {row.number}: {error}"})
+            reason = f"row {row.number}: {error}"
+            failed.append({"id": id, "path": places[id], "reason": reason, "errno": ""})
             continue
         items.append((id, image))
         if text is not None and row.description:

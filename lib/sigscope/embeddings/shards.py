@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sigscope.trouble import check_machine
+
 LENGTH_OFF = 0.01  # how far the length of a stored row may be from 1
 REMAKE = "make the embeddings again with embed_gallery(gallery, encoder, folder)"
 
@@ -104,6 +106,7 @@ def read_table(paths: list[Path], columns: dict[str, pa.DataType]) -> dict[str, 
         try:
             table = pq.read_table(path, columns=list(columns))
         except (OSError, pa.ArrowException) as error:
+            check_machine(path, error)
             raise StaleEmbeddings(f"{path} cannot be read ({error}); {REMAKE}") from error
         for column, kind in columns.items():
             if column not in table.column_names:
@@ -138,6 +141,7 @@ def _mapped(path: Path) -> np.ndarray:
     try:
         rows = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
+        check_machine(path, error)
         raise StaleEmbeddings(f"{path} is not a whole .npy file ({error}); {REMAKE}") from error
     if rows.ndim != 2 or rows.dtype.kind != "f":
         raise StaleEmbeddings(f"{path} holds {rows.dtype} {rows.shape}, not vectors; {REMAKE}")

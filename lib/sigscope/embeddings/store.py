@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sigscope.embeddings.shards import REMAKE, StaleEmbeddings
 from sigscope.files import PART, digest, read_json, same, sha256
+from sigscope.trouble import check_machine, watched
 
 FORMAT = "sigscope embeddings 1"
 MANIFEST = "manifest.json"
@@ -43,7 +44,7 @@ class StoredShard:
 
     folder: Path
     record: dict  # number, key, items, captions, failed, files: final name -> SHA-256
-    failed: list[dict]  # what could not be read of it: id, path, reason
+    failed: list[dict]  # what could not be read of it: id, path, reason, errno
     in_making: bool
 
     def file(self, part: str) -> Path | None:
@@ -57,8 +58,17 @@ class StoredShard:
         return None
 
     def is_right(self, names: set[str]) -> bool:
-        """Return whether its files have these names and all of their bytes are right."""
-        return self.record["files"].keys() == names and all(self.file(part) for part in PARTS)
+        """Return whether its files have these names, right bytes, and its failures are settled."""
+        is_named = self.record["files"].keys() == names
+        return is_named and are_settled(self.failed) and all(self.file(part) for part in PARTS)
+
+
+def are_settled(failed: list[dict]) -> bool:
+    """Return whether each picture that could not be read is itself at fault.
+
+    Older versions, whose rows lack the errno, laid the machine's passing trouble to pictures too.
+    """
+    return all(row.get("errno") == "" for row in failed)
 
 
 def stored_shards(folder: Path, encoder: dict) -> list[StoredShard]:
@@ -144,6 +154,7 @@ def read_manifest(folder: Path) -> dict:
     try:
         manifest = read_json(folder / MANIFEST)
     except (OSError, ValueError) as error:
+        check_machine(folder / MANIFEST, error)
         raise StaleEmbeddings(_no_manifest(folder)) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise StaleEmbeddings(f"{folder / MANIFEST} is not of the form {FORMAT!r}; {REMAKE}")
@@ -191,7 +202,7 @@ def writing(folder: Path) -> Iterator[None]:
 
 def _holds(path: Path, expected: str) -> bool:
     """Return whether there is a file at path with this SHA-256."""
-    with suppress(OSError):
+    with watched(path, forgiving=OSError):
         return sha256(path) == expected
     return False
 

@@ -24,6 +24,7 @@ from sigscope.files import content_of, digest, size_of
 from sigscope.gallery.gallery import Gallery
 from sigscope.images.prefetch import picture_side, prefetch
 from sigscope.progress import Progress, progress_bar
+from sigscope.trouble import check_machine
 from sigscope.types import EncoderLike
 
 VERSIONS = ("torch", "transformers", "pillow", "numpy")
@@ -222,6 +223,7 @@ class _Work:
             try:
                 rows = self.encoder.encode_batch(part)
             except Exception as error:
+                check_machine(items[0].path, error)
                 if len(items) == 1:
                     batch.failed.append(failure(items[0], error))
                     continue

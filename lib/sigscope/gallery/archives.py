@@ -4,7 +4,6 @@ A zip may come from anywhere, so nothing in it is believed: no name leads out of
 member grows beyond what it declares, and what is odd is left out with a reason.
 """
 
-import errno
 import hashlib
 import json
 import re
@@ -22,6 +21,7 @@ from sigscope.gallery.metadata import SPLITS
 from sigscope.gallery.tables import READERS
 from sigscope.images.read import MAX_BYTES, REFUSED_SUFFIXES, SUFFIXES, plain
 from sigscope.progress import progress_bar
+from sigscope.trouble import is_of_machine
 
 TAKEN = SUFFIXES | READERS.keys() | {".txt"}  # what is unpacked; anything else stays inside
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
@@ -29,7 +29,6 @@ MAX_FILES = 2_000_000
 MAX_RATIO = 200  # bytes unpacked per byte of the zip; photographs hardly shrink at all
 SMALL = 100_000_000  # bytes unpacked that no ratio is asked of
 SPARE = 1_000_000_000  # bytes of the disk that are left free
-FULL = (errno.ENOSPC, errno.EDQUOT)
 PICTURES, LEFT_OUT = "pictures", "left-out.json"
 
 Problems = list[tuple[str, str]]  # name in the zip, reason
@@ -62,8 +61,9 @@ def unpacked(path: str | Path, *, progress: bool = False) -> Path:
                     _unpack(archive, path, home, progress)
     except GalleryError:
         raise
-    except OSError as error:
-        raise GalleryError(f"{path} cannot be unpacked ({error.strerror or error}).") from error
+    except (OSError, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or "no memory is left"
+        raise GalleryError(f"{path} cannot be unpacked ({reason}).") from error
     except Exception as error:  # the list of members may say anything
         raise GalleryError(f"{path} is no whole zip archive ({error}); fetch it again.") from error
     return _lone_folder(home / PICTURES)
@@ -172,7 +172,7 @@ def _check_room(count: int, total: int, path: Path, archives: Path) -> None:
 
 
 def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> str:
-    """Write a member to target; return why that failed, or "". A full disk is an OSError."""
+    """Write a member to target; return why that failed, or "". The machine's trouble is raised."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with archive.open(member) as source, target.open("xb") as file:
@@ -180,7 +180,7 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) ->
     except FileExistsError:
         return "another file of the archive has its name; rename one of them"
     except Exception as error:  # its bytes may be anything
-        if isinstance(error, OSError) and error.errno in FULL:
+        if is_of_machine(error):
             raise
         with suppress(OSError):
             target.unlink()

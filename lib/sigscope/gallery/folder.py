@@ -12,6 +12,7 @@ from typing import Any
 
 from sigscope.images.captions import distinct
 from sigscope.images.read import MAX_BYTES, REFUSED_SUFFIXES, SUFFIXES, plain
+from sigscope.trouble import check_machine
 
 UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")  # by browsers
 MAX_TEXT = 1_000_000  # bytes of a text file with captions
@@ -61,6 +62,7 @@ def trouble(path: str) -> str:
     except FileNotFoundError:
         return f"{'its link leads to' if os.path.islink(path) else 'there is'} no such file"
     except (OSError, ValueError) as error:
+        check_machine(path, error)
         return f"it cannot be reached ({getattr(error, 'strerror', None) or error})"
     if not stat.S_ISREG(status.st_mode):
         return "it is a folder" if stat.S_ISDIR(status.st_mode) else "it is not an ordinary file"
@@ -85,6 +87,7 @@ def folders(
             status = os.stat(os.path.join(root, prefix))
             entries = _visible(os.path.join(root, prefix))
         except OSError as error:
+            check_machine(prefix or root, error)
             problems.append((prefix or ".", f"this folder cannot be read ({error.strerror})"))
             continue
         if (status.st_dev, status.st_ino) in seen:
@@ -157,6 +160,7 @@ def _lines(prefix: str, text: os.DirEntry, problems: list[tuple[str, str]]) -> l
             raise OSError(None, "it has more than a million bytes")
         return distinct(Path(text.path).read_text(encoding="utf-8-sig").splitlines())
     except (OSError, UnicodeDecodeError) as error:
+        check_machine(prefix + text.name, error)
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         problems.append((prefix + text.name, f"its captions cannot be read ({reason})"))
         return []

@@ -23,8 +23,10 @@ from sigscope.gallery.folder import Listing
 from sigscope.images.captions import embedded_captions
 from sigscope.images.prefetch import prefetch
 from sigscope.progress import progress_bar
+from sigscope.trouble import check_machine
 
-FORMAT = b"sigscope inventory 1"
+FORMAT = b"sigscope inventory 2"
+OLDER = b"sigscope inventory 1"  # noted no captions where the machine failed, too
 SCHEMA = pa.schema(
     {
         "path": pa.string(),
@@ -104,8 +106,11 @@ def _read_inventory(file: Path) -> dict[str, Seen]:
     """Return what an inventory knows, by path; one that is missing or broken knows nothing."""
     with suppress(OSError, KeyError, pa.ArrowException):
         found = pq.read_table(file)
-        if (found.schema.metadata or {}).get(b"format") == FORMAT:
+        written = (found.schema.metadata or {}).get(b"format")
+        if written in (FORMAT, OLDER):
             columns = [found[name].to_pylist() for name in SCHEMA.names]
+            if written == OLDER:
+                columns[-1] = [captions or None for captions in columns[-1]]
             return {path: Seen(*known) for path, *known in zip(*columns, strict=True)}
     return {}
 
@@ -134,6 +139,7 @@ class Scan:
             try:
                 state = os.stat(os.path.join(self.root, name))
             except (OSError, ValueError) as error:
+                check_machine(name, error)
                 self.reasons[name] = _reason(error)
                 continue
             known = last.get(name)
@@ -168,6 +174,7 @@ class Scan:
             try:
                 each.content = each.content or sha256(path)
             except OSError as error:
+                check_machine(name, error)
                 self.reasons[name] = _reason(error)
                 continue
             if name in self.bare:

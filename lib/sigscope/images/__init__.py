@@ -3,5 +3,13 @@
 from sigscope.images.captions import embedded_captions
 from sigscope.images.prefetch import picture_side
 from sigscope.images.read import PictureError, Source, open_picture
+from sigscope.trouble import MachineTrouble
 
-__all__ = ["PictureError", "Source", "open_picture", "picture_side", "embedded_captions"]
+__all__ = [
+    "MachineTrouble",
+    "PictureError",
+    "Source",
+    "embedded_captions",
+    "open_picture",
+    "picture_side",
+]

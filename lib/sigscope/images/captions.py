@@ -7,7 +7,6 @@ No pixel is decoded. What cameras and programs write there by themselves is no c
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from xml.etree.ElementTree import Element
 from PIL import ExifTags, Image, IptcImagePlugin
 
 from sigscope.images.read import FORMATS, SUFFIXES, opened, plain
+from sigscope.trouble import watched
 
 MAX_XMP = 500_000  # bytes; programs also keep their history there
 MAX_LETTERS = 5_000  # of a caption; more is data
@@ -53,15 +53,18 @@ def embedded_captions(file: str | Path) -> list[str]:
     IPTC; Description and Title of PNG. Of several languages the default one is taken.
 
     A text file beside a picture comes before what this returns: whoever finds one does not ask.
-    Nothing is raised: a file that cannot be read has no captions.
+    A file that cannot be read has no captions; only the machine's own trouble (MachineTrouble) is
+    raised.
     """
     if os.path.splitext(file)[1].lower() not in SUFFIXES:
         return []
-    try:
-        with opened(file) as (binary, _), Image.open(binary, formats=tuple(FORMATS)) as picture:
-            found = [_one_line(text) for text in _texts(picture)]
-    except Exception:  # decoders raise nearly anything when the bytes are hostile
-        return []
+    found = []
+    with (
+        watched(file, forgiving=Exception),  # decoders raise nearly anything at hostile bytes
+        opened(file) as (binary, _),
+        Image.open(binary, formats=tuple(FORMATS)) as picture,
+    ):
+        found = [_one_line(text) for text in _texts(picture)]
     own = {Path(file).name.casefold(), Path(file).stem.casefold()}
     return [
         text for text in distinct(found) if _says_something(text) and text.casefold() not in own
@@ -93,7 +96,7 @@ def _texts(picture: Image.Image) -> Iterator[str]:
     """Yield every text of a picture that may be a caption, in the order of ``read``."""
     parts = []
     for source in (_of_exif, _of_xmp, _of_iptc, _of_png):
-        with suppress(Exception):  # one part may be damaged where the others are not
+        with watched("A part", forgiving=Exception):  # it may be damaged where others are not
             parts.append(source(picture))
     for kind in ("description", "title", "comment"):
         yield from (part[kind] for part in parts if kind in part)

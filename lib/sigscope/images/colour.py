@@ -11,6 +11,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageCms
 
+from sigscope.trouble import watched
+
 MODES = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}  # of the pictures that a profile is for
 CLASSES = (b"mntr", b"scnr", b"prtr", b"spac")  # profiles of devices and of colour spaces
 GREY = ("1", "L", "LA")
@@ -41,12 +43,13 @@ def _to_srgb(profile: bytes) -> ImageCms.ImageCmsTransform | None:
     mode = MODES.get(profile[16:20])
     if mode is None or profile[12:16] not in CLASSES:
         return None
-    try:
+    transform = None
+    with watched("A colour profile", forgiving=Exception):  # of bytes that make no sense
         given = ImageCms.ImageCmsProfile(BytesIO(profile))
         transform = ImageCms.buildTransform(given, _srgb(), mode, "RGB")
-    except Exception:  # the library meets bytes that it cannot make sense of
+    if transform is None or (mode != "CMYK" and _changes_nothing(transform)):
         return None
-    return None if mode != "CMYK" and _changes_nothing(transform) else transform
+    return transform
 
 
 @cache

@@ -12,7 +12,8 @@ import os
 import stat
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from importlib import import_module
 from io import BytesIO, TextIOBase
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +23,7 @@ from PIL import ExifTags, Image
 
 from sigscope.images.colour import in_srgb
 from sigscope.images.sniff import CUT, EPS, HEAD, HEIC, RAW, SVG, diagnosis
+from sigscope.trouble import check_machine, watched
 
 Source = str | Path | bytes | BinaryIO | Image.Image
 
@@ -34,6 +36,8 @@ FORMATS = {  # what we read, and how its files are called; never EPS, which runs
     "TIFF": (".tif", ".tiff"),
     "AVIF": (".avif",),
 }
+for _kind in ("Avif", "Bmp", "Gif", "Mpo", "Png", "Tiff", "WebP"):  # now: Pillow forgets for good
+    import_module(f"PIL.{_kind}ImagePlugin")  # a decoder that could not be opened once
 SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 
 REFUSED = {  # pictures too, but not ones we read, and what to save them as
@@ -52,6 +56,7 @@ REFUSED_SUFFIXES = {suffix: what for what, suffixes in REFUSED.items() for suffi
 
 MAX_PIXELS = 89_478_485  # Pillow's own limit for a picture that is no "decompression bomb"
 MAX_BYTES = 1_000_000_000  # of a file; some decoders read all of it into memory
+ROOM = 256_000_000  # bytes of memory that there must be before a picture is called damaged
 WHITE = {"I": (255, 65_535), "F": (1,), "I;16": (65_535,)}  # usual values of white, by mode
 
 MOVING = ("GIF", "WEBP", "PNG", "AVIF")  # formats whose frames follow each other in time
@@ -102,18 +107,24 @@ def open_picture(source: Source, *, max_side: int | None = None) -> Image.Image:
     Raises:
         PictureError: There is no such file, or it cannot be read, or it is no picture of FORMATS,
             or it is damaged, or it has more than MAX_PIXELS pixels or MAX_BYTES bytes.
+        MachineTrouble: The machine failed (too many open files, a disk, memory), not the picture.
         ValueError: max_side is below 1.
         TypeError: source is none of these things.
     """
     if max_side is not None and max_side < 1:
         raise ValueError(f"max_side is {max_side}; give a number of pixels, 1 or more")
     if isinstance(source, Image.Image):
-        return _rgb(source, "The picture")
-    with opened(source) as (file, name):
-        picture = _recognised(file, name)
-        if max_side is not None:
-            picture.draft(picture.mode, (2 * max_side, 2 * max_side))
-        return _rgb(picture, name, may_seek=True)
+        with watched("The picture"):
+            return _rgb(source, "The picture")
+    with opened(source) as (file, name), watched(name):
+        try:
+            picture = _recognised(file, name)
+            if max_side is not None:
+                picture.draft(picture.mode, (2 * max_side, 2 * max_side))
+            return _rgb(picture, name, may_seek=True)
+        except PictureError:
+            _check_machine(file)
+            raise
 
 
 @contextmanager
@@ -141,6 +152,7 @@ def _opened_path(path: Path) -> BinaryIO:
     except FileNotFoundError as error:
         raise PictureError(f"There is no file {path}; check its name and folder.") from error
     except (OSError, ValueError) as error:
+        check_machine(path, error)
         reason = getattr(error, "strerror", None) or error
         raise PictureError(f"{path} cannot be opened ({reason}).") from error
     if stat.S_ISREG(status.st_mode):
@@ -157,6 +169,17 @@ def _without_waiting(path: str, flags: int) -> int:
         return descriptor
     os.close(descriptor)
     raise OSError("it is not an ordinary file any more")
+
+
+def _check_machine(file: BinaryIO) -> None:
+    """Raise unless the machine can read the file to its end, and has memory left.
+
+    A picture seems damaged where it cannot, as decoders in C do not pass on why they failed.
+    """
+    np.empty(ROOM, np.uint8)
+    file.seek(0)
+    while file.read(2**20):
+        pass
 
 
 def _seekable(file: BinaryIO) -> BinaryIO:
@@ -200,16 +223,15 @@ def _rgb(picture: Image.Image, name: str, *, may_seek: bool = False) -> Image.Im
 
 
 def _moves(picture: Image.Image) -> bool:
-    try:
+    with watched("A frame", forgiving=Exception):  # one that is damaged; the first can be shown
         return picture.format in MOVING and picture.is_animated
-    except Exception:  # a later frame is damaged; what can be shown is the first
-        return False
+    return False
 
 
 def _show_something(picture: Image.Image) -> None:
     """Leave an animation at its first frame that is not all of one colour, if there is one."""
     affordable = MAX_PIXELS // (picture.width * picture.height)
-    with suppress(Exception):  # as above
+    with watched("A frame", forgiving=Exception):  # as above
         for frame in range(min(picture.n_frames, FRAMES, affordable)):
             picture.seek(frame)
             ranges = picture.convert("RGBA").getextrema()
@@ -225,10 +247,9 @@ def _too_large(name: str) -> str:
 
 def _upright(picture: Image.Image) -> Image.Image:
     """Return picture turned as its EXIF orientation says; itself where that says nothing."""
-    try:
+    turn = None
+    with watched("An EXIF block", forgiving=Exception):  # a damaged one is no harm to the picture
         turn = TURNS.get(picture.getexif().get(ExifTags.Base.Orientation))
-    except Exception:  # the EXIF block is damaged, which is no harm to the picture
-        turn = None
     return picture if turn is None else picture.transpose(turn)
 
 
