@@ -70,6 +70,7 @@ gallery: install ## build data/gallery again from its two Debian packages
 model: EXTRAS := train
 model: install ## train data/models/siglit-mini again
 	$(PY) data/train_siglit_mini.py
+	$(PY) -c "from sigscope import models, paths; models.record_checksums(paths.MINI)"
 	$(PY) data/ship_embeddings.py
 	$(PY) data/write_model_card.py
 

@@ -172,3 +172,32 @@ def test_a_download_that_breaks_off(fake_hub, monkeypatch):
     monkeypatch.setattr("huggingface_hub.snapshot_download", break_off)
     with pytest.raises(ModelError, match=r"broke off \(No space left on device\); give the path"):
         Encoder.load(NAME)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer_config.json"])
+def test_a_downloaded_file_that_is_not_the_hubs_any_more_is_refused(fake_hub, empty_cache, name):
+    Encoder.load(NAME)
+    blob = next(empty_cache.rglob(name)).resolve()
+    data = blob.read_bytes()
+    blob.write_bytes(data[:-1] + b"\x01" if name == "model.safetensors" else data + b" ")
+    with pytest.raises(ModelError, match=f"delete {blob}"):
+        Encoder.load(NAME)
+    blob.unlink()
+    assert Encoder.load(NAME).model == NAME
+
+
+def test_small_files_are_compared_as_git_counts_them(checkpoint, tmp_path):
+    """A cache of the hub's names a file that is no LFS file by git's SHA-1 of it."""
+    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshots" / COMMIT
+    blobs.mkdir()
+    snapshot.mkdir(parents=True)
+    for path in checkpoint("siglip").iterdir():
+        data = path.read_bytes()
+        named = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+        (blobs / named).write_bytes(data)
+        (snapshot / path.name).symlink_to(blobs / named)
+    assert Encoder.load(snapshot, dtype="float32").family == "siglip"
+    blob = (snapshot / "tokenizer_config.json").resolve()
+    blob.write_bytes(blob.read_bytes() + b"\n")
+    with pytest.raises(ModelError, match="not the file that the model hub has"):
+        Encoder.load(snapshot)

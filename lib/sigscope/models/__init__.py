@@ -1,8 +1,17 @@
 """A text or a picture becomes a unit vector: SigLIP, SigLIP 2, CLIP and dual encoders."""
 
 from sigscope.models.captioners import BlipCaptions, Captioner, NearestCaptions
+from sigscope.models.checksums import record_checksums
 from sigscope.models.encoder import Encoder
 from sigscope.models.families import FAMILIES
 from sigscope.models.hub import ModelError
 
-__all__ = ["BlipCaptions", "Captioner", "Encoder", "FAMILIES", "ModelError", "NearestCaptions"]
+__all__ = [
+    "BlipCaptions",
+    "Captioner",
+    "Encoder",
+    "FAMILIES",
+    "ModelError",
+    "NearestCaptions",
+    "record_checksums",
+]

@@ -14,6 +14,7 @@ from typing import Any
 from sigscope.images.read import open_picture
 from sigscope.models import hub
 from sigscope.models.checkpoints import weight_files
+from sigscope.models.checksums import check_checksums
 from sigscope.models.hub import ModelError
 
 Captioner = Callable[[Any, Any], str]
@@ -115,6 +116,7 @@ def _check(folder: Path) -> None:
     if kind != "blip":
         raise ModelError(f"{folder} holds a model of type {kind}; a captioner must be a blip")
     weight_files(folder)
+    check_checksums(folder)
 
 
 def _loaded(folder: Path) -> tuple[Any, Any]:

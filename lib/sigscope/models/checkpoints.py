@@ -7,17 +7,16 @@ one sentence before torch is imported.
 import hashlib
 import os
 import re
-from functools import lru_cache
 from pathlib import Path
 
 from sigscope import files, paths
 from sigscope.models import hub
+from sigscope.models.checksums import TOKENIZERS, check_checksums, sha256
 from sigscope.models.families import FAMILIES, family_of
 from sigscope.models.hub import ModelError
 
 WEIGHTS = "model.safetensors"
 WEIGHTS_LIST = "model.safetensors.index.json"
-TOKENIZERS = ("tokenizer.json", "spiece.model", "tokenizer.model", "vocab.txt", "vocab.json")
 NOT_PREPROCESSING = ("processor_class", "auto_map", "feature_extractor_type")
 HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
@@ -58,18 +57,25 @@ def locate(model: str | Path, towers: tuple[str, ...]) -> Path:
 def complete(folder: Path, towers: tuple[str, ...]) -> bool:
     """Return whether nothing is missing from folder for these towers."""
     try:
-        check(folder, towers)
+        _check_parts(folder, towers)
     except ModelError:
         return False
-    return True
+    return all(path.exists() for path in folder.iterdir())  # none of its links leads nowhere
 
 
 def check(folder: Path, towers: tuple[str, ...]) -> str:
     """Return the family of the checkpoint in folder, once each file that towers need is found.
 
     Raises:
-        ModelError: A file is missing, cut short, or of a model that sigscope does not know.
+        ModelError: A file is missing, cut short, not what its checksum says, or of a model that
+            sigscope does not know.
     """
+    family = _check_parts(folder, towers)
+    check_checksums(folder)
+    return family
+
+
+def _check_parts(folder: Path, towers: tuple[str, ...]) -> str:
     family = _family(folder)
     for path in weight_files(folder):
         _check_weights(path)
@@ -99,7 +105,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 def weights_sha256(folder: Path) -> str:
     """Return one SHA-256 for all of a checkpoint's weights, 64 hexadecimal digits."""
-    hashes = {path.name: _sha256(path) for path in weight_files(folder)}
+    hashes = {path.name: sha256(path) for path in weight_files(folder)}
     if len(hashes) == 1:
         return next(iter(hashes.values()))
     listing = "".join(f"{name} {digest}\n" for name, digest in hashes.items())
@@ -159,16 +165,6 @@ def _check_weights(path: Path) -> None:
             pointer = file.read(40).startswith(b"version https://git-lfs")
         what = "only a Git LFS pointer, not the weights" if pointer else "not whole"
         raise ModelError(f"the weights {path} are {what} ({error}); download them again") from error
-
-
-def _sha256(path: Path) -> str:
-    state = path.stat()
-    return _sha256_of_state(path, state.st_size, state.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _sha256_of_state(path: Path, size: int, mtime_ns: int) -> str:
-    return files.sha256(path)
 
 
 def _json(path: Path) -> dict:

@@ -6,6 +6,7 @@ random depends on the seed and the step alone, so no generator needs to be kept.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -21,6 +22,8 @@ import pandas as pd
 from sigscope.files import atomic_write, read_json, write_json
 from sigscope.gallery.gallery import Gallery
 from sigscope.models import checkpoints
+from sigscope.models.checksums import PREPARES, check_checksums, record_checksums
+from sigscope.models.hub import ModelError
 from sigscope.tuning.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -31,23 +34,15 @@ MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # what Adam keeps of each weight
 RECORD = "record.json"
 RUN = "run"  # the folder inside that a run keeps its state in until it is over
 PACKAGES = ("torch", "transformers", "peft", "numpy", "pillow")
-PREPARES = (  # files of a checkpoint that say how texts and pictures are written
-    *checkpoints.TOKENIZERS,
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "merges.txt",
-    "preprocessor_config.json",
-    "processor_config.json",
-)
 
 
 @dataclass(frozen=True)
 class Tuned:
     """What a run left: a folder that the encoder loads, and its record.
 
-    The record's keys: model, recipe, data, device, precision, epochs (the curve: epoch 0 is before
-    training), best_epoch, score, score_before, stopped_early, seconds, peak_mb, versions.
+    The record's keys: weights (their SHA-256), model, recipe, data, device, precision, epochs (the
+    curve: epoch 0 is before training), best_epoch, score, score_before, stopped_early, seconds,
+    peak_mb, versions.
     """
 
     folder: Path
@@ -55,11 +50,27 @@ class Tuned:
 
     @classmethod
     def load(cls, folder: str | Path) -> Tuned:
-        """Return what an earlier run left in folder."""
+        """Return what an earlier run left in folder.
+
+        Raises:
+            FileNotFoundError: No finished run left it, or its weights are gone.
+            ModelError: A file of the checkpoint is not what the run left.
+        """
         folder = Path(folder)
         if not (folder / RECORD).is_file():
             raise FileNotFoundError(f"{folder} has no {RECORD}; no finished run left it")
-        return cls(folder, read_json(folder / RECORD))
+        record = read_json(folder / RECORD)
+        try:
+            weights = checkpoints.weights_sha256(folder)
+        except ModelError as error:
+            raise FileNotFoundError(f"the weights of a finished run are gone: {error}") from error
+        if record.get("weights", weights) != weights:
+            raise ModelError(
+                f"the weights in {folder} are not those that {RECORD} tells of; tune again with "
+                "resume=False, or in another folder"
+            )
+        check_checksums(folder)
+        return cls(folder, record)
 
     @cached_property
     def curve(self) -> pd.DataFrame:
@@ -107,7 +118,7 @@ def check_same(folder: Path, asked: dict) -> None:
 
 
 def write_checkpoint(network: Any, source: Path, folder: Path) -> None:
-    """Write a network to folder, with what prepares its texts and pictures from source."""
+    """Write a network to folder, with what prepares texts and pictures from source, and sums."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
@@ -120,6 +131,7 @@ def write_checkpoint(network: Any, source: Path, folder: Path) -> None:
     for name in PREPARES:
         if (source / name).is_file():
             shutil.copyfile(source / name, folder / name)
+    record_checksums(folder)
 
 
 def save(folder: Path, network: Any, source: Path, record: dict) -> Tuned:
@@ -127,6 +139,7 @@ def save(folder: Path, network: Any, source: Path, record: dict) -> Tuned:
     made = folder / RUN / "checkpoint"
     shutil.rmtree(made, ignore_errors=True)
     write_checkpoint(network, source, made)
+    record = {"weights": checkpoints.weights_sha256(made), **record}
     for path in sorted(made.iterdir()):
         path.chmod(0o644)
         os.replace(path, folder / path.name)
@@ -168,27 +181,43 @@ def save_state(path: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str, 
     from safetensors.torch import save_file
 
     flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    told = json.dumps(numbers)
     with atomic_write(path) as part:
-        save_file(flat, part, metadata={"numbers": json.dumps(numbers)})
+        save_file(flat, part, metadata={"numbers": told, "sha256": _digest(flat, told)})
 
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], dict]:
     """Return the tensors and numbers in path.
 
     Raises:
-        ValueError: It is not such a file; the sentence names it.
+        ValueError: It is not such a file, or is not as it was written; the sentence names it.
     """
     from safetensors import SafetensorError, safe_open
     from safetensors.torch import load_file
 
     try:
         with safe_open(path, framework="np") as file:
-            numbers = json.loads(file.metadata()["numbers"])
-        return load_file(path), numbers
+            about = file.metadata()
+        tensors = load_file(path)
+        if _digest(tensors, about["numbers"]) != about["sha256"]:
+            raise ValueError("its checksum is another")
+        return tensors, json.loads(about["numbers"])
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} is not the state of a run ({error}); delete it to begin anew"
         ) from error
+
+
+def _digest(tensors: Mapping[str, Tensor], numbers: str) -> str:
+    """Return the SHA-256 of a state, 64 hexadecimal digits."""
+    import torch
+
+    found = hashlib.sha256(numbers.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def of_optimiser(optimiser: Any, named: Mapping[str, Tensor]) -> dict:

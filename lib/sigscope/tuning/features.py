@@ -22,6 +22,7 @@ from sigscope.gallery.gallery import Gallery
 from sigscope.images.prefetch import prefetch
 from sigscope.images.read import PictureError
 from sigscope.progress import progress_bar
+from sigscope.trouble import watched
 from sigscope.tuning.data import picture_view
 from sigscope.tuning.recipes import Recipe
 
@@ -130,14 +131,19 @@ class _Look:
 
 
 def _kept(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
-    """Return what is in path, which is made first if it is not there."""
-    if not path.exists():
-        rows = make()
-        with atomic_write(path) as part, part.open("wb") as file:
-            np.save(file, rows)
-    return np.load(path)
+    """Return what is in path, which is made first if it is not there, or damaged.
+
+    It is a zip, which has a checksum of what is in it.
+    """
+    if path.exists():
+        with watched(path, forgiving=Exception), np.load(path) as kept:
+            return kept["rows"]
+    rows = make()
+    with atomic_write(path) as part, part.open("wb") as file:
+        np.savez(file, rows=rows)
+    return rows
 
 
 def _part(folder: Path | None, of: Iterable) -> Path:
     digest = hashlib.sha256(json.dumps(list(of)).encode()).hexdigest()
-    return (FOLDER if folder is None else folder) / digest[:2] / f"{digest}.npy"
+    return (FOLDER if folder is None else folder) / digest[:2] / f"{digest}.npz"

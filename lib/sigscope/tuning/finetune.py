@@ -11,6 +11,7 @@ before training. A run that is killed is gone on with by the same call.
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,8 +51,8 @@ def fine_tune(
             `Encoder.load` takes. It is left as it is.
         gallery: with captions and splits.
         recipe: how; ``PRESETS`` has a few.
-        into: the folder to make. If it holds the same run, finished, that is returned; if it holds
-            its beginning, that is gone on with.
+        into: the folder to make. If it holds the same run, finished and whole, that is returned;
+            if it holds its beginning, that is gone on with.
         train: the split to learn from.
         val: the split that says which epoch is best, by hit rate@10 from text to image.
         device: "auto", "cuda", "mps" or "cpu".
@@ -63,7 +64,8 @@ def fine_tune(
         The folder and its record.
 
     Raises:
-        ModelError: the model cannot be had, is broken, or cannot be tuned so.
+        ModelError: the model cannot be had, is broken, or cannot be tuned so; or the folder holds
+            the same run, finished, and its files have changed since.
         ValueError: the folder holds another run, or a split has nothing to learn from.
         LeakError: a marked duplicate lies on the other side of a split.
         ArithmeticError: the loss is no number any more.
@@ -82,9 +84,11 @@ def fine_tune(
             shutil.rmtree(into / checkpoint.RUN, ignore_errors=True)
             (into / checkpoint.RECORD).unlink(missing_ok=True)
         checkpoint.check_same(into, asked)
-        if (into / checkpoint.RECORD).is_file():
+        with suppress(FileNotFoundError):  # not finished, or its weights are gone: then once more
+            finished = Tuned.load(into)
             shutil.rmtree(into / checkpoint.RUN, ignore_errors=True)
-            return Tuned.load(into)
+            return finished
+        (into / checkpoint.RECORD).unlink(missing_ok=True)
         setup = Setup.of(source, gallery, recipe, (train, val), device=device, progress=progress)
         write_json(into / checkpoint.RUN / checkpoint.RECORD, asked)
         run = TuningRun(setup, into / checkpoint.RUN, save_every_s)
