@@ -50,7 +50,7 @@ def thumbnail(key: str, stamp: str, id: str) -> tuple[bytes, str]:
     file = gallery.file(id)
     kind = MIME.get(file.suffix.lower())
     if kind and file.stat().st_size <= AS_IT_IS:
-        return file.read_bytes(), f"image/{kind}"
+        return gallery.original(id), f"image/{kind}"
     return small(gallery.file(id)), "image/webp"
 
 

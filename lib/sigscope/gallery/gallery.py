@@ -16,10 +16,11 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
-from sigscope.files import size_of
+from sigscope.files import sha256, size_of
 from sigscope.gallery.folder import GalleryError, Listing
+from sigscope.gallery.links import LEADS_OUT, inside, leads_out
 from sigscope.gallery.metadata import FIELDS
-from sigscope.images.read import FORMATS, open_picture
+from sigscope.images.read import FORMATS, PictureError, open_picture, opened
 
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")  # files that list pictures
 COLUMNS = ["id", "path", "caption", "captions", *FIELDS]  # always there, and in this order
@@ -56,6 +57,7 @@ class Gallery:
 
         A row's path is its id unless it has one of its own.
         """
+        listing = inside(root, listing)
         if not listing.rows:
             raise GalleryError(_no_pictures(root, listing))
         return cls(name, root, _items(listing.rows), _problems(listing.problems))
@@ -65,10 +67,33 @@ class Gallery:
         return len(self.items)
 
     def file(self, id: str) -> Path:
-        """Return where the picture with this id lies; GalleryError when there is none."""
+        """Return where the picture with this id lies, in the folder, whatever links it has.
+
+        Raises:
+            GalleryError: There is no such item, or a link leads out of the folder.
+        """
         if id not in self._paths:
             raise GalleryError(f"The gallery {self.name} has no item {id!r}.")
+        if leads_out(self.root, self._paths[id]):
+            raise GalleryError(f"{self._paths[id]} is not shown: {LEADS_OUT}.")
         return self.root / self._paths[id]
+
+    def original(self, id: str) -> bytes:
+        """Return the file of an item as it is, once its bytes are known to be the picture listed.
+
+        This is the one door by which files leave as they are: nothing else that a table or a link
+        may name gets through.
+
+        Raises:
+            GalleryError: As for `file`.
+            PictureError: It is no picture that can be read, or has changed since it was listed.
+        """
+        with opened(self.file(id)) as (file, name):
+            data = file.read()
+        open_picture(data, max_side=1)
+        if self._contents.get(id, "") not in ("", sha256(data)):
+            raise PictureError(f"{name} has changed since it was listed; look at the folder again.")
+        return data
 
     def picture(self, id: str) -> Image.Image:
         """Return the picture with this id in RGB; PictureError says why it cannot be opened."""
@@ -127,6 +152,11 @@ class Gallery:
         if "content" in self.items:
             return self.items["content"].tolist()
         return [size_of(os.path.join(self.root, path)) for path in self.items["path"]]
+
+    @cached_property
+    def _contents(self) -> dict[str, str]:
+        known = self.items["content"] if "content" in self.items else [""] * len(self)
+        return dict(zip(self.items["id"], known, strict=True))
 
     @cached_property
     def _paths(self) -> dict[str, str]:

@@ -9,6 +9,8 @@ import pandas as pd
 
 from sigscope.files import slug
 from sigscope.gallery.gallery import Gallery, GalleryError
+from sigscope.images.read import PictureError
+from sigscope.trouble import MachineTrouble
 
 TABLE = "results.csv"
 
@@ -22,7 +24,7 @@ def as_zip(table: pd.DataFrame, gallery: Gallery) -> bytes:
     """Return a zip of the table (results.csv) and the files of its items, as they are.
 
     Files are numbered in the order of the rows (01-cat.webp), and named in the table's column
-    ``file``; it is "" for an item whose file cannot be read any more.
+    ``file``; it is "" for an item whose file is not that picture any more.
 
     Args:
         table: any table with a column id.
@@ -34,8 +36,8 @@ def as_zip(table: pd.DataFrame, gallery: Gallery) -> bytes:
         for number, id in enumerate(table["id"], 1):
             name = f"{number:0{width}d}-{_tame(id)}"
             try:
-                archive.writestr(name, gallery.file(id).read_bytes())
-            except (OSError, GalleryError):
+                archive.writestr(name, gallery.original(id))
+            except (GalleryError, MachineTrouble, PictureError):
                 name = ""
             names.append(name)
         archive.writestr(TABLE, as_csv(table.assign(file=names)))
