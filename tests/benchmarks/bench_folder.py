@@ -24,7 +24,7 @@ from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import open_embeddings
 from sigscope.embeddings.load import load_embeddings
 from sigscope.gallery import inventory
-from sigscope.gallery.folder import list_folder
+from sigscope.gallery.listing import list_folder
 
 FILES, ROUNDS = 50_000, 3
 FEW, MANY = 2_000, 20_000  # items between which memory must not grow

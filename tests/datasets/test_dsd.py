@@ -2,10 +2,11 @@ from io import BytesIO
 
 import pandas as pd
 import pytest
-from dataset_files import items, problems
+from dataset_files import items
 from PIL import Image
 
 from sigscope import paths
+from sigscope.datasets import parquet
 from sigscope.datasets.dsd import load_dsd
 from sigscope.datasets.load import load_gallery
 from sigscope.gallery.folder import GalleryError
@@ -42,7 +43,9 @@ def test_pictures_and_captions_come_out_of_the_parquet_files(dsd):
         (0, 128, 0),
     ]
     assert found.file("1").suffix == ".jpg"
-    assert problems(found) == {"data/train-00001-of-00002.parquet": "row 0 holds no picture"}
+    told = found.problems["reason"].tolist()
+    assert told.count("its column image holds pictures as well, which are not taken") == 2
+    assert told.count("row 0 holds no picture") == 1 and len(told) == 3
 
 
 def test_the_folder_of_the_data_set_is_not_written_to(dsd):
@@ -53,7 +56,7 @@ def test_the_folder_of_the_data_set_is_not_written_to(dsd):
 
 def test_pictures_are_written_once(dsd, monkeypatch):
     first = load_dsd(dsd)
-    monkeypatch.setattr("sigscope.datasets.dsd._extract", lambda *_: pytest.fail("written again"))
+    monkeypatch.setattr(parquet, "_extract", lambda *_: pytest.fail("written again"))
     assert load_dsd(dsd).items.equals(first.items)
 
 
@@ -69,7 +72,7 @@ def test_a_stopped_extraction_leaves_no_folder(dsd, monkeypatch):
         yield 0, picture("red")["bytes"]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sigscope.datasets.dsd._pictures", stops)
+    monkeypatch.setattr("sigscope.datasets.parquet._pictures", stops)
     with pytest.raises(KeyboardInterrupt):
         load_dsd(dsd)
     assert not [path for path in paths.CACHE.rglob("*") if path.is_file()]

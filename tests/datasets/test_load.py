@@ -7,10 +7,11 @@ import pytest
 from dataset_files import pictures, problems, write
 
 from sigscope import paths
-from sigscope.datasets.files import Entry, Tree, lines_of
+from sigscope.datasets.files import Entry, Tree
 from sigscope.datasets.load import _named, load_gallery
 from sigscope.datasets.registry import DATASETS
 from sigscope.gallery.folder import GalleryError
+from sigscope.gallery.texts import lines_of
 from sigscope.images.captions import tidy
 
 

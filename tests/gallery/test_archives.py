@@ -43,7 +43,7 @@ def test_pictures_texts_and_tables_are_taken_and_the_rest_left(tmp_path):
     folder = unpacked(zipped(tmp_path / "x.zip", [(name, name) for name in names]))
     assert files(folder) == ["a.JPG", "a.txt", "metadata.csv", "sub/b.png"]
     assert (folder / "sub/b.png").read_text() == "sub/b.png"
-    assert left_out(folder) == []
+    assert left_out(folder) == [(name, "it is no picture") for name in ("notes.pdf", "run.exe")]
 
 
 def test_a_second_call_writes_nothing(tmp_path, cache, monkeypatch):
@@ -79,10 +79,20 @@ def test_links_and_devices_are_left_out(tmp_path, kind):
     assert left_out(folder)[0][1].startswith("it is a link or another special file")
 
 
-def test_hidden_files_and_those_of_macs_are_skipped_in_silence(tmp_path):
-    names = ["a.jpg", "__MACOSX/._a.jpg", ".git/b.jpg", "._a.jpg", ".DS_Store"]
+def test_hidden_files_and_those_of_other_programs_are_left_out_and_counted(tmp_path):
+    names = ["a.jpg", "__MACOSX/._a.jpg", ".git/b.jpg", "._a.jpg", ".DS_Store", "p/@eaDir/a.jpg"]
     folder = unpacked(zipped(tmp_path / "x.zip", [(name, "x") for name in names]))
-    assert files(folder) == ["a.jpg"] and left_out(folder) == []
+    assert files(folder) == ["a.jpg"]
+    counted = {name: reason.rpartition("its ")[2] for name, reason in left_out(folder)}
+    one = dict.fromkeys(("__MACOSX/", ".git/", "p/@eaDir/"), "1 file")
+    assert counted == one | {"./": "2 files"}
+
+
+def test_a_picture_without_a_suffix_is_unpacked(tmp_path):
+    members = [("IMG_1", b"\xff\xd8\xff\xe0"), ("x.jpg_large", b"\x89PNG\r\n\x1a\n"), ("y", b"no")]
+    folder = unpacked(zipped(tmp_path / "x.zip", members))
+    assert files(folder) == ["IMG_1", "x.jpg_large"]
+    assert left_out(folder) == [("y", "it is no picture")]
 
 
 def test_a_damaged_member_is_left_out_and_the_others_stay(tmp_path):

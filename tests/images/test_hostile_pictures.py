@@ -14,7 +14,7 @@ from toy import ToyEncoder, unit
 from sigscope import paths
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import embed_gallery
-from sigscope.gallery.folder import list_folder
+from sigscope.gallery.listing import list_folder
 from sigscope.images.read import PictureError, open_picture
 
 pytestmark = pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # pytest forgets our filters
@@ -76,17 +76,25 @@ def test_what_cannot_be_seen_has_its_reason(path, what):
     kind = BAD[what]
     assert kind.name not in path.vectors
     if kind.reason:
-        assert kind.reason in path.reasons[kind.name]
+        assert kind.reason in path.reasons["./" if kind.name.startswith(".") else kind.name]
     else:
-        assert kind.name not in path.reasons, "it is skipped in silence"
+        assert kind.name not in path.reasons, "its files are listed under their own names"
 
 
 def test_every_file_is_either_embedded_or_explained(path):
     listed = set(path.gallery.items["id"]) | set(path.gallery.problems["path"])
-    silent = {kind.name for kind in BAD.values() if not kind.reason}
-    assert listed - {"vanishing.png"} == {kind.name for kind in KINDS.values()} - silent
+    silent = {kind.name for kind in BAD.values() if not kind.reason or kind.name.startswith(".")}
+    assert listed - {"vanishing.png", "./"} == {kind.name for kind in KINDS.values()} - silent
     assert listed == path.vectors.keys() | path.reasons.keys()
     assert not path.vectors.keys() & path.reasons.keys()
+
+
+def test_the_counts_of_the_files_add_up_to_all_of_them(path, folder):
+    names = {kind.name for kind in KINDS.values() if kind.reason != ""} | {"vanishing.png"}
+    shown = len(path.vectors)
+    said = path.gallery.counted(len(path.gallery) - shown)
+    assert sum(path.gallery.counts.values()) == len(names)
+    assert said.startswith(f"{len(names):,} files: {shown} pictures, ")
 
 
 def test_a_file_that_vanishes_after_the_listing_is_explained(path):

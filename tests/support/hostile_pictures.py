@@ -30,7 +30,7 @@ class Kind:
     write: Callable[[Path], None]
     name: str
     shows: dict | None = None  # (share of the width, share of the height): colour
-    reason: str | None = None  # words of the sentence; "" for a file that is skipped in silence
+    reason: str | None = None  # words of the sentence; "" for a folder that is seen elsewhere
     atol: float = 1
 
     @property
@@ -275,9 +275,9 @@ for _what, _name, _data, _reason in (
     ("a PNG with a packed text", "zip.png", _texted, "may be a trap"),
     ("a PNG with a packed profile", "prof.png", png(4, 4, _packed), "may be a trap"),
     ("a download that goes on", "new.jpg.crdownload", b"\xff\xd8\xff", "not finished"),
-    ("a Mac's resource file", "._plain.jpg", b"\0\5\x16\7", ""),
-    ("a Mac's folder notes", ".DS_Store", b"\0\0\0\1Bud1", ""),
-    ("Windows' thumbnails", "Thumbs.db", b"\xd0\xcf\x11\xe0", ""),
+    ("a Mac's resource file", "._plain.jpg", b"\0\5\x16\7", "hidden file"),
+    ("a Mac's folder notes", ".DS_Store", b"\0\0\0\1Bud1", "hidden file"),
+    ("Windows' thumbnails", "Thumbs.db", b"\xd0\xcf\x11\xe0", "it is no picture"),
 ):
     bad(_what, _name, content(_data), _reason)
 

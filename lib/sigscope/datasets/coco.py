@@ -9,12 +9,15 @@ from typing import Any
 
 from sigscope.datasets.files import Entry, Tree
 from sigscope.datasets.karpathy import karpathy_entries
+from sigscope.gallery.cells import text_of, texts_of
+from sigscope.gallery.columns import split_in
 from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.gallery import Gallery
 from sigscope.images.captions import tidy
 
 SPLITS = ("train", "val")
 KARPATHY = "dataset_coco.json"
+CAPTIONS = (b'"images"', b'"annotations"', b'"caption"')  # words of a file of captions
 
 
 def load_coco(path: str | Path) -> Gallery:
@@ -24,14 +27,14 @@ def load_coco(path: str | Path) -> Gallery:
         GalleryError: None of them is there, or more than one is.
     """
     tree = Tree(path, "coco")
-    there = [year for year in ("2017", "2014") if tree.find(*_files(year))]
+    there = [year for year in ("2017", "2014") if _files(tree, year)]
     if tree.find(KARPATHY):
         there.append("-karpathy")
     if len(there) > 1:
         names = " or ".join(f"coco{edition}:{path}" for edition in there)
         raise GalleryError(f"{tree.root} holds more than one edition of COCO; choose {names}.")
     if not there:
-        raise tree.error(f"{tree.root} has no captions of COCO.")
+        return _edition(tree, "")
     tree.dataset = f"coco{there[0]}"
     return _karpathy(tree) if there == ["-karpathy"] else _edition(tree, there[0])
 
@@ -70,49 +73,57 @@ def _karpathy(tree: Tree) -> Gallery:
     return tree.gallery(karpathy_entries(tree, file))
 
 
-def _files(year: str) -> list[str]:
-    return [f"captions_{split}{year}.json" for split in SPLITS]
+def _files(tree: Tree, year: str) -> dict[str, Path]:
+    """Return the files of captions that have COCO's own names, by their split."""
+    named = {split: tree.find(f"captions_{split}{year}.json") for split in SPLITS}
+    return {split: file for split, file in named.items() if file}
 
 
 def _edition(tree: Tree, year: str) -> Gallery:
-    if not tree.find(*_files(year)):
-        raise tree.error(f"{tree.root} has no {' and no '.join(_files(year))}.")
+    files = _files(tree, year) or {file.name: file for file in tree.holding(*CAPTIONS)}
+    if not files:
+        raise tree.error(f"{tree.root} has no captions_train{year}.json and nothing like it.")
     return tree.gallery(
-        entry
-        for split, name in zip(SPLITS, _files(year), strict=True)
-        if (file := tree.find(name))
-        for entry in _entries(tree, file, split, f"{split}{year}")
+        entry for name, file in files.items() for entry in _entries(tree, file, name, year)
     )
 
 
-def _entries(tree: Tree, file: Path, split: str, folder: str) -> Iterator[Entry]:
+def _entries(tree: Tree, file: Path, name: str, year: str) -> Iterator[Entry]:
     """Yield the pictures of one file in its order; a record that cannot be used is a problem."""
     said = tree.json(file)
     if not isinstance(said, dict) or not {"images", "annotations"} <= said.keys():
         raise tree.error(f"{file} is no file of COCO captions: no images or no annotations.")
     listed = tree.shown(file)
     captions = _captions(tree, said, listed)
+    split = split_in(name)
     for number, image in enumerate(said["images"]):
         try:
-            id, name = image["id"], str(image["file_name"])
-        except (KeyError, TypeError):
+            id, path = text_of(image["id"]), text_of(image["file_name"])
+        except (KeyError, TypeError, AttributeError):
+            id = path = ""
+        if not (id and path):
             tree.problems.append((listed, f"image {number} has no id or no file_name"))
             continue
-        texts = captions.get(id, [])
-        yield Entry(str(id), name, texts, folder, listed, {"split": split})
+        folder = "" if "/" in path else f"{split}{year}"
+        yield Entry(id, path, captions.get(id, []), folder, listed, {"split": split})
 
 
-def _captions(tree: Tree, said: dict[str, Any], listed: str) -> dict[int, list[str]]:
+def _captions(tree: Tree, said: dict[str, Any], listed: str) -> dict[str, list[str]]:
     """Return the captions of each picture by its number; one of no picture is a problem."""
-    captions: dict[int, list[str]] = {
-        image["id"]: [] for image in said["images"] if isinstance(image, dict) and "id" in image
+    images = said["images"]
+    captions: dict[str, list[str]] = {
+        text_of(image["id"]): [] for image in images if isinstance(image, dict) and "id" in image
     }
     annotations = said["annotations"]
     for number, note in enumerate(annotations):
         annotations[number] = None  # a third of the memory, back before the table is made
-        try:
-            captions[note["image_id"]].append(tidy(note["caption"]))
-        except (KeyError, TypeError):
+        note = note if isinstance(note, dict) else {}
+        texts = [tidy(text) for text in texts_of(note.get("caption"))]
+        id = note.get("image_id")
+        known = captions.get(text_of(id)) if isinstance(id, str | int | float) else None
+        if known is None or not any(texts):
             reason = f"annotation {number} has no caption, or no picture that is listed"
             tree.problems.append((listed, reason))
+        else:
+            known += texts
     return captions

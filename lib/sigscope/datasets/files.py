@@ -1,16 +1,21 @@
 """The files of a data set, looked up by name, so that it may be unpacked in any way."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sigscope.datasets.registry import DATASETS
-from sigscope.gallery.folder import GalleryError, Listing, folders
+from sigscope.gallery.archives import left_out, unpacked
+from sigscope.gallery.folder import GalleryError, LeftOut, Listing, folders, suffix_of
 from sigscope.gallery.gallery import Gallery
+from sigscope.gallery.lookup import Lookup
+from sigscope.gallery.texts import decoded
 from sigscope.images.captions import distinct
+from sigscope.images.read import SUFFIXES
 
+MOST = 100  # JSON files that are looked into; more are side-cars
 SHOWN = 3  # missing pictures named in a sentence
 
 
@@ -51,13 +56,18 @@ class Tree:
         """
         self.root, self.dataset = Path(root).expanduser(), dataset
         self.problems: list[tuple[str, str]] = []
-        self._paths: dict[str, str | tuple[str, ...]] = {}
+        if self.root.is_file() and self.root.suffix.lower() == ".zip":
+            self.root = unpacked(self.root)
+            self.problems += left_out(self.root)
         if not self.root.is_dir():
             what = "is a file, not a folder" if self.root.exists() else "is not there"
             raise self.error(f"{self.root} {what}.")
-        for prefix, files in folders(self.root, self.problems, {"__MACOSX", *without}):
-            for entry in files:
-                self._add(entry.name, prefix + entry.name)
+        self._left_out: list[LeftOut] = []
+        walked = folders(self.root, self._left_out, without)
+        self._files = [prefix + entry.name for prefix, files in walked for entry in files]
+        self._lookup = Lookup(self._files)
+        self._read: set[str] = set()  # lists, by their paths below root
+        self.problems += [(each.path, each.reason) for each in self._left_out]
 
     def error(self, sentence: str) -> GalleryError:
         """Return an error that says what is wrong, what was expected and where it is to be had."""
@@ -66,27 +76,32 @@ class Tree:
 
     def all(self, name: str) -> list[str]:
         """Return every path below root with this file name, the least deep first."""
-        found = self._paths.get(name, ())
-        found = [found] if isinstance(found, str) else found
-        return sorted(found, key=lambda path: (path.count("/"), path))
+        return self._lookup.all(name)
 
     def names(self) -> Iterable[str]:
         """Return the file names there are."""
-        return self._paths
+        return self._lookup.names()
 
     def find(self, *names: str) -> Path | None:
         """Return the first of these files that is there, or None."""
         for name in names:
             if found := self.all(name):
+                self._read.add(found[0])
                 return self.root / found[0]
         return None
 
+    def holding(self, *words: bytes) -> list[Path]:
+        """Return the JSON files in which all of these words stand, whatever they are called."""
+        files = [self.root / path for path in self._files if path.lower().endswith(".json")]
+        return [file for file in files[:MOST] if all(word in file.read_bytes() for word in words)]
+
     def picture(self, name: str, folder: str = "") -> str:
-        """Return the path below root of a picture, in folder if it is there, or ""."""
-        found = self._paths.get(name, "")
-        if isinstance(found, str):
-            return found
-        return next((path for path in self.all(name) if _lies_in(path, folder)), self.all(name)[0])
+        """Return the path below root of a picture, in folder if it is there, or "".
+
+        Raises:
+            ValueError: Several are meant equally.
+        """
+        return self._lookup.find(name, folder)
 
     def shown(self, path: Path) -> str:
         """Return a path below root as the problems name it."""
@@ -94,8 +109,9 @@ class Tree:
 
     def json(self, path: Path) -> Any:
         """Return what a JSON file says; GalleryError when it is not whole."""
+        self._read.add(self.shown(path))
         try:
-            return json.loads(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+            return json.loads(decoded(path.read_bytes()))
         except (OSError, ValueError, RecursionError) as error:
             raise self.error(f"{path} cannot be read ({error}); download it again.") from error
 
@@ -109,20 +125,57 @@ class Tree:
         there: dict[str, int] = {}
         absent: dict[str, list[Entry]] = {}
         for entry in entries:
-            path = self.picture(entry.file, entry.folder)
+            try:
+                path = self.picture(entry.file, entry.folder)
+            except ValueError as error:
+                self.problems.append((_expected(entry), f"{error}; {entry.listed} lists it"))
+                continue
             if not path:
                 absent.setdefault(entry.listed, []).append(entry)
                 continue
             there[entry.listed] = there.get(entry.listed, 0) + 1
             row = {"id": entry.id, "path": path, "captions": entry.captions, **entry.fields}
-            if (first := rows.setdefault(entry.id, row)) is not row:
+            first = rows.setdefault(entry.id, row)
+            if first is not row and first["path"] == path:
                 first["captions"] = [*first["captions"], *entry.captions]
+            elif first is not row:
+                reason = f"its id {entry.id} is that of {first['path']} in {entry.listed} as well"
+                self.problems.append((path, reason))
         for row in rows.values():
             row["captions"] = distinct(row["captions"])
+        self._tell_matches()
         problems = [*self.problems, *self._absent(absent, there)]
         if not rows:
             raise self.error(self._nothing(absent))
-        return Gallery.of(self.dataset, self.root, Listing(list(rows.values()), problems))
+        named = {row["path"] for row in rows.values()}
+        listing = Listing(list(rows.values()), problems, self._tell_others(named, problems))
+        return Gallery.of(self.dataset, self.root, listing)
+
+    def _tell_matches(self) -> None:
+        """Add a problem where pictures were found by another name than the listed one."""
+        matched = self._lookup.by_name.items()
+        other = [pair for pair in matched if not pair[1].casefold().endswith(pair[0].casefold())]
+        if other:
+            listed, path = other[0]
+            said = f"such as {listed}, which is taken to be {path}"
+            self.problems.append((".", f"{len(other):,} pictures have other names, {said}"))
+
+    def _tell_others(self, named: set[str], problems: list[tuple[str, str]]) -> dict[str, int]:
+        """Add a problem for the files of each folder that no list names; return the counts."""
+        told = {path for path, _ in problems} | named | self._read
+        others: dict[tuple[str, str], list[str]] = {}
+        for path in self._files:
+            if path not in told:
+                folder, _, name = path.rpartition("/")
+                kind = "pictures" if suffix_of(name) in SUFFIXES else "other files"
+                others.setdefault((folder, kind), []).append(name)
+        for (folder, kind), names in others.items():
+            reason = f"{len(names):,} {kind} that no list of {self.dataset} names"
+            problems.append((f"{folder or '.'}/", f"{reason}, the first {min(names)}"))
+        counts = {"pictures": len(named), "unreadable": 0, "lists": len(self._read - named)}
+        total = len(self._files) + sum(each.count for each in self._left_out)
+        counts["not listed"] = total - sum(counts.values())
+        return counts
 
     def _absent(self, absent: dict[str, list[Entry]], there: dict[str, int]) -> list:
         problems = []
@@ -142,33 +195,6 @@ class Tree:
             return f"The lists of {self.dataset} below {self.root} name no pictures."
         named = ", ".join(missing[:SHOWN])
         return f"None of the {len(missing):,} pictures listed lies below {self.root} ({named} …)."
-
-    def _add(self, name: str, path: str) -> None:
-        earlier = self._paths.setdefault(name, path)
-        if earlier is not path:
-            earlier = (earlier,) if isinstance(earlier, str) else earlier
-            self._paths[name] = (*earlier, path)
-
-
-def lines_of(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (number from 1, line) of a text file, blank lines left out, line by line.
-
-    It is read as UTF-8, and a line that is not is read as Windows-1252. Only LF and CRLF end a
-    line: a caption may hold a form feed or a line separator.
-    """
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
-            raw = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
-            try:
-                line = raw.decode("utf-8")
-            except UnicodeDecodeError:
-                line = raw.decode("cp1252", "replace")
-            if line.strip():
-                yield number, line.rstrip("\r\n")
-
-
-def _lies_in(path: str, folder: str) -> bool:
-    return bool(folder) and path.rpartition("/")[0].split("/")[-1] == folder
 
 
 def _expected(entry: Entry) -> str:

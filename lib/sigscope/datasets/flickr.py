@@ -4,19 +4,21 @@ Ids are the names of the files, in every form. The first form that is there is r
 Flickr30k's own files have no splits, Flickr8k's come from lists of pictures.
 """
 
-import csv
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from sigscope.datasets.files import Entry, Tree, lines_of
+from sigscope.datasets.files import Entry, Tree
 from sigscope.datasets.karpathy import karpathy_entries
+from sigscope.gallery.cells import text_of, texts_of
+from sigscope.gallery.columns import FILES, OTHER_NAMES, SPLITS, caption_columns, first_of
+from sigscope.gallery.delimited import looks_like_table
 from sigscope.gallery.gallery import Gallery
-from sigscope.gallery.metadata import SPLITS
+from sigscope.gallery.tables import records
+from sigscope.gallery.texts import lines_of
 from sigscope.images.captions import tidy
 
-Caption = tuple[str, str]  # a picture's file name, and one caption
+Captions = tuple[str, list[str], str]  # a picture's file name, what is said of it, its split
 TOKEN = re.compile(r"(?P<name>[^\t]+?)#\d+\t(?P<text>.*)", re.DOTALL)
 LISTS = {
     "train": "Flickr_8k.trainImages.txt",
@@ -37,9 +39,8 @@ def load_flickr30k(path: str | Path) -> Gallery:
     tree = Tree(path, "flickr30k")
     if file := tree.find("dataset_flickr30k.json"):
         return tree.gallery(karpathy_entries(tree, file))
-    if file := tree.find("flickr_annotations_30k.csv"):
-        return tree.gallery(_annotated(tree, file))
-    return _captioned(tree, "results_20130124.token", "results.csv", "captions.txt")
+    names = ("flickr_annotations_30k.csv", "results_20130124.token", "results.csv", "captions.txt")
+    return _captioned(tree, *names)
 
 
 def load_flickr8k(path: str | Path) -> Gallery:
@@ -62,11 +63,12 @@ def _captioned(tree: Tree, *names: str) -> Gallery:
     if file is None:
         raise tree.error(f"{tree.root} has none of {', '.join(names)}.")
     splits, by_picture = _splits(tree), {}
-    for name, caption in (_tokens if "token" in file.name else _table)(tree, file):
-        by_picture.setdefault(name, []).append(caption)
+    for name, captions, split in (_tokens if "token" in file.name else _table)(tree, file):
+        known = by_picture.setdefault(name, ([], split or splits.get(name, "")))
+        known[0].extend(captions)
     return tree.gallery(
-        Entry(name, name, captions, "", tree.shown(file), {"split": splits.get(name, "")})
-        for name, captions in by_picture.items()
+        Entry(name, name, captions, "", tree.shown(file), {"split": split})
+        for name, (captions, split) in by_picture.items()
     )
 
 
@@ -78,54 +80,39 @@ def _splits(tree: Tree) -> dict[str, str]:
     }
 
 
-def _tokens(tree: Tree, file: Path) -> Iterator[Caption]:
+def _tokens(tree: Tree, file: Path) -> Iterator[Captions]:
     r"""Yield from lines like 1000092795.jpg#0\tTwo young guys …; others are problems."""
     for number, line in lines_of(file):
         if found := TOKEN.fullmatch(line):
-            yield found["name"].strip(), tidy(found["text"])
+            yield found["name"].strip(), [tidy(found["text"])], ""
         else:
             reason = f"line {number} is not a picture's name, # and a number, a tab and a caption"
             tree.problems.append((tree.shown(file), reason))
 
 
-def _table(tree: Tree, file: Path) -> Iterator[Caption]:
-    """Yield from Kaggle's tables: image,caption or image_name| comment_number| comment.
+def _table(tree: Tree, file: Path) -> Iterator[Captions]:
+    """Yield from the tables of Kaggle and the hub: image,caption or raw,…,split,filename.
 
     A caption may hold the separator, since it is the last cell; it may stand in quotes.
     """
-    lines = lines_of(file)
-    heading = next(lines, (1, ""))[1]
-    separator = "|" if "|" in heading else ","
-    columns = heading.count(separator) + 1
-    if not heading.lower().startswith("image") or columns not in (2, 3):
+    if not looks_like_table(file):
         raise tree.error(f"{file} does not begin with image,caption or image_name| … | comment.")
-    for number, line in lines:
-        cells = [cell.strip() for cell in line.split(separator, columns - 1)]
-        if len(cells) == columns - 1 == 2 and (broken := re.match(r"\d+\s+(?=\S)", cells[1])):
-            cells = [cells[0], broken[0], cells[1][broken.end() :]]  # its second stroke is missing
-        if len(cells) == columns:
-            yield cells[0], tidy(_unquoted(cells[-1]))
-        else:
-            reason = f"line {number} has {len(cells)} cells, not {columns}"
-            tree.problems.append((tree.shown(file), reason))
+    wrong: list[tuple[str, str]] = []
+    for place, record in records(file, wrong, last_is_rest=True):
+        name = text_of(record.get(first_of(FILES, record)))
+        captions = [
+            tidy(text)
+            for column in caption_columns(record)
+            for text in texts_of(record[column]) or _broken(record)
+        ]
+        if not any(captions):
+            wrong.append((file.name, f"{place} has no caption"))
+        split = text_of(record.get(first_of(OTHER_NAMES["split"], record)))
+        yield name, captions, SPLITS.get(split.lower(), split)
+    tree.problems += [(tree.shown(file), reason) for _, reason in wrong]
 
 
-def _unquoted(cell: str) -> str:
-    """Return a cell without the quotes that a comma in it calls for; other quotes are its own."""
-    if not re.fullmatch(r'"(?:[^"]|"")*"', cell):
-        return cell
-    return cell[1:-1].replace('""', '"')
-
-
-def _annotated(tree: Tree, file: Path) -> Iterator[Entry]:
-    """Yield from the table on the Hugging Face hub: raw (a list written out), split, filename."""
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        for record in csv.DictReader(lines, restval=""):
-            name, split = record.get("filename", ""), record.get("split", "")
-            try:
-                captions = [tidy(text) for text in json.loads(record.get("raw", ""))]
-            except (ValueError, TypeError):
-                tree.problems.append((name, f"{file.name} has no list of captions for it"))
-                continue
-            fields = {"split": SPLITS.get(split.lower(), split)}
-            yield Entry(name, name, captions, "", tree.shown(file), fields)
+def _broken(record: dict[str, str]) -> list[str]:
+    """Return the caption that stands behind its number, where the stroke between is missing."""
+    cells = [text_of(cell) for cell in record.values() if isinstance(cell, str)]
+    return [found[1] for cell in cells[1:] if (found := re.fullmatch(r"\d+\s+(\S.*)", cell))]

@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sigscope.datasets.files import Entry, Tree, lines_of
+from sigscope.datasets.files import Entry, Tree
 from sigscope.gallery.gallery import Gallery
+from sigscope.gallery.texts import lines_of
 from sigscope.images.captions import tidy
 from sigscope.images.read import SUFFIXES
 

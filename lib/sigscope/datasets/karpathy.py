@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sigscope.datasets.files import Entry, Tree
-from sigscope.gallery.metadata import SPLITS
+from sigscope.gallery.cells import texts_of
+from sigscope.gallery.columns import SPLITS
 from sigscope.images.captions import tidy
 
 
@@ -37,7 +38,7 @@ def _entry(image: dict, listed: str) -> Entry:
     return Entry(
         id=str(image.get("cocoid") or image["filename"]),
         file=image["filename"],
-        captions=[tidy(sentence.get("raw")) for sentence in image["sentences"]],
+        captions=[tidy(text) for text in texts_of(image["sentences"])],
         folder=image.get("filepath") or "",
         listed=listed,
         fields={"split": SPLITS.get(split.lower(), split)},

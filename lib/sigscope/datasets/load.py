@@ -8,28 +8,35 @@ there is in the gallery's problems, with the reason; everything else is kept.
 
 import os
 import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
 from sigscope import paths
+from sigscope.datasets.img2dataset import find_shards, load_img2dataset
+from sigscope.datasets.parquet import load_packed, picture_column
 from sigscope.datasets.registry import DATASETS
 from sigscope.downloads.lists import READERS, ListError, UrlList
-from sigscope.gallery.folder import GalleryError, Listing, list_folder
-from sigscope.gallery.gallery import TABLES, Gallery
+from sigscope.files import size_of
+from sigscope.gallery.folder import Contents, GalleryError, Listing
+from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.inventory import take
-from sigscope.gallery.metadata import find_metadata, list_metadata
+from sigscope.gallery.listing import list_folder
+from sigscope.gallery.metadata import list_table
+from sigscope.gallery.tables import READERS as TABLES
 
 
 def load_gallery(path: str | Path | None = None, *, progress: bool = False) -> Gallery:
     """Return the gallery at path: a folder, a zip, a table, or a data set by name.
 
     Args:
-        path: A folder with metadata.jsonl, metadata.csv or metadata.parquet (columns file_name and
-            text; in the folder, or in its train, val and test folders), or one with none, whose
-            pictures then take their captions from text files beside them and their category from
-            their sub-folder. Or a zip of such a folder; or a table of file_name and text under any
-            other name (.csv, .tsv, .jsonl, .parquet). Or "name:/path" with a name in
-            `sigscope.datasets.DATASETS`, such as "coco:~/coco", for the files of a data set as its
-            publisher ships them. None is the shipped gallery.
+        path: A folder of pictures (`gallery.listing`), of webdataset's tars or of parquet files
+            that hold pictures; a zip of such a folder; a tar; a table of file names and captions.
+            Or "name:/path" with a name in `sigscope.datasets.DATASETS`, such as "coco:~/coco", for
+            the files of a data set as its publisher ships them. None is the shipped gallery.
         progress: Show a bar on stderr while files are read that are new or have changed since the
             last time (`sigscope.gallery.inventory`).
 
@@ -45,7 +52,7 @@ def load_gallery(path: str | Path | None = None, *, progress: bool = False) -> G
         return _of_file(root, progress)
     if not root.is_dir():
         raise GalleryError(_no_folder(root))
-    return Gallery.of(root.resolve().name or "gallery", root, _listing(root, progress))
+    return _of_folder(root, root.resolve().name or "gallery", progress)
 
 
 def _named(path: str, progress: bool) -> Gallery | None:
@@ -73,43 +80,81 @@ def _named(path: str, progress: bool) -> Gallery | None:
 
 
 def _of_file(path: Path, progress: bool) -> Gallery:
-    """Return what is in a zip, or what a table lists."""
-    kind = path.suffix.lower()
-    if kind == ".zip":
+    """Return what is in a zip or a tar, or what a table lists."""
+    if path.suffix.lower() == ".zip":
         from sigscope.gallery.archives import left_out, unpacked
 
         folder = unpacked(path, progress=progress)
-        listing = _listing(folder, progress)
-        problems = [*left_out(folder), *listing.problems]
-        return Gallery.of(path.stem, folder, Listing(listing.rows, problems))
-    if kind in TABLES:
-        from sigscope.gallery.metadata import list_table
+        found = _of_folder(folder, path.stem, progress)
+        known = pd.DataFrame(left_out(folder), columns=["path", "reason"], dtype="str")
+        return replace(found, problems=pd.concat([known, found.problems], ignore_index=True))
+    if find_shards(path):
+        return load_img2dataset(path, progress=progress)
+    if path.suffix.lower() not in (*TABLES, ".txt"):
+        raise GalleryError(_no_folder(path))
+    if picture_column(path):
+        return load_packed(path.stem, path.parent, [path], [], progress=progress)
+    listing = take(path.parent, list_table(path), of=path, progress=progress)
+    return Gallery.of(path.stem, path.parent, listing)
 
-        listing = take(path.parent, list_table(path), of=path, progress=progress)
-        return Gallery.of(path.stem, path.parent, listing)
-    raise GalleryError(_no_folder(path))
 
-
-def _listing(root: Path, progress: bool) -> Listing:
-    """Return what the metadata says, or where there is none what the folder holds.
+def _of_folder(root: Path, name: str, progress: bool) -> Gallery:
+    """Return what a folder holds: pictures, or files that hold more of them than lie beside.
 
     Whether a file has changed is told by its ``content``, but in the shipped gallery by its size.
     """
-    found = find_metadata(root)
-    if not found:
-        return take(root, list_folder(root), embedded=True, progress=progress)
-    parts = [list_metadata(root, path) for path in found]
-    rows = [row for part in parts for row in part.rows]
-    listing = Listing(rows, [problem for part in parts for problem in part.problems])
-    is_shipped = root.resolve() == paths.GALLERY.resolve()
-    return listing if is_shipped else take(root, listing, progress=progress)
+    if root.resolve() == paths.GALLERY.resolve():
+        return Gallery.of(name, root, list_table(root / "metadata.jsonl"))
+    contents = Contents(root)
+    shards = find_shards(root)
+    has_table = any((root / f"{name}.parquet").is_file() for name in shards)
+    if has_table or _outweigh([tar for tar in shards.values() if tar], contents):
+        contents.used |= {path for path in contents.paths() if _is_of(path, shards)}
+        return _with(contents, load_img2dataset(root, progress=progress))
+    packed = [Path(contents.place(path)) for path in contents.paths() if _is_packed(contents, path)]
+    if _outweigh(packed, contents):
+        contents.used |= {file.relative_to(root).as_posix() for file in packed}
+        return _with(contents, load_packed(name, root, packed, [], progress=progress))
+    listing = take(root, list_folder(root, contents), embedded=True, progress=progress)
+    return Gallery.of(name, root, listing)
+
+
+def _outweigh(packed: list[Path], contents: Contents) -> bool:
+    """Return whether there is more in these files than in the pictures beside them."""
+    if not packed:
+        return False
+    pictures = filter(contents.is_picture, contents.paths())
+    return sum(map(size_of, packed)) > sum(size_of(contents.place(path)) for path in pictures)
+
+
+def _is_packed(contents: Contents, path: str) -> bool:
+    """Return whether a file is parquet with pictures in it."""
+    if not path.lower().endswith(".parquet"):
+        return False
+    with suppress(GalleryError):
+        return bool(picture_column(Path(contents.place(path))))
+    return False
+
+
+def _is_of(path: str, shards: Mapping[str, Path | None]) -> bool:
+    """Return whether a file below the root is one of some shards."""
+    first = path.partition("/")[0]
+    names = (first, first.partition(".")[0].removesuffix("_stats"), path.partition(".")[0])
+    return not shards.keys().isdisjoint(names)
+
+
+def _with(contents: Contents, gallery: Gallery) -> Gallery:
+    """Return a gallery with what lies beside its files as problems."""
+    beside = contents.finish(Listing(), ()).problems
+    table = pd.DataFrame(beside, columns=["path", "reason"], dtype="str")
+    return replace(gallery, problems=pd.concat([table, gallery.problems], ignore_index=True))
 
 
 def _no_folder(root: Path) -> str:
     if root == paths.GALLERY:
         return f"The shipped gallery is not in {root}; run `git checkout -- data/gallery`."
     if root.exists():
-        kinds = ", ".join((".zip", *TABLES))
+        kinds = ", ".join((".zip", ".tar", *TABLES))
         return f"{root} is a file; give the folder that holds the pictures, or one of {kinds}."
     return f"There is no folder {root}; check the path."
 

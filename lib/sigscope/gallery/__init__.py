@@ -1,6 +1,7 @@
 """A folder, a zip or a table becomes a gallery: one row for each picture."""
 
-from sigscope.gallery.folder import GalleryError, list_folder
+from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.gallery import Gallery
+from sigscope.gallery.listing import list_folder
 
 __all__ = ["Gallery", "GalleryError", "list_folder"]

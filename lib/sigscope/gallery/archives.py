@@ -10,21 +10,26 @@ import re
 import shutil
 import stat
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from sigscope import paths
 from sigscope.files import PART, atomic_folder, folder_lock, read_json, write_json
-from sigscope.gallery.folder import GalleryError
-from sigscope.gallery.metadata import SPLITS
+from sigscope.gallery.columns import SPLITS
+from sigscope.gallery.folder import GalleryError, count_of, is_junk, suffix_of
+from sigscope.gallery.sidecars import SUFFIXES as SIDECARS
 from sigscope.gallery.tables import READERS
-from sigscope.images.read import MAX_BYTES, REFUSED_SUFFIXES, SUFFIXES, plain
+from sigscope.images.read import MAX_BYTES, RAW_SUFFIXES, REFUSED_SUFFIXES, SUFFIXES, plain
+from sigscope.images.sniff import HEAD, kind_of, meaning_of
 from sigscope.progress import progress_bar
 from sigscope.trouble import is_of_machine
 
-TAKEN = SUFFIXES | READERS.keys() | {".txt"}  # what is unpacked; anything else stays inside
-ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+TAKEN = {  # what is unpacked, beside whatever begins like a picture
+    *(*SUFFIXES, *READERS, *SIDECARS, ".tar", ".token", ".mat", ".npy"),
+}
+ARCHIVES = (".zip", ".gz", ".tgz", ".7z", ".rar")
 MAX_FILES = 2_000_000
 MAX_RATIO = 200  # bytes unpacked per byte of the zip; photographs hardly shrink at all
 SMALL = 100_000_000  # bytes unpacked that no ratio is asked of
@@ -37,7 +42,8 @@ Problems = list[tuple[str, str]]  # name in the zip, reason
 def unpacked(path: str | Path, *, progress: bool = False) -> Path:
     """Return the folder with what the zip at path holds, unpacked now or the last time.
 
-    Pictures, texts and tables are taken. The folder lies below ``paths.CACHE`` under a digest of
+    Pictures, texts and tables are taken, whatever begins like a picture is, and the rest is left.
+    The folder lies below ``paths.CACHE`` under a digest of
     the zip's time and of what it lists (names, sizes, checksums), so a changed zip gets a folder of
     its own. It appears only when it is whole. Where everything lies in one folder of the zip, that
     is the folder returned, unless it is called like a split.
@@ -107,18 +113,38 @@ def _unpack(archive: zipfile.ZipFile, path: Path, home: Path, progress: bool) ->
 
 
 def _wanted(archive: zipfile.ZipFile, problems: Problems) -> Iterator[tuple[str, zipfile.ZipInfo]]:
-    """Yield (name, member) of everything to be unpacked; what may not be is a problem."""
+    """Yield (name, member) of everything to be unpacked; what is not is a problem."""
+    junk: Counter[str] = Counter()
     for member in archive.infolist():
         name = _name(member)
-        suffix = PurePosixPath(name).suffix.lower()
-        if member.is_dir() or _is_hidden(name):
+        if member.is_dir():
             continue
-        if suffix not in TAKEN and suffix not in REFUSED_SUFFIXES and suffix not in ARCHIVES:
-            continue
-        if reason := _trouble(member, name, suffix):
+        if place := _junk(name):
+            junk[place] += 1
+        elif reason := _trouble(member, name) or _not_taken(archive, member, name):
             problems.append((plain(name), reason))
         else:
             yield name, member
+    for place, count in junk.items():
+        what = "hidden or another program's own"
+        problems.append((plain(place), f"{what}, with its {count_of(count, 'file')}"))
+
+
+def _not_taken(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> str:
+    """Return why a file of no known kind is left inside, or "" when it begins like a picture."""
+    suffix = suffix_of(name)
+    if suffix in TAKEN:
+        return ""
+    try:
+        with archive.open(member) as file:
+            head = file.read(HEAD)
+    except Exception as error:  # its bytes may be anything
+        if is_of_machine(error):
+            raise
+        return f"it cannot be unpacked ({getattr(error, 'strerror', None) or error})"
+    if kind_of(head) and suffix not in RAW_SUFFIXES:
+        return ""
+    return REFUSED_SUFFIXES.get(suffix) or meaning_of(head) or "it is no picture"
 
 
 def _name(member: zipfile.ZipInfo) -> str:
@@ -130,19 +156,21 @@ def _name(member: zipfile.ZipInfo) -> str:
     return name.replace("\\", "/")
 
 
-def _is_hidden(name: str) -> bool:
-    """Return whether a name is hidden, or one of those that Macs add."""
-    return any(
-        part == "__MACOSX" or (part.startswith(".") and part not in (".", ".."))
-        for part in name.split("/")
-    )
+def _junk(name: str) -> str:
+    """Return the hidden folder, or the one that another program keeps, that a name lies in."""
+    within, parts = "", name.split("/")
+    for place, part in enumerate(parts):
+        is_hidden = part.startswith(".") and part not in (".", "..")
+        if is_hidden or place < len(parts) - 1 and is_junk(part, within):
+            folders = parts[:place] if place == len(parts) - 1 else parts[: place + 1]
+            return f"{'/'.join(folders) or '.'}/"
+        within = part
+    return ""
 
 
-def _trouble(member: zipfile.ZipInfo, name: str, suffix: str) -> str:
-    """Return why a member is not unpacked, or "" when it may be."""
-    if suffix in REFUSED_SUFFIXES:
-        return REFUSED_SUFFIXES[suffix]
-    if suffix in ARCHIVES:
+def _trouble(member: zipfile.ZipInfo, name: str) -> str:
+    """Return why a member may not be unpacked, or "" when it may be."""
+    if suffix_of(name) in ARCHIVES:
         return "it is an archive inside the archive; unpack it first"
     if name.startswith("/") or ".." in name.split("/") or re.match("[A-Za-z]:", name):
         return "its name leads out of the archive"

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,11 @@ import pandas as pd
 from PIL import Image
 
 from sigscope.files import sha256, size_of
+from sigscope.gallery.columns import FIELDS
 from sigscope.gallery.folder import GalleryError, Listing
 from sigscope.gallery.links import LEADS_OUT, inside, leads_out
-from sigscope.gallery.metadata import FIELDS
 from sigscope.images.read import FORMATS, PictureError, open_picture, opened
 
-TABLES = (".csv", ".tsv", ".jsonl", ".parquet")  # files that list pictures
 COLUMNS = ["id", "path", "caption", "captions", *FIELDS]  # always there, and in this order
 Choice = str | Sequence[str] | None  # one value, several, or all of them
 
@@ -39,6 +38,7 @@ class Gallery:
             ("train", "val", "test" or ""), source, licence, author, duplicate_of (the id of the
             twin that is kept, or ""), then any further columns of the metadata.
         problems: What was left out, and why: path, reason.
+        counts: How many files there are of each kind, all together; {} where nobody has counted.
         part: How a subset was chosen, "" for the whole.
         vectors: The table that holds a vector of each item (`gallery.vectors`), which is searched
             in place of the picture; None where pictures are to be embedded.
@@ -48,6 +48,7 @@ class Gallery:
     root: Path
     items: pd.DataFrame
     problems: pd.DataFrame
+    counts: dict[str, int] = field(default_factory=dict)
     part: str = ""
     vectors: Path | None = None
 
@@ -60,7 +61,22 @@ class Gallery:
         listing = inside(root, listing)
         if not listing.rows:
             raise GalleryError(_no_pictures(root, listing))
-        return cls(name, root, _items(listing.rows), _problems(listing.problems))
+        items, problems = _items(listing.rows), _problems(listing.problems)
+        return cls(name, root, items, problems, listing.counts)
+
+    def counted(self, failed: int = 0) -> str:
+        """Return in words what became of all files, or "" where nobody has counted.
+
+        Args:
+            failed: How many of the pictures have turned out to be unreadable since.
+        """
+        if not self.counts:
+            return ""
+        counts = dict(self.counts)
+        counts["pictures"] -= failed
+        counts["unreadable"] += failed
+        parts = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
+        return f"{sum(counts.values()):,} files: {parts}"
 
     def __len__(self) -> int:
         """Return the number of pictures."""

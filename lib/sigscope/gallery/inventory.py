@@ -78,7 +78,11 @@ def take(
         for name, row in zip(names, listing.rows, strict=True)
         if name not in scan.reasons
     ]
-    return Listing(rows, [*listing.problems, *problems])
+    counts = dict(listing.counts)
+    if counts:
+        counts["pictures"] -= len(listing.rows) - len(rows)
+        counts["unreadable"] += len(listing.rows) - len(rows)
+    return Listing(rows, [*listing.problems, *problems], counts)
 
 
 def home() -> Path:

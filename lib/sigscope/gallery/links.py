@@ -6,7 +6,6 @@ may lead to any file of the machine. Whoever means it so sets SIGSCOPE_FOLLOW_LI
 
 import os
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 from sigscope.gallery.folder import Listing
@@ -47,7 +46,11 @@ def inside(root: Path, listing: Listing) -> Listing:
     if not outside:
         return listing
     problems = [(path, _reason(path, count)) for path, count in sorted(outside.items())]
-    return replace(listing, rows=rows, problems=[*listing.problems, *problems])
+    counts = dict(listing.counts)
+    if counts:
+        counts["pictures"] -= outside.total()
+        counts["unreadable"] += outside.total()
+    return Listing(rows, [*listing.problems, *problems], counts)
 
 
 def _reason(path: str, count: int) -> str:

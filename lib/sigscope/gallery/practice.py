@@ -42,20 +42,23 @@ ODD = {  # pictures that naive programs show wrongly, and what is odd about them
     "scans/fading-in.gif": "an animation whose first frame is empty",
     "scans/really-a-jpeg.png": "a JPEG that is called PNG",
 }
+ZIP = "old phone.zip"
 BROKEN = {  # files that are no pictures, or cannot be read, and words of the reason
     "downloads/half.jpg": "cut short",
     "downloads/not-found.jpg": "HTML",
     "downloads/holiday.jpg.crdownload": "not finished",
     "phone/IMG_2044.heic": "HEIC",
     "phone/empty.jpg": "empty",
+    "film.mp4": "film",
+    "notes.txt": "no picture has its name",
+    ".thumbnails/": "hidden",
+    ZIP: "archive",
 }
 COPIES = {  # copies, and what they are copies of
     "backup/IMG_0003.jpg": "animals/IMG_0003.jpg",
     "backup/photo-40.png": "fruit and vegetables/IMG_0040.jpg",
     "backup/mailed-60.jpg": "insects and sea life/IMG_0060.jpg",
 }
-SKIPPED = ("film.mp4", "notes.txt", ".thumbnails/IMG_0001.jpg")  # not looked at, so no problem
-ZIP = "old phone.zip"
 ZIPPED, TRAP = 6, "../../outside.jpg"  # photographs in it, and a name that leads out
 WHEN = (2011, 7, 3, 12, 0, 0)  # of everything in the zip
 
@@ -148,15 +151,16 @@ def _odd(root: Path, spare: Iterator[Image.Image]) -> None:
 
 
 def _broken(root: Path, picture: Image.Image) -> None:
-    """Write the files of BROKEN, and those that nobody looks at."""
+    """Write the files of BROKEN, but for the zip."""
     jpeg = _encoded(picture, "JPEG")
     _write(root / "downloads/half.jpg", jpeg[: len(jpeg) // 2])
     _write(root / "downloads/not-found.jpg", b"<!doctype html><title>404 Not Found</title>")
     _write(root / "downloads/holiday.jpg.crdownload", jpeg[:1000])
     _write(root / "phone/IMG_2044.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
     _write(root / "phone/empty.jpg", b"")
-    for name in SKIPPED:
-        _write(root / name, jpeg if name.endswith(".jpg") else b"no picture")
+    _write(root / "film.mp4", b"\0\0\0\x18ftypisom\0\0\0\0")
+    _write(root / "notes.txt", b"buy film")
+    _write(root / ".thumbnails/IMG_0001.jpg", jpeg)
 
 
 def _copies(root: Path) -> None:

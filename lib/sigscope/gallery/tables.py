@@ -1,114 +1,161 @@
-"""Tables in files: JSONL, CSV, TSV or parquet become records, each with its place in the file.
+"""Tables in files: CSV, TSV, JSON, JSON Lines or parquet become records, each with its place.
 
-Every cell of text stays the text it is (NA, null and 001 too), made safe for UTF-8.
+Every cell of text stays the text it is (NA, null and 001 too), made safe for UTF-8. A row that
+cannot be read costs itself alone: it is a problem, and the others are read.
 """
 
-import csv
 import json
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sigscope.gallery.folder import GalleryError
+from sigscope.gallery.cells import text_of
+from sigscope.gallery.delimited import Placed, read_csv
+from sigscope.gallery.folder import GalleryError, Problems
+from sigscope.gallery.texts import decoded, lines_of
 from sigscope.images.read import plain
-
-Record = dict[str, Any]  # column -> value
-Problems = list[tuple[str, str]]  # path, reason
+from sigscope.images.sniff import LFS, is_pointer
+from sigscope.trouble import check_machine
 
 EXAMPLE = '{"file_name": "a.jpg", "text": "a cat"}'
-DELIMITERS = ",\t;|"
-ROWS = 10_000  # of a parquet file that are in memory at once
+ROWS = 1_000  # of a parquet file that are in memory at once
 
 
-def records(path: Path, problems: Problems) -> list[tuple[str, Record]]:
-    """Return (place in the file, record) of every row; rows that cannot be read are problems.
+def records(path: Path, problems: Problems, *, last_is_rest: bool = False) -> Iterator[Placed]:
+    """Yield (place in the file, record) of every row; rows that cannot be read are problems.
 
     Args:
-        path: A file whose suffix is a key of READERS. The delimiter of a CSV is found out.
+        path: A file whose suffix is a key of READERS, or a .txt that is a CSV.
         problems: Is added to.
+        last_is_rest: Whether the last cell of a CSV may hold the delimiter without quotes.
 
     Raises:
         GalleryError: The file cannot be read at all.
     """
+    reader = READERS.get(path.suffix.lower(), read_csv)
+    further = {"last_is_rest": last_is_rest} if reader is read_csv else {}
     try:
-        found = list(READERS[path.suffix.lower()](path, problems))
-    except (OSError, ValueError) as error:
+        for place, row in reader(path, problems, **further):
+            yield place, {plain(str(key)).strip(): _plain(cell) for key, cell in row.items()}
+    except (OSError, ValueError, RecursionError) as error:
+        check_machine(path, error)
         message = f"{path} cannot be read ({error}); put it right or remove it."
         raise GalleryError(message) from error
+
+
+def _read_jsonl(path: Path, problems: Problems) -> Iterator[Placed]:
+    lines = lines_of(path)
+    first = next(lines, None)
+    if first is None:
+        return
+    if first[1].lstrip().startswith("[") and not _is_json(first[1], dict):
+        yield from _read_json(path, problems)
+        return
+    for number, line in chain([first], lines):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            record = None
+        if isinstance(record, dict):
+            yield f"line {number}", record
+        else:
+            problems.append((path.name, f"line {number} is no JSON object like {EXAMPLE}"))
+
+
+def _is_json(text: str, kind: type) -> bool:
+    try:
+        return isinstance(json.loads(text), kind)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _read_json(path: Path, problems: Problems) -> Iterator[Placed]:
+    """Read an array of objects, columns, or file names with their captions."""
+    text = decoded(path.read_bytes()).lstrip("\ufeff")
+    try:
+        said = json.loads(text)
+    except ValueError:
+        if _is_json(next(filter(str.strip, text.splitlines()), ""), dict):
+            yield from _read_jsonl(path, problems)
+            return
+        raise
+    for number, record in enumerate(_listed(said)):
+        if isinstance(record, dict):
+            yield f"object {number}", record
+        else:
+            problems.append((path.name, f"object {number} is no JSON object like {EXAMPLE}"))
+
+
+def _listed(said: Any) -> Iterable[Any]:
+    """Return the records of a JSON file, however it lays them out."""
+    if isinstance(said, list):
+        return said
+    if not isinstance(said, dict):
+        return []
+    if isinstance(said.get("images"), list) and isinstance(said.get("annotations"), list):
+        return _of_coco(said)
+    lists = {name: value for name, value in said.items() if isinstance(value, list)}
+    named = [value for value in lists.values() if value and isinstance(value[0], dict)]
+    if len(named) == 1:  # {"images": [{…}, …]}
+        return named[0]
+    if len(lists) > 1 and len(lists) == len(said):  # {"file_name": […], "text": […]}
+        return [dict(zip(lists, row, strict=False)) for row in zip(*lists.values(), strict=False)]
+    if "file_name" in said:
+        return [said]
     return [
-        (place, {plain(key): _plain(cell) for key, cell in row.items()}) for place, row in found
+        {"file_name": name, **(value if isinstance(value, dict) else {"text": value})}
+        for name, value in said.items()
+    ]  # {"a.jpg": "a cat"}
+
+
+def _of_coco(said: dict[str, Any]) -> list[Any]:
+    """Return the pictures that COCO's layout lists, each with its captions."""
+    captions: dict[str, list[Any]] = defaultdict(list)
+    for note in filter(_is_dict, said["annotations"]):
+        captions[text_of(note.get("image_id"))].append(note.get("caption"))
+    return [
+        {**image, "captions": captions[text_of(image.get("id"))]}
+        for image in filter(_is_dict, said["images"])
     ]
 
 
-def _read_jsonl(path: Path, problems: Problems) -> Iterator[tuple[str, Record]]:
-    with path.open(encoding="utf-8-sig") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                record = error
-            if isinstance(record, dict):
-                yield f"line {number}", record
-            else:
-                problems.append((path.name, f"line {number} is no JSON object like {EXAMPLE}"))
+def _is_dict(value: Any) -> bool:
+    return isinstance(value, dict)
 
 
-def _read_csv(path: Path, problems: Problems) -> Iterator[tuple[str, Record]]:
-    """Read with the csv module, which leaves every cell the text it is."""
-    with path.open(encoding=_encoding(path), newline="") as file:
-        delimiter = _delimiter(file.readline())
-        file.seek(0)
-        reader = csv.DictReader(file, restval="", strict=True, delimiter=delimiter)
-        for record in _rows_of(reader):
-            if None in record:
-                reason = 'has more cells than the heading; put "…" around text that holds '
-                what = {",": "commas", "\t": "tabs"}.get(delimiter, delimiter)
-                problems.append((path.name, f"line {reader.line_num} {reason}{what}"))
-            else:
-                yield f"line {reader.line_num}", record
-
-
-def _encoding(path: Path) -> str:
-    """Return UTF-16 for a file that begins with its mark, as spreadsheets write, or else UTF-8."""
-    with path.open("rb") as file:
-        return "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-
-
-def _delimiter(heading: str) -> str:
-    """Return the delimiter that cuts a heading into the most columns; a comma if none does."""
-    return max(DELIMITERS, key=lambda each: len(next(csv.reader([heading], delimiter=each), ())))
-
-
-def _rows_of(reader: csv.DictReader) -> Iterator[Record]:
-    """Yield the rows; an unclosed quote would swallow rows in silence, so it is an error here."""
-    try:
-        yield from reader
-    except csv.Error as error:
-        raise ValueError(f"line {reader.line_num}: {error}; look at its quotes") from error
-
-
-def _read_parquet(path: Path, problems: Problems) -> Iterator[tuple[str, Record]]:
+def _read_parquet(path: Path, problems: Problems) -> Iterator[Placed]:
     """Read with pyarrow, where what is missing is None; columns of bytes are not read at all."""
-    import pyarrow.parquet
-
-    with pyarrow.parquet.ParquetFile(path) as file:
+    number = 0
+    with parquet_file(path) as file:
         columns = [each.name for each in file.schema_arrow if not _holds_bytes(each.type)]
-        number = 0
         for batch in file.iter_batches(ROWS, columns=columns):
             for record in batch.to_pylist():
                 number += 1
                 yield f"row {number}", record
 
 
+def parquet_file(path: Path) -> Any:
+    """Return a parquet file, opened; ValueError when it is none, or a pointer to one."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with path.open("rb") as file:
+        if is_pointer(file.read(64)):
+            raise ValueError(LFS)
+    try:
+        return pq.ParquetFile(path)
+    except pa.ArrowException as error:
+        raise ValueError(f"it is not whole parquet: {error}") from error
+
+
 def bytes_columns(path: Path) -> list[str]:
     """Return the columns of a parquet file that hold bytes, such as pictures; else none."""
-    import pyarrow.parquet
-
     if path.suffix.lower() != ".parquet":
         return []
-    return [each.name for each in pyarrow.parquet.read_schema(path) if _holds_bytes(each.type)]
+    with parquet_file(path) as file:
+        return [each.name for each in file.schema_arrow if _holds_bytes(each.type)]
 
 
 def _holds_bytes(kind: Any) -> bool:
@@ -120,10 +167,12 @@ def _holds_bytes(kind: Any) -> bool:
     return any(_holds_bytes(kind.field(place).type) for place in range(kind.num_fields))
 
 
-READERS: dict[str, Callable[[Path, Problems], Iterator[tuple[str, Record]]]] = {
+READERS: dict[str, Callable[..., Iterator[Placed]]] = {
     ".jsonl": _read_jsonl,
-    ".csv": _read_csv,
-    ".tsv": _read_csv,
+    ".ndjson": _read_jsonl,
+    ".json": _read_json,
+    ".csv": read_csv,
+    ".tsv": read_csv,
     ".parquet": _read_parquet,
 }
 
@@ -131,4 +180,6 @@ READERS: dict[str, Callable[[Path, Problems], Iterator[tuple[str, Record]]]] = {
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {plain(str(key)): _plain(each) for key, each in value.items()}
     return plain(value) if isinstance(value, str) else value

@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element
 from PIL import ExifTags, Image, IptcImagePlugin
 
 from sigscope.images.read import FORMATS, SUFFIXES, opened, plain
-from sigscope.trouble import watched
+from sigscope.trouble import check_machine, watched
 
 MAX_XMP = 500_000  # bytes; programs also keep their history there
 MAX_LETTERS = 5_000  # of a caption; more is data
@@ -120,7 +120,20 @@ def _of_exif(picture: Image.Image) -> dict[str, str]:
 
 def _of_xmp(picture: Image.Image) -> dict[str, str]:
     xmp = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
-    xmp = xmp.encode() if isinstance(xmp, str) else xmp
+    return _of_packet(xmp.encode() if isinstance(xmp, str) else xmp)
+
+
+def xmp_texts(xmp: bytes) -> list[str]:
+    """Return the captions in an XMP packet, such as the file that lies beside a picture."""
+    try:
+        found = map(_one_line, _of_packet(xmp).values())
+    except Exception as error:  # parsers raise nearly anything when the bytes are hostile
+        check_machine("A text", error)
+        raise ValueError(f"it is no whole XMP ({error})") from error
+    return [text for text in found if _says_something(text)]
+
+
+def _of_packet(xmp: bytes) -> dict[str, str]:
     wanted = [kind for kind in ("description", "title") if b":" + kind.encode() in xmp]
     if not wanted or len(xmp) > MAX_XMP:
         return {}

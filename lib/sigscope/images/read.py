@@ -28,7 +28,7 @@ from sigscope.trouble import check_machine, watched
 Source = str | Path | bytes | BinaryIO | Image.Image
 
 FORMATS = {  # what we read, and how its files are called; never EPS, which runs Ghostscript
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo"),
     "PNG": (".png", ".apng"),
     "WEBP": (".webp",),
     "GIF": (".gif",),
@@ -43,15 +43,18 @@ SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffi
 REFUSED = {  # pictures too, but not ones we read, and what to save them as
     SVG: (".svg", ".svgz"),
     EPS: (".eps", ".ps", ".ai"),
-    HEIC: (".heic", ".heif", ".hif"),
+    HEIC: (".heic", ".heif", ".hif", ".heics", ".heifs"),
     RAW: (
         *(".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".dng", ".orf", ".raf"),
         *(".rw2", ".pef", ".srw", ".x3f", ".3fr", ".iiq", ".erf", ".kdc", ".mrw"),
+        *(".dcr", ".gpr", ".mef", ".rwl", ".mos", ".fff", ".k25", ".dcs", ".bay", ".cap", ".eip"),
     ),
     "it is a picture in a format that is not read here; save it as PNG": (
-        *(".jxl", ".jp2", ".psd", ".xcf", ".ico", ".tga", ".ppm", ".pgm", ".pbm"),
+        *(".jxl", ".jp2", ".j2k", ".jpx", ".jpf", ".jxr", ".wdp", ".psd", ".psb", ".xcf", ".ico"),
+        *(".icns", ".tga", ".ppm", ".pgm", ".pbm", ".pnm", ".pcx", ".dds", ".exr", ".hdr", ".qoi"),
     ),
 }
+RAW_SUFFIXES = frozenset(REFUSED[RAW])
 REFUSED_SUFFIXES = {suffix: what for what, suffixes in REFUSED.items() for suffix in suffixes}
 
 MAX_PIXELS = 89_478_485  # Pillow's own limit for a picture that is no "decompression bomb"

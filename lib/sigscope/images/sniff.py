@@ -12,6 +12,20 @@ EPS = "it is PostScript (EPS), which is never run here; save it as PNG"
 RAW = "it is a camera's raw file; save it as JPEG"
 CUT = "it is cut short or damaged; fetch it again"
 FAILED = "so its download probably failed; fetch it again"
+LFS = "it is a Git LFS pointer; run `git lfs pull` to fetch the file"
+POINTER = b"version https://git-lfs"
+FILM = "it is a film; save one of its pictures as JPEG"
+ARCHIVE = "it is an archive; unpack it first"
+
+PICTURES = {  # how files begin that can be read, and what reads them
+    rb"\xff\xd8\xff": "JPEG",
+    rb"\x89PNG\r\n\x1a\n": "PNG",
+    rb"GIF8[79]a": "GIF",
+    rb"RIFF....WEBP": "WEBP",
+    rb"BM.{4}\0{4}": "BMP",
+    rb"II[*+]\0|MM\0[*+]": "TIFF",
+    rb"....ftypavi[fs]": "AVIF",
+}
 
 MARKUP = {  # after blanks, in capitals or not
     rb"<(\?xml.*<svg|!--.*<svg|!doctype svg|svg)": SVG,
@@ -26,10 +40,9 @@ SIGNATURES = {
     rb"%PDF": "it is a PDF document; save its page as PNG",
     rb"....ftyp(hei|hev|mif1|msf1)": HEIC,
     rb"....ftypcrx|FUJIFILMCCD-RAW|II\*\0.{4}CR": RAW,
-    rb"....ftyp(isom|iso2|mp4|M4V|qt|3gp)|\x1aE\xdf\xa3|RIFF....AVI": "it is a film; save one of "
-    "its pictures as JPEG",
-    rb"version https://git-lfs": "it is a Git LFS pointer; run `git lfs pull` to fetch the file",
-    rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!": "it is an archive; unpack it first",
+    rb"....ftyp(isom|iso2|mp4|M4V|qt|3gp)|\x1aE\xdf\xa3|RIFF....AVI": FILM,
+    POINTER: LFS,
+    rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!": ARCHIVE,
     rb"\0\0\0\x0c(jP  |JXL )|\xff\x0a|8BPS|gimp xcf|\0\0\1\0": "it is a picture in a format that "
     "is not read here; save it as PNG",
     rb"\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP|....ftypavi": CUT,
@@ -42,6 +55,17 @@ COMPLAINTS = {
     "MAX_TEXT": "a text or colour profile of more than 1 MB is packed into it, which may be a "
     "trap; save it anew without it"
 }
+
+
+def kind_of(head: bytes) -> str:
+    """Return which of the formats that are read a file begins like, or "" when like none."""
+    found = (kind for start, kind in PICTURES.items() if re.match(start, head, re.DOTALL))
+    return next(found, "")
+
+
+def is_pointer(head: bytes) -> bool:
+    """Return whether a file is what Git LFS leaves in place of one that was not fetched."""
+    return head.startswith(POINTER)
 
 
 def diagnosis(head: bytes, formats: tuple[str, ...], complaint: str = "") -> str:
@@ -57,15 +81,22 @@ def diagnosis(head: bytes, formats: tuple[str, ...], complaint: str = "") -> str
             return meaning
     if re.match(rb"....ftypavi", head, re.DOTALL) and not features.check("avif"):
         return "it is an AVIF picture, which Pillow cannot decode here; save it as JPEG"
+    if meaning := meaning_of(head):
+        return meaning
+    known = f"none of {', '.join(formats)}"
+    if _is_text(head):
+        return f"it is a text and {known}, {FAILED}"
+    return f"it is {known}; save it as one of them"
+
+
+def meaning_of(head: bytes) -> str:
+    """Return what a file that begins so is, and what to do about it, or "" where it is unknown."""
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     for table, bytes_ in ((MARKUP, text.lower()), (SIGNATURES, head)):
         for beginning, meaning in table.items():
             if re.match(beginning, bytes_, re.DOTALL):
                 return meaning
-    known = f"none of {', '.join(formats)}"
-    if _is_text(head):
-        return f"it is a text and {known}, {FAILED}"
-    return f"it is {known}; save it as one of them"
+    return ""
 
 
 def _is_text(head: bytes) -> bool:

@@ -2,7 +2,8 @@ import os
 
 import pytest
 
-from sigscope.gallery.folder import list_folder, trouble
+from sigscope.gallery.folder import trouble
+from sigscope.gallery.listing import list_folder
 from sigscope.images.captions import distinct
 from sigscope.images.read import REFUSED_SUFFIXES, SUFFIXES, plain
 
@@ -36,27 +37,61 @@ def test_captions_are_the_lines_of_the_text_with_the_same_stem(tmp_path):
     assert found == {"a.jpg": ["a cat", "NA", "zwölf 🐈"], "b.jpg": [], "sub/a.jpg": []}
 
 
-def test_captions_that_are_not_utf8_are_told_and_the_picture_stays(tmp_path):
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16", "utf-16-le", "mac_roman"])
+def test_captions_in_any_usual_encoding_are_read(tmp_path, encoding):
     make(tmp_path, "a.jpg")
-    (tmp_path / "a.txt").write_bytes("café".encode("latin-1"))
+    (tmp_path / "a.txt").write_bytes("ein Café in Köln".encode(encoding))
+    assert list_folder(tmp_path).rows[0]["captions"] == ["ein Café in Köln"]
+
+
+def test_bytes_that_are_no_text_are_told_and_the_picture_stays(tmp_path):
+    make(tmp_path, "a.jpg")
+    (tmp_path / "a.txt").write_bytes(bytes(range(256)))
     listing = list_folder(tmp_path)
     assert listing.rows == [{"id": "a.jpg", "captions": [], "category": ""}]
-    assert listing.problems == [("a.txt", "its captions cannot be read (it is not UTF-8 text)")]
+    assert listing.problems == [("a.txt", "it is no text")]
 
 
-def test_hidden_files_and_folders_are_skipped(tmp_path):
-    make(tmp_path, "a.jpg", ".b.jpg", ".git/c.jpg", "__MACOSX/._a.jpg")
+def test_hidden_files_and_those_of_other_programs_are_left_out_and_counted(tmp_path):
+    make(tmp_path, "a.jpg", ".b.jpg", ".git/c.jpg", "__MACOSX/._a.jpg", "trip/@eaDir/a.jpg/S.jpg")
+    make(tmp_path, "A.photoslibrary/originals/1.jpg", "A.photoslibrary/resources/d/1.jpg")
     listing = list_folder(tmp_path)
-    assert [row["id"] for row in listing.rows] == ["a.jpg"] and not listing.problems
+    assert [row["id"] for row in listing.rows] == ["A.photoslibrary/originals/1.jpg", "a.jpg"]
+    assert {name: reason.split(", ")[1] for name, reason in listing.problems} == {
+        ".git/": "with its 1 file",
+        "__MACOSX/": "with its 1 file",
+        "trip/@eaDir/": "with its 1 file",
+        "A.photoslibrary/resources/": "with its 1 file",
+        "./": "the first .b.jpg",
+    }
+    assert sum(listing.counts.values()) == 7
 
 
-def test_pictures_of_other_formats_are_told_and_other_files_ignored(tmp_path):
-    make(tmp_path, "a.jpg", "b.HEIC", "c/d.svg", "notes.txt", "film.mp4", "Thumbs.db", "jpg")
+def test_pictures_of_other_formats_and_other_files_are_told(tmp_path):
+    make(tmp_path, "a.jpg", "b.HEIC", "c/d.svg", "notes.txt")
+    for name in ("Thumbs.db", "jpg"):
+        (tmp_path / name).write_bytes(b"\xd0\xcf\x11\xe0")
     assert dict(list_folder(tmp_path).problems) == {
         "b.HEIC": "it is an HEIC photograph; save it as JPEG",
         "c/d.svg": "it is an SVG drawing; save it as PNG",
+        "notes.txt": "it is a text, and no picture has its name",
+        "Thumbs.db": "it is no picture",
+        "jpg": "it is no picture",
     }
     assert ids(tmp_path) == ["a.jpg"]
+
+
+@pytest.mark.parametrize(
+    "name", ["IMG_1", "a.jpg_large", "a.jpeg!w640", "b.jpg~", "c.heic", "d.cr2"]
+)
+def test_a_picture_under_any_name_is_known_by_how_it_begins(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\xff\xd8\xff\xe0\0\x10JFIF")
+    assert ids(tmp_path) == [name]
+
+
+def test_a_raw_file_that_begins_like_tiff_is_no_tiff(tmp_path):
+    (tmp_path / "a.nef").write_bytes(b"II*\0\x08\0\0\0")
+    assert list_folder(tmp_path).problems == [("a.nef", REFUSED_SUFFIXES[".nef"])]
 
 
 def test_no_suffix_is_both_read_and_refused():
@@ -126,7 +161,8 @@ def test_a_name_that_is_not_utf8_is_told(tmp_path):
     os.mkdir(folder + b"/\xe9t\xe9")
     listing = list_folder(tmp_path)
     assert [row["id"] for row in listing.rows] == ["ok.jpg"]
-    assert [name for name, _ in listing.problems] == [r"\udce9t\udce9", r"caf\udce9.jpg"]
+    told = {r"\udce9t\udce9", r"caf\udce9.jpg", r"caf\udce9.txt"}
+    assert {name for name, _ in listing.problems} == told
 
 
 def test_trouble_opens_nothing(tmp_path):
@@ -147,9 +183,10 @@ def test_plain_spells_out_only_what_utf8_cannot_hold():
 
 def test_unfinished_downloads_of_pictures_are_told(tmp_path):
     make(tmp_path, "a.jpg.crdownload", "b.PNG.part", "film.mp4.part", "c.heic.download", "x.part")
-    problems = dict(list_folder(tmp_path).problems)
-    assert problems.keys() == {"a.jpg.crdownload", "b.PNG.part", "c.heic.download"}
-    assert "has not finished" in problems["b.PNG.part"]
+    problems = list_folder(tmp_path).problems
+    unfinished = {name for name, reason in problems if "has not finished" in reason}
+    assert unfinished == {"a.jpg.crdownload", "b.PNG.part", "c.heic.download"}
+    assert {name for name, _ in problems} - unfinished == {"film.mp4.part", "x.part"}
 
 
 def test_captions_in_a_pipe_are_not_waited_for(tmp_path):

@@ -1,0 +1,156 @@
+"""Delimited text: CSV and TSV of any maker become records, each with its line.
+
+A row whose quotes are broken costs itself alone, and mostly not even that.
+"""
+
+import csv
+import re
+import sys
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+from sigscope.gallery.columns import CAPTIONS, Record, normal
+from sigscope.gallery.folder import Problems, suffix_of
+from sigscope.gallery.texts import all_lines, lines_of
+from sigscope.images.read import SUFFIXES
+
+Placed = tuple[str, Record]  # where in the file, and what
+
+DELIMITERS = ",\t;|"
+MOST_LINES = 1_000  # that a cell in quotes may have
+csv.field_size_limit(sys.maxsize)  # of this process; vectors and packed pictures are long
+
+
+def read_csv(path: Path, problems: Problems, last_is_rest: bool = False) -> Iterator[Placed]:
+    """Yield the rows of a CSV; the csv module leaves every cell the text it is.
+
+    Args:
+        path: The file; its delimiter and its encoding are found out.
+        problems: Is added to, with the name of the file.
+        last_is_rest: Whether the last cell may hold the delimiter without quotes.
+    """
+    lines = all_lines(path)
+    heading = next((line for _, line in lines if line.strip()), "")
+    if found := re.fullmatch(r'"?sep=(.)"?', heading.strip()):  # for Excel
+        delimiter, heading = found[1], next((line for _, line in lines if line.strip()), "")
+    else:
+        delimiter = _delimiter(heading)
+    names = _distinct(_cells(heading, delimiter) or _bare_cells(heading, delimiter))
+    if any(map(_is_file_name, names)):  # there is no heading
+        lines = chain([(1, heading)], lines)
+        names = _guessed(names)
+    for number, cells in _rows(lines, delimiter, len(names)):
+        while len(cells) > len(names) and not cells[-1].strip():
+            cells.pop()
+        if len(cells) > len(names) and last_is_rest:
+            rest = delimiter.join(cells[len(names) - 1 :])
+            cells = [*cells[: len(names) - 1], rest]
+        if len(cells) > len(names):
+            reason = 'has more cells than the heading; put "…" around text that holds '
+            what = {",": "commas", "\t": "tabs"}.get(delimiter, delimiter)
+            problems.append((path.name, f"line {number} {reason}{what}"))
+        elif any(cell.strip() for cell in cells):
+            cells += [""] * (len(names) - len(cells))
+            yield f"line {number}", dict(zip(names, cells, strict=True))
+
+
+def _rows(
+    lines: Iterator[tuple[int, str]], delimiter: str, count: int
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line, cells); a quote that is opened and not closed costs no row but its own."""
+    ahead: list[tuple[int, str]] = []
+    for number, line in _with(ahead, lines):
+        if '"' not in line:
+            yield number, line.split(delimiter)
+            continue
+        cells, taken = _cells(line, delimiter), []
+        text = line
+        while cells is None and len(taken) < MOST_LINES:
+            following = next(_with(ahead, lines), None)
+            if following is None:
+                break
+            taken.append(following)
+            text = f"{text}\n{following[1]}"
+            if '"' in following[1]:
+                cells = _cells(text, delimiter)
+        if not cells or len(cells) > count and taken:
+            ahead[:0], cells = taken, None
+        yield number, cells or _bare_cells(line, delimiter, count)
+
+
+def _with(ahead: list, lines: Iterator) -> Iterator:
+    """Yield what was put back, and then what follows."""
+    while True:
+        if ahead:
+            yield ahead.pop(0)
+        elif (following := next(lines, None)) is not None:
+            yield following
+        else:
+            return
+
+
+def _cells(text: str, delimiter: str) -> list[str] | None:
+    """Return the cells of a row; None while a quote is open, and [] where quotes are broken."""
+    try:
+        reader = csv.reader([text], delimiter=delimiter, strict=True, skipinitialspace=True)
+        return next(reader, [])
+    except csv.Error as error:
+        return None if "unexpected end" in str(error) else []
+
+
+def _bare_cells(line: str, delimiter: str, count: int = 0) -> list[str]:
+    """Return the cells of a row whose quotes are signs like others."""
+    cells = [_unquoted(cell) for cell in line.split(delimiter)]
+    if count and len(cells) > count:
+        lenient = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+        return lenient if len(lenient) == count else cells
+    return cells
+
+
+def _unquoted(cell: str) -> str:
+    bare = cell.strip()
+    if re.fullmatch(r'"(?:[^"]|"")*"', bare):
+        return bare[1:-1].replace('""', '"')
+    return bare[1:] if bare.startswith('"') and bare.count('"') == 1 else cell
+
+
+def _delimiter(heading: str) -> str:
+    """Return the delimiter that cuts a heading into the most columns; a comma if none does."""
+    return max(DELIMITERS, key=lambda each: len(_cells(heading, each) or ()))
+
+
+def _distinct(heading: list[str]) -> list[str]:
+    """Return the names of the columns; a second one of a name is called text (2)."""
+    names: list[str] = []
+    for number, name in enumerate(heading, start=1):
+        name, again = name.strip() or f"column {number}", 2
+        while name in names:
+            name, again = f"{heading[number - 1].strip()} ({again})", again + 1
+        names.append(name)
+    return names
+
+
+def _is_file_name(cell: str) -> bool:
+    return suffix_of(cell) in SUFFIXES and "://" not in cell
+
+
+def _guessed(cells: list[str]) -> list[str]:
+    """Return names of columns for a table without a heading, by its first row."""
+    if len(cells) == 2:
+        return ["file_name", "text"] if _is_file_name(cells[0]) else ["text", "file_name"]
+    return [
+        "file_name" if _is_file_name(cell) else f"column {number}"
+        for number, cell in enumerate(cells, start=1)
+    ]
+
+
+def looks_like_table(path: Path) -> bool:
+    """Return whether a text file begins with a heading, or with a file's name."""
+    try:
+        heading = next((line for _, line in lines_of(path)), "")
+    except (OSError, ValueError):
+        return False
+    cells = _cells(heading, _delimiter(heading)) or []
+    is_known = any(normal(cell) in CAPTIONS or _is_file_name(cell) for cell in cells)
+    return len(cells) > 1 and is_known

@@ -1,0 +1,145 @@
+"""Side-cars: the texts beside pictures (a.txt, a.jpg.txt, a.caption, a.json, a.xmp) as captions.
+
+A text is a caption only if it reads like one: labels of boxes, numbers, JSON and licences are not.
+"""
+
+import json
+import os
+import re
+from collections import defaultdict
+from pathlib import Path
+from unicodedata import normalize
+
+from sigscope.gallery.cells import texts_of
+from sigscope.gallery.columns import caption_columns
+from sigscope.gallery.folder import Contents, Problems, suffix_of, trouble
+from sigscope.gallery.texts import decoded
+from sigscope.images.captions import distinct, xmp_texts
+from sigscope.trouble import check_machine
+
+SUFFIXES = (".txt", ".caption", ".captions", ".json", ".xmp")
+MAX_TEXT = 1_000_000  # bytes of a text file with captions
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+BOX = 4  # numbers in a line that are the place of a box
+LICENCE = re.compile(
+    r"(this (work|image|picture|photo|file) is )?(licensed|released|published|available) under\b.*"
+    r"|creative commons\b.*|cc[ -](by|0|zero)\b[\w .-]*|(the )?(mit|gnu|apache|bsd)\b.*licen[sc]e.*"
+    r"|(copyright|©|\(c\)).*|all rights reserved\W*",
+    re.IGNORECASE,
+)
+TAKEOUT = re.compile(r"\.supp?lemental-metadata.*$")  # how Google names what it knows of a photo
+TERMS = re.compile(
+    r"permission is hereby granted|without warranty|redistribution and use|licensor"
+    r"|terms and conditions",
+    re.IGNORECASE,
+)
+
+
+def sidecar_captions(contents: Contents, problems: Problems) -> dict[str, list[str]]:
+    """Return the captions that lie beside pictures, by the picture's path; the texts are used.
+
+    Args:
+        contents: The folder.
+        problems: Is added to, where a text that belongs to a picture holds no caption.
+    """
+    found: dict[str, list[str]] = defaultdict(list)
+    for prefix, names in contents.folders.items():
+        texts = [name for name in names if suffix_of(name) in SUFFIXES]
+        pictures = [name for name in names if contents.is_picture(prefix + name)] if texts else []
+        for name, owners in _owners(texts, pictures).items():
+            try:
+                captions = captions_in(contents.place(prefix + name), owners)
+            except ValueError as error:
+                problems.append((prefix + name, f"{error}"))
+                continue
+            except OSError as error:
+                check_machine(prefix + name, error)
+                reason = f"its captions cannot be read ({error.strerror})"
+                problems.append((prefix + name, reason))
+                continue
+            contents.used.add(prefix + name)
+            for owner in owners:
+                found[prefix + owner] += captions
+    return {path: distinct(captions) for path, captions in found.items()}
+
+
+def _owners(texts: list[str], pictures: list[str]) -> dict[str, list[str]]:
+    """Return the pictures that each text of a folder belongs to: those of its name, then stem.
+
+    How accents are composed and capitals matter only where two names differ by nothing else.
+    """
+    by_name = _by(pictures, lambda name: name)
+    by_stem = _by(pictures, lambda name: os.path.splitext(name)[0])
+    loose = _by(pictures, lambda name: _key(os.path.splitext(name)[0])) | _by(pictures, _key)
+    owners = {}
+    for text in texts:
+        stem = TAKEOUT.sub("", os.path.splitext(text)[0])
+        exact = by_name.get(stem) or by_stem.get(stem) or loose.get(_key(stem))
+        if exact:
+            owners[text] = exact
+    return owners
+
+
+def _by(names: list[str], key) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(key(name), []).append(name)
+    return found
+
+
+def _key(name: str) -> str:
+    return normalize("NFC", name).casefold()
+
+
+def captions_in(path: str, owners: list[str]) -> list[str]:
+    """Return the captions in a file beside some pictures; ValueError says why there are none."""
+    if reason := trouble(path):
+        raise OSError(None, reason)
+    if os.path.getsize(path) > MAX_TEXT:
+        raise OSError(None, "it has more than a million bytes")
+    data = Path(path).read_bytes()
+    if path.lower().endswith(".xmp"):
+        return [text for text in xmp_texts(data) if text not in owners]
+    text = decoded(data)
+    if path.lower().endswith(".json"):
+        return [each for each in _of_json(text) if each not in owners]
+    if reason := _no_caption(text):
+        raise ValueError(reason)
+    return distinct(re.split(r"[\r\n]+", text))
+
+
+def _of_json(text: str) -> list[str]:
+    said = json.loads(text)
+    if not isinstance(said, dict):
+        raise ValueError("it is no JSON object")
+    captions = [text for name in caption_columns(said) for text in texts_of(said[name])]
+    if not captions and not caption_columns(said):
+        raise ValueError("it has no key such as caption or text")
+    return captions
+
+
+def _no_caption(text: str) -> str:
+    """Return why a text is no caption, or ""."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if lines and all(map(_is_label, lines)):
+        return "it holds numbers, such as the places of boxes, and no captions"
+    if text.lstrip().startswith(("{", "[")):
+        try:
+            json.loads(text)
+            return "it holds JSON, and no captions"
+        except (ValueError, RecursionError):
+            pass
+    if re.match(r"\s*<[?!a-zA-Z][^>]*>", text):
+        return "it holds XML or HTML, and no captions"
+    if lines and (all(map(LICENCE.fullmatch, lines)) or len(TERMS.findall(text)) > 1):
+        return "it is a licence, and no caption"
+    return ""
+
+
+def _is_label(line: str) -> bool:
+    """Return whether a line is numbers, but for perhaps a name before the places of a box."""
+    words = re.split(r"[\s,;]+", line.strip(",; "))
+    numbers = [word for word in words if NUMBER.fullmatch(word)]
+    if len(numbers) == len(words):
+        return len(words) > 1 or "." in line
+    return len(numbers) >= BOX and len(numbers) >= len(words) - 2

@@ -1,0 +1,113 @@
+"""Texts: the bytes of a file become letters, whatever program saved them.
+
+A mark at the beginning says the encoding, or else UTF-8 that holds does. A file of UTF-8 in which a
+few lines are not loses none: those are read as Windows-1252. In any other file the letters decide.
+"""
+
+import codecs
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from sigscope.images.sniff import LFS, is_pointer
+
+SAMPLE = 1 << 20  # bytes that are looked at
+MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+WESTERN = ("cp1252", "mac_roman", "cp1250", "cp850")  # the first of those that look best
+FOREIGN = ("cp1251", "cp932", "gb18030", "euc_kr", "big5", "euc_jp", "koi8_r", "cp1253")
+MOSTLY = 0.7  # share of letters beyond ASCII, in words that have one, from which no script is Latin
+ODD = re.compile(  # signs and capitals within words
+    r"[^\W\d_][^\w\s'’.,;:()\[\]\"“”‘–—…-]+[^\W\d_]|[a-zà-ÿ][A-ZÀ-ÝŒŠŽŸ]|[¹²³][a-z]"
+    r"|[\ufffd\x80-\x9f]"
+)
+
+
+def decoded(data: bytes) -> str:
+    """Return the text that some bytes spell; ValueError when they hold none."""
+    encoding = _encoding(data)
+    if encoding != "utf-8":
+        return data.decode(encoding, "replace")
+    return "".join(map(_mended, data.decode(encoding, "surrogateescape").splitlines(True)))
+
+
+def lines_of(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (number from 1, line) of a text file as `all_lines`, without the blank ones."""
+    return ((number, line) for number, line in all_lines(path) if line.strip())
+
+
+def all_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (number from 1, line without its end) of a text file, line by line.
+
+    LF, CRLF and CR end a line: a caption may hold a form feed or a line separator.
+
+    Raises:
+        ValueError: It is no text.
+    """
+    with path.open("rb") as file:
+        encoding = _encoding(file.read(SAMPLE))
+    errors = "surrogateescape" if encoding == "utf-8" else "replace"
+    with path.open(encoding=encoding, errors=errors, newline="") as lines:
+        for number, line in enumerate(lines, start=1):
+            yield number, _mended(line).rstrip("\r\n")
+
+
+def _encoding(sample: bytes) -> str:
+    if is_pointer(sample):
+        raise ValueError(LFS)
+    for mark, encoding in MARKS.items():
+        if sample.startswith(mark):
+            return encoding
+    if b"\0" in sample[:SAMPLE]:
+        return _of_two_bytes(sample)
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample)
+    except UnicodeDecodeError:
+        return _of_lines(sample)
+    return "utf-8"
+
+
+def _of_two_bytes(sample: bytes) -> str:
+    """Return which UTF-16 a text with zeros is in that has no mark."""
+    zeros = sample[0::2].count(0), sample[1::2].count(0)
+    if max(zeros) < len(sample) // 8 or min(zeros) > max(zeros) // 4:
+        raise ValueError("it is no text")
+    return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
+
+
+def _of_lines(sample: bytes) -> str:
+    """Return UTF-8 if most lines beyond ASCII are in it, or else what their letters look like."""
+    lines = [line for line in re.split(rb"[\r\n]+", sample) if not line.isascii()]
+    others = [line for line in lines if not _is_utf8(line)]
+    if 2 * len(others) < len(lines):
+        return "utf-8"
+    words = re.findall(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*", b" ".join(others))
+    letters = b"".join(words)
+    if sum(byte > 127 for byte in letters) > MOSTLY * len(letters):
+        from charset_normalizer import from_bytes
+
+        found = from_bytes(b"\n".join(others), cp_isolation=[*FOREIGN]).best()
+        if found is not None:
+            return found.encoding
+    text = b"\n".join(others)
+    return min(WESTERN, key=lambda each: len(ODD.findall(text.decode(each, "replace"))))
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _mended(line: str) -> str:
+    """Return a line of UTF-8 as it is, and one that is not as Windows-1252."""
+    if line.isascii() or not re.search("[\udc80-\udcff]", line):
+        return line
+    return line.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
