@@ -97,7 +97,7 @@ def test_only_pictures_are_in_a_zip(root, monkeypatch, allowed):
     assert SECRET not in data and b"TOKEN" not in data
     archive = zipfile.ZipFile(io.BytesIO(data))
     names = [name for name in archive.namelist() if name != "results.csv"]
-    assert len(names) == (7 if allowed else 4)
+    assert len(names) == (6 if allowed else 3)  # also/deep.png is sub/deep.png
     for name in names:
         Image.open(io.BytesIO(archive.read(name))).load()
 

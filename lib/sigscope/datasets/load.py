@@ -21,6 +21,7 @@ from sigscope.datasets.parquet import load_packed, picture_column
 from sigscope.datasets.registry import DATASETS
 from sigscope.downloads.lists import READERS, ListError, UrlList
 from sigscope.files import size_of
+from sigscope.gallery.delimited import looks_like_table
 from sigscope.gallery.folder import Contents, GalleryError, Listing
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.inventory import take
@@ -90,7 +91,8 @@ def _of_file(path: Path, progress: bool) -> Gallery:
         return replace(found, problems=pd.concat([known, found.problems], ignore_index=True))
     if find_shards(path):
         return load_img2dataset(path, progress=progress)
-    if path.suffix.lower() not in (*TABLES, ".txt"):
+    is_table = path.suffix.lower() in TABLES
+    if not is_table and not (path.suffix.lower() == ".txt" and looks_like_table(path)):
         raise GalleryError(_no_folder(path))
     if picture_column(path):
         return load_packed(path.stem, path.parent, [path], [], progress=progress)

@@ -18,7 +18,7 @@ from pathlib import Path
 from sigscope import paths
 from sigscope.files import PART, atomic_folder, folder_lock, read_json, write_json
 from sigscope.gallery.columns import SPLITS
-from sigscope.gallery.folder import GalleryError, count_of, is_junk, suffix_of
+from sigscope.gallery.folder import NO_PICTURE, GalleryError, count_of, is_junk, suffix_of
 from sigscope.gallery.sidecars import SUFFIXES as SIDECARS
 from sigscope.gallery.tables import READERS
 from sigscope.images.read import MAX_BYTES, RAW_SUFFIXES, REFUSED_SUFFIXES, SUFFIXES, plain
@@ -144,7 +144,7 @@ def _not_taken(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> 
         return f"it cannot be unpacked ({getattr(error, 'strerror', None) or error})"
     if kind_of(head) and suffix not in RAW_SUFFIXES:
         return ""
-    return REFUSED_SUFFIXES.get(suffix) or meaning_of(head) or "it is no picture"
+    return REFUSED_SUFFIXES.get(suffix) or meaning_of(head) or NO_PICTURE
 
 
 def _name(member: zipfile.ZipInfo) -> str:

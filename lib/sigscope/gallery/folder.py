@@ -30,6 +30,7 @@ JUNK = (
 PREVIEWS = (".lrdata", ".lrcat-data", ".cocatalogdb")  # how such folders end
 LIBRARIES = (".photoslibrary", ".photolibrary", ".migratedphotolibrary", ".aplibrary")
 ORIGINALS = ("originals", "masters")  # what counts in a photo library
+NO_PICTURE = "it is no picture"
 Problems = list[tuple[str, str]]
 
 
@@ -132,12 +133,21 @@ class Contents:
             return ARCHIVE
         if suffix in (".txt", ".caption", ".captions", ".xmp"):
             return "it is a text, and no picture has its name"
-        return meaning_of(_head(self.place(path))) or "it is no picture"
+        return meaning_of(_head(self.place(path))) or NO_PICTURE
 
 
 def trouble(path: str) -> str:
     """Return why the file at path cannot be offered as a picture, or "" when it can."""
+    if reason := unreachable(path):
+        return reason
     suffix = suffix_of(path)
+    if suffix in SUFFIXES or holds_picture(path):
+        return ""
+    return REFUSED_SUFFIXES.get(suffix) or meaning_of(_head(path)) or NO_PICTURE
+
+
+def unreachable(path: str) -> str:
+    """Return why the file at path cannot be read, or "" when it can; it is not opened."""
     try:
         status = os.stat(path)
     except FileNotFoundError:
@@ -147,8 +157,6 @@ def trouble(path: str) -> str:
         return f"it cannot be reached ({getattr(error, 'strerror', None) or error})"
     if not stat.S_ISREG(status.st_mode):
         return "it is a folder" if stat.S_ISDIR(status.st_mode) else "it is not an ordinary file"
-    if suffix in REFUSED_SUFFIXES and not holds_picture(path):
-        return REFUSED_SUFFIXES[suffix]
     if status.st_size > MAX_BYTES:
         return f"it has more than {MAX_BYTES // 10**9} GB; make it smaller first"
     return "" if os.access(path, os.R_OK) else "it may not be read (permission denied)"

@@ -12,7 +12,7 @@ from unicodedata import normalize
 
 from sigscope.gallery.cells import texts_of
 from sigscope.gallery.columns import caption_columns
-from sigscope.gallery.folder import Contents, Problems, suffix_of, trouble
+from sigscope.gallery.folder import Contents, Problems, suffix_of, unreachable
 from sigscope.gallery.texts import decoded
 from sigscope.images.captions import distinct, xmp_texts
 from sigscope.trouble import check_machine
@@ -93,7 +93,7 @@ def _key(name: str) -> str:
 
 def captions_in(path: str, owners: list[str]) -> list[str]:
     """Return the captions in a file beside some pictures; ValueError says why there are none."""
-    if reason := trouble(path):
+    if reason := unreachable(path):
         raise OSError(None, reason)
     if os.path.getsize(path) > MAX_TEXT:
         raise OSError(None, "it has more than a million bytes")
