@@ -11,12 +11,15 @@ from sigscope.cli.output import print_json, print_table, shows_bars, waiting
 EVALUATE = """Examples:
 
     sigscope evaluate
-    sigscope evaluate coco:~/coco --protocol captions
+    sigscope evaluate flickr8k:~/flickr8k
+    sigscope evaluate flickr8k:~/flickr8k --protocol judged-captions
     sigscope evaluate oxford5k:~/oxford --json
 
-captions: the recalls of reports R1 and R4.
+captions: the recalls of reports R1 and R4. Of COCO and Flickr the split alone is searched, as
+papers do; of other galleries everything (see --among).
 classes: R2's mean average precision with class names and pictures as queries.
 landmarks: R2's Oxford5k and Paris6k.
+judged-captions: whether the model agrees with the people who graded Flickr8k's captions.
 
 A report and we are comparable as far as the column depends_on says, in a pipe and in JSON.
 """
@@ -36,12 +39,16 @@ def evaluate(
         typer.Argument(help="What --pictures takes elsewhere. Left out: the shipped gallery."),
     ] = "",
     protocol: Annotated[
-        Literal["captions", "classes", "landmarks"] | None,
+        Literal["captions", "classes", "landmarks", "judged-captions"] | None,
         typer.Option(help="Whose figures to set beside ours. Left out: what fits the data."),
     ] = None,
     split: Annotated[
         str, typer.Option(help="Whose captions or pictures are the queries.")
     ] = "test",
+    among: Annotated[
+        Literal["all", "split"] | None,
+        typer.Option(help="What is searched: the whole gallery, or the split alone."),
+    ] = None,
     model: Model = "",
     as_json: AsJson = False,
 ) -> None:
@@ -49,12 +56,13 @@ def evaluate(
     from sigscope.datasets.load import load_gallery
     from sigscope.embeddings.embed import open_embeddings
     from sigscope.models.encoder import Encoder
-    from sigscope.protocols.run import default_protocol, run_protocol
+    from sigscope.protocols.run import default_protocol, run_protocol, searched_gallery
 
     gallery = load_gallery(dataset or None, progress=shows_bars())
+    name = protocol or default_protocol(gallery)
+    gallery = searched_gallery(gallery, name, split, among)
     encoder = Encoder.load()
     embeddings = open_embeddings(gallery, encoder, progress=True)
-    name = protocol or default_protocol(gallery)
     with waiting(f"Asking {gallery.name} as protocol {name} does ..."):
         table = run_protocol(name, gallery, embeddings, encoder, split=split)
     print_table(table, as_json=as_json, columns=[n for n in table if n != "depends_on"])

@@ -19,7 +19,8 @@ from sigscope.gallery.texts import lines_of
 from sigscope.images.captions import tidy
 
 Captions = tuple[str, list[str], str]  # a picture's file name, what is said of it, its split
-TOKEN = re.compile(r"(?P<name>[^\t]+?)#\d+\t(?P<text>.*)", re.DOTALL)
+TOKENS = "Flickr8k.token.txt"
+TOKEN = re.compile(r"(?P<name>[^\t]+?)#(?P<number>\d+)\t(?P<text>.*)", re.DOTALL)
 LISTS = {
     "train": "Flickr_8k.trainImages.txt",
     "val": "Flickr_8k.devImages.txt",
@@ -54,7 +55,7 @@ def load_flickr8k(path: str | Path) -> Gallery:
     tree = Tree(path, "flickr8k")
     if file := tree.find("dataset_flickr8k.json"):
         return tree.gallery(karpathy_entries(tree, file))
-    return _captioned(tree, "Flickr8k.token.txt", "captions.txt")
+    return _captioned(tree, TOKENS, "captions.txt")
 
 
 def _captioned(tree: Tree, *names: str) -> Gallery:
@@ -63,7 +64,8 @@ def _captioned(tree: Tree, *names: str) -> Gallery:
     if file is None:
         raise tree.error(f"{tree.root} has none of {', '.join(names)}.")
     splits, by_picture = _splits(tree), {}
-    for name, captions, split in (_tokens if "token" in file.name else _table)(tree, file):
+    tokens = ((name, [text], "") for name, _, text in token_lines(tree, file))
+    for name, captions, split in tokens if "token" in file.name else _table(tree, file):
         known = by_picture.setdefault(name, ([], split or splits.get(name, "")))
         known[0].extend(captions)
     return tree.gallery(
@@ -80,11 +82,14 @@ def _splits(tree: Tree) -> dict[str, str]:
     }
 
 
-def _tokens(tree: Tree, file: Path) -> Iterator[Captions]:
-    r"""Yield from lines like 1000092795.jpg#0\tTwo young guys …; others are problems."""
+def token_lines(tree: Tree, file: Path) -> Iterator[tuple[str, int, str]]:
+    r"""Yield picture, number and caption of lines like 1000092795.jpg#0\tTwo young guys ….
+
+    Other lines are problems of the tree.
+    """
     for number, line in lines_of(file):
         if found := TOKEN.fullmatch(line):
-            yield found["name"].strip(), [tidy(found["text"])], ""
+            yield found["name"].strip(), int(found["number"]), tidy(found["text"])
         else:
             reason = f"line {number} is not a picture's name, # and a number, a tab and a caption"
             tree.problems.append((tree.shown(file), reason))

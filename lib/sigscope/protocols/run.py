@@ -6,10 +6,12 @@ from sigscope.embeddings.load import Embeddings
 from sigscope.gallery.gallery import Gallery
 from sigscope.protocols.captions import both_ways, caption_recall
 from sigscope.protocols.classes import class_map
+from sigscope.protocols.judged_captions import judged_captions
 from sigscope.protocols.landmarks import COLLECTIONS, landmark_map
 from sigscope.types import EncoderLike
 
-PROTOCOLS = ("captions", "classes", "landmarks")
+PROTOCOLS = ("captions", "classes", "landmarks", "judged-captions")
+SPLIT_SEARCHED = ("coco", "flickr30k", "flickr8k")  # papers search the test split alone
 COLUMNS = ["of", "figure", "report", "here", "low", "high", "chance", "depends_on"]
 
 
@@ -26,14 +28,17 @@ def run_protocol(
 
     ``captions`` is R4's recall and mAP in both directions, then R1's recall of a flat and a graph
     index; ``classes`` is R2's mAP of picture and text queries; ``landmarks`` is R2's of Oxford5k
-    and Paris6k.
+    and Paris6k; ``judged-captions`` is Kendall's tau and NDCG of Flickr8k's judged pairs, CLIP's
+    tau beside ours.
 
     Args:
         name: one of ``PROTOCOLS``.
-        gallery: with captions, with categories, or with the landmark queries in its folder.
+        gallery: with captions, with categories, or with the landmark queries or the judgements in
+            its folder.
         embeddings: of the whole gallery, all of which is searched.
         encoder: the model that made the embeddings.
-        split: whose captions or pictures are the queries; landmarks have queries of their own.
+        split: whose captions or pictures are the queries; landmarks and judged captions have
+            queries of their own.
         seed: of all draws.
 
     Returns:
@@ -49,6 +54,8 @@ def run_protocol(
         raise ValueError(f"there is no protocol {name!r}; choose from {', '.join(PROTOCOLS)}")
     if name == "landmarks":
         tables = {"R2": landmark_map(gallery, embeddings, encoder, seed=seed).table}
+    elif name == "judged-captions":
+        tables = {"CLIP": judged_captions(gallery, embeddings, encoder, seed=seed)}
     elif name == "classes":
         tables = {"R2": class_map(gallery, embeddings, encoder, split=split, seed=seed).table}
     else:
@@ -67,3 +74,21 @@ def default_protocol(gallery: Gallery) -> str:
     if gallery.name in COLLECTIONS:
         return "landmarks"
     return "captions" if (gallery.items["caption"] != "").any() else "classes"
+
+
+def searched_gallery(gallery: Gallery, protocol: str, split: str, among: str | None) -> Gallery:
+    """Return what is searched: the gallery, or the pictures of its split alone.
+
+    Args:
+        gallery: the whole gallery.
+        protocol: one of ``PROTOCOLS``.
+        split: whose captions or pictures are the queries.
+        among: ``all`` or ``split``; None is what papers do: of COCO and the Flickr sets the split.
+
+    Raises:
+        GalleryError: no picture is in that split.
+    """
+    asked_by_papers = protocol == "captions" and gallery.name in SPLIT_SEARCHED
+    if among == "split" or (among is None and asked_by_papers):
+        return gallery.subset(split=split)
+    return gallery
