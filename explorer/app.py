@@ -3,35 +3,38 @@
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import StopException
 
+import address
 import query
-from parts import adding, ask
-from sigscope.embeddings import StaleEmbeddings, StoreError
-from sigscope.gallery import GalleryError
-from sigscope.images import MachineTrouble
-from sigscope.models import ModelError
+import resources
+from parts import adding, notices, shell
 
 ICON = Path(__file__).with_name("icon.png")  # a file: Streamlit's own icons come from elsewhere
+PAGES = {
+    "search": "Search",
+    "map": "Map",
+    "compare": "Compare",
+    "rate": "Rate results",
+    "data": "Data",
+    "report": "Report",
+}
 
-st.set_page_config(page_title="sigscope", page_icon=str(ICON), layout="wide")
-page = st.navigation(
-    [
-        st.Page("pages/search.py", title="Search", default=True),
-        st.Page("pages/map.py", title="Map"),
-        st.Page("pages/compare.py", title="Compare"),
-        st.Page("pages/rate.py", title="Rate results"),
-        st.Page("pages/data.py", title="Data"),
-        st.Page("pages/report.py", title="Report"),
-    ]
-)
-if chosen := st.session_state.pop("next gallery", None):
-    st.session_state["gallery"] = chosen
-if len(galleries := adding.galleries()) > 1:
-    st.sidebar.selectbox(
-        "Gallery", list(galleries), key="gallery", format_func=galleries.get, bind="query-params"
-    )
-query.restore(page.url_path)
+st.set_page_config("sigscope", str(ICON), "wide", 220)
+pages = [st.Page(f"pages/{name}.py", title=title, default=name == "search")
+         for name, title in PAGES.items()]  # fmt: skip
+page = st.navigation(pages, position="hidden")
+box = st.container()
 try:
+    address.follow(page.url_path)
+    shell.sidebar(pages, adding.galleries())
+    query.check()
+    about = f"{query.title()} · " if page.title in ("Search", "Map", "Compare") else ""
+    st.set_page_config(f"{about}{page.title} · sigscope".lstrip(" ·"))
+    shell.frame(resources.current())
     page.run()
-except (GalleryError, MachineTrouble, ModelError, StaleEmbeddings, StoreError) as reason:
-    ask.trouble(reason)
+except StopException:
+    pass
+except Exception as reason:
+    notices.trouble(reason)
+notices.show(box)

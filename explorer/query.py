@@ -1,24 +1,27 @@
 """What a visitor is looking for: words, pictures, and what it should not be like.
 
-All of it together is one query. The words and the ids of items are in the page's address, so that a
-query can be kept and shared; a visitor's own picture is not, as it never leaves this machine.
+All of it together is one query. It is in the page's address, so that it can be kept and shared; of
+a visitor's own picture the address has a digest only, as the picture never leaves this machine.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 import streamlit as st
 
+import address
 import resources
+from parts import notices
 from parts.settings import Settings
 from sigscope import Part
+from sigscope.files import sha256
 
-EXAMPLES = ("a cat", "red apple", "sailing ship", "music", "airplane", "stop sign")
-LIKE, UNLIKE = "like", "unlike"  # in the address
 NEGATIVE = 0.5  # how much a new "less like this" weighs
 MOST_PIECES = 6
+OWN = "own pictures"  # bytes and name of each that a visitor showed, by digest
+MOST_OWN = 4
+STATE = ("q", "not", "like", "unlike", "picture", "weight")
 
 
 @dataclass(frozen=True)
@@ -28,30 +31,42 @@ class Piece:
     kind: str  # "picture" or "item"
     value: bytes | str  # the file's bytes, or the id
     name: str  # what to call it on the page
+    key: str  # what it is called in the address: the digest, or the id
     wanted: bool = True  # or less like it
-
-    @property
-    def key(self) -> str:
-        """Names the piece's widgets."""
-        value = self.value if isinstance(self.value, bytes) else self.value.encode()
-        return f"{self.kind}-{hashlib.sha256(value).hexdigest()[:12]}"
 
 
 def words() -> str:
     """Return the words looked for, or ""."""
-    return st.session_state.get("q", "").strip()
+    return st.session_state["q"].strip()
 
 
 def unwanted() -> str:
     """Return the words that results should be less like, or ""."""
-    return st.session_state.get("not", "").strip()
+    return st.session_state["not"].strip()
 
 
 def pieces() -> list[Piece]:
-    """Return the pictures of the query; those in the address are read once, on arrival."""
-    if "pieces" not in st.session_state:
-        st.session_state["pieces"] = _from_address()
-    return st.session_state["pieces"]
+    """Return the pictures of the query, as far as they are there."""
+    own = st.session_state.get(OWN, {})
+    shown = [Piece("picture", *own[key], key) for key in st.session_state["picture"] if key in own]
+    for name, wanted in (("like", True), ("unlike", False)):
+        ids = st.session_state[name][:MOST_PIECES]
+        shown += [Piece("item", id, resources.name_of(id), id, wanted)
+                  for id in ids if resources.knows(id)]  # fmt: skip
+    return shown
+
+
+def check() -> None:
+    """Say which pictures of the query are not there, and go on without them."""
+    own = st.session_state.get(OWN, {})
+    if any(key not in own for key in st.session_state["picture"]):
+        notices.say("A picture of this search was a visitor's own and is kept no longer; show it "
+                    "again to search by it")  # fmt: skip
+        st.session_state["picture"] = [key for key in st.session_state["picture"] if key in own]
+    for name in ("like", "unlike"):
+        for id in [id for id in st.session_state[name] if not resources.knows(id)]:
+            notices.say(f"This gallery has no picture {id[:80]}, which the address names")
+            st.session_state[name] = [one for one in st.session_state[name] if one != id]
 
 
 def is_empty() -> bool:
@@ -60,8 +75,14 @@ def is_empty() -> bool:
 
 
 def weight(key: str, wanted: bool = True) -> float:
-    """Return how much a part counts, as its slider says."""
-    return st.session_state.get(f"weight-{key}", 1.0 if wanted else NEGATIVE)
+    """Return how much a part counts."""
+    return dict(st.session_state["weight"]).get(key, 1.0 if wanted else NEGATIVE)
+
+
+def weigh(key: str, widget: str) -> None:
+    """Note how much a part is to count."""
+    others = [pair for pair in st.session_state["weight"] if pair[0] != key]
+    st.session_state["weight"] = [*others, (key, st.session_state[widget])]
 
 
 def parts() -> list[Part]:
@@ -73,23 +94,6 @@ def parts() -> list[Part]:
     if unwanted():
         found.append(Part("text", unwanted(), -weight("not", wanted=False)))
     return found
-
-
-def keep() -> None:
-    """Note the words in the boxes, which Streamlit forgets when the page changes."""
-    for name in ("q", "not"):
-        if name in st.session_state:
-            st.session_state[f"kept {name}"] = st.session_state[name]
-
-
-def restore(page: str) -> None:
-    """Put the words back into the boxes of a page that a visitor has just come to."""
-    if st.session_state.get("page") == page:
-        return
-    st.session_state["page"] = page
-    for name in ("q", "not"):
-        if name not in st.query_params and f"kept {name}" in st.session_state:
-            st.session_state[name] = st.session_state[f"kept {name}"]
 
 
 def title() -> str:
@@ -134,79 +138,53 @@ def only_picture() -> bytes | str | None:
     return asked[0].value if alone else None
 
 
-def ask_words(example: str | None = None) -> None:
-    """Look for words: those in the text box beside what is there, or an example alone."""
-    if example is not None:
-        _replace(words=example)
-    _acted()
+def ask_words(example: str) -> None:
+    """Look for words alone."""
+    clear()
+    st.session_state["q"] = example
 
 
 def ask_like(id: str) -> None:
     """Look for what is like an item of the gallery, and nothing else."""
-    _replace([Piece("item", id, resources.caption_of(id))])
-    _acted()
-
-
-def add(piece: Piece) -> None:
-    """Make a picture part of the query; a visitor's newest takes the place of their last."""
-    kept = [other for other in pieces() if other.key != piece.key]
-    if piece.kind == "picture":
-        kept = [other for other in kept if other.kind != "picture"]
-    st.session_state["pieces"] = [*kept, piece][-MOST_PIECES:]
-    _acted()
+    clear()
+    st.session_state["like"] = [id]
 
 
 def add_item(id: str, wanted: bool) -> None:
     """Make an item part of the query, as what results should be like, or less like."""
-    add(Piece("item", id, resources.caption_of(id), wanted))
+    for name in ("like", "unlike"):
+        kept = [other for other in st.session_state[name] if other != id]
+        kept += [id] if (name == "like") == wanted else []
+        st.session_state[name] = kept[-MOST_PIECES:]
+
+
+def add_picture(data: bytes, name: str) -> None:
+    """Make a visitor's own picture part of the query, in the place of their last."""
+    key = sha256(data)[:12]
+    own = st.session_state.setdefault(OWN, {})
+    own.pop(key, None)
+    own[key] = (data, name)
+    for oldest in list(own)[:-MOST_OWN]:
+        del own[oldest]
+    st.session_state["picture"] = [key]
 
 
 def remove(key: str) -> None:
-    """Take a part out of the query: "q", "not", or a piece by its key."""
+    """Take a part out of the query: "q", "not", or a picture by its key."""
     if key in ("q", "not"):
         st.session_state[key] = ""
-    else:
-        st.session_state["pieces"] = [piece for piece in pieces() if piece.key != key]
-    _acted()
+    for name in ("like", "unlike", "picture"):
+        st.session_state[name] = [other for other in st.session_state[name] if other != key]
+    st.session_state["weight"] = [pair for pair in st.session_state["weight"] if pair[0] != key]
 
 
 def clear() -> None:
     """Begin anew."""
-    _replace()
-    _acted()
-
-
-def _replace(pieces: Sequence[Piece] = (), words: str = "") -> None:
-    st.session_state["pieces"] = list(pieces)
-    st.session_state["q"], st.session_state["not"] = words, ""
-
-
-def _acted() -> None:
-    """Note an act of the visitor's, so that the page goes to its top; keep the address right."""
-    st.session_state["acts"] = st.session_state.get("acts", 0) + 1
-    for name, wanted in ((LIKE, True), (UNLIKE, False)):
-        ids = [p.value for p in pieces() if p.kind == "item" and p.wanted == wanted]
-        if ids:
-            st.query_params[name] = ids
-        else:
-            st.query_params.pop(name, None)
-
-
-def _from_address() -> list[Piece]:
-    """Return the items that the address names, as far as the gallery has them."""
-    return [
-        Piece("item", id, resources.caption_of(id), wanted)
-        for name, wanted in ((LIKE, True), (UNLIKE, False))
-        for id in st.query_params.get_all(name)[:MOST_PIECES]
-        if resources.knows(id)
-    ]
-
-
-def seed() -> int:
-    """Return which draw of pictures this visitor sees before asking anything."""
-    return st.session_state.setdefault("seed", 0)
+    for name in STATE:
+        start = address.CHOICES[name].start
+        st.session_state[name] = list(start) if isinstance(start, list) else start
 
 
 def show_others() -> None:
     """Draw other pictures for a visitor who has not asked anything yet."""
-    st.session_state["seed"] = seed() + 1
+    st.session_state["draw"] += 1

@@ -26,8 +26,7 @@ def sources() -> dict[str, str | None]:
 
 def current() -> str:
     """Return the key of the gallery that this visitor looks at."""
-    key = st.session_state.get("gallery", MAIN)
-    return key if key in sources() else MAIN
+    return st.session_state.get("gallery", MAIN)
 
 
 def gallery(key: str | None = None) -> Gallery:
@@ -87,6 +86,11 @@ def merger() -> Merger:
     return Endpoint.from_environment() or by_template
 
 
+def examples() -> list[str]:
+    """Return queries to try on the visitor's gallery."""
+    return ["a cat", "red apple", "sailing ship"]
+
+
 def counts(column: str) -> dict[str, int]:
     """How many pictures have each value of a column of the items, in the order of the alphabet."""
     return _counts(current(), column)
@@ -112,19 +116,20 @@ def _sample(key: str, n: int, seed: int, only: tuple) -> pd.DataFrame:
     return items.sample(min(n, len(items)), random_state=seed)[["id", "caption", "category"]]
 
 
-@st.cache_data(show_spinner=False, max_entries=8)
-def _rows(key: str) -> dict[str, int]:
+@st.cache_resource(show_spinner=False, max_entries=8)
+def rows(key: str) -> dict[str, int]:
+    """Return the row of each item of a gallery, by its id."""
     return {id: row for row, id in enumerate(_gallery(key).items["id"])}
 
 
 def knows(id: str) -> bool:
     """Return whether the visitor's gallery has an item of this id."""
-    return id in _rows(current())
+    return id in rows(current())
 
 
-def caption_of(id: str) -> str:
-    """Return an item's caption, or its id if it has none."""
-    return gallery().items["caption"].iat[_rows(current())[id]] or id
+def name_of(id: str) -> str:
+    """Return an item's caption, or the name of its file if it has none."""
+    return gallery().items["caption"].iat[rows(current())[id]] or id.rpartition("/")[2]
 
 
 def facts(ready: Searcher | None = None) -> str:

@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from streamlit.runtime.pages_manager import PagesManager
 
+import about
 import resources
 import thumbnails
 
@@ -31,4 +32,4 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
 
 
 here = Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.allowedHosts"))
-app = st.App("app.py", lifespan=lifespan, routes=[thumbnails.ROUTE], middleware=[here])
+app = st.App("app.py", lifespan=lifespan, routes=[thumbnails.ROUTE, about.ROUTE], middleware=[here])

@@ -15,12 +15,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import resources
+from sigscope import Gallery
 from sigscope.gallery import GalleryError
 from sigscope.images import MachineTrouble, PictureError, Source, open_picture
 
-SIDE = 320  # pixels, of the longer side at most
+SIDE, LARGE = 320, 1600  # pixels, of the longer side at most
 AS_IT_IS = 60_000  # bytes; a small file in a format that browsers know is sent untouched
-MIME = {".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
+MIME = {".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".gif": "gif"}
 KEPT = {"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"}
 MISSING = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><path d="M12 12h40v40H12zM12 52l'
@@ -32,8 +33,12 @@ def address(id: str) -> str:
     """Return where the browser finds the thumbnail of an item of the visitor's gallery."""
     key = resources.current()
     stamp = resources.gallery(key).fingerprint[:8]
+    return below(f"pictures/{quote(key, safe='')}/{stamp}/{quote(id, safe='')}")
+
+
+def below(path: str) -> str:
+    """Return the address of what the explorer itself serves."""
     base = st.get_option("server.baseUrlPath").strip("/")
-    path = f"pictures/{quote(key, safe='')}/{stamp}/{quote(id, safe='')}"
     return f"/{base}/{path}" if base else f"/{path}"
 
 
@@ -65,10 +70,10 @@ def uri(data: bytes, mime: str = "image/webp") -> str:
     return f"data:{mime};base64,{base64.b64encode(data).decode()}"
 
 
-def small(picture: Source) -> bytes:
-    """Return a picture as WebP, at most SIDE pixels wide and high."""
-    opened = open_picture(picture, max_side=SIDE)
-    opened.thumbnail((SIDE, SIDE))
+def small(picture: Source, side: int = SIDE) -> bytes:
+    """Return a picture as WebP, at most so many pixels wide and high."""
+    opened = open_picture(picture, max_side=side)
+    opened.thumbnail((side, side))
     file = BytesIO()
     opened.save(file, "WEBP", quality=85)
     return file.getvalue()
@@ -79,10 +84,28 @@ async def _answer(request: Request) -> Response:
     if key not in resources.sources():
         return Response("There is no such gallery.", 404)
     try:
-        data, mime = await run_in_threadpool(thumbnail, key, stamp, id)
+        if "original" in request.query_params:
+            return await run_in_threadpool(_original, resources.gallery(key), id)
+        if "large" in request.query_params:
+            file = resources.gallery(key).file(id)
+            data, mime = await run_in_threadpool(small, file, LARGE), "image/webp"
+        else:
+            data, mime = await run_in_threadpool(thumbnail, key, stamp, id)
     except (GalleryError, MachineTrouble, PictureError, OSError):
         return Response(MISSING, media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
     return Response(data, media_type=mime, headers=KEPT)
+
+
+def _original(gallery: Gallery, id: str) -> Response:
+    """Return a picture's file as it is; what browsers do not show as a picture is downloaded."""
+    file = gallery.file(id)
+    kind = MIME.get(file.suffix.lower())
+    how = "inline" if kind else "attachment"
+    return Response(
+        gallery.original(id), media_type=f"image/{kind}" if kind else "application/octet-stream",
+        headers=KEPT | {"Content-Security-Policy": "default-src 'none'; sandbox",
+                        "Content-Disposition": f"{how}; filename*=UTF-8''{quote(file.name)}"},
+    )  # fmt: skip
 
 
 ROUTE = Route("/pictures/{key}/{stamp}/{id:path}", _answer)

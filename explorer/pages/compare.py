@@ -4,7 +4,7 @@ import streamlit as st
 
 import query
 import resources
-from parts import ask, compared, grid
+from parts import ask, compared, grid, notices
 from sigscope.figures import recall_against_time
 from sigscope.search import facts, missed, shared_results
 
@@ -18,15 +18,15 @@ st.caption(
     "One query, several ways to answer it. A result that several lists have wears the same number "
     "and colour in each."
 )
-ask.words_only("Compare")
+ask.box("Compare")
 words = query.words()
 with st.sidebar:
-    sides = st.slider("How many", 2, MOST, 2, key="sides", bind="query-params")
-    k = st.slider("Results", 5, 30, 10, 5, key="k of each", persist_state="session")
+    sides = st.slider("How many", 2, MOST, key="sides")
+    k = st.slider("Results", 5, 30, step=5, key="each")
 
 columns = st.columns(sides, gap="medium")
 contenders = []
-for number, (column, start) in enumerate(zip(columns, START, strict=False)):
+for number, (column, start) in enumerate(zip(columns, START, strict=False), 1):
     with column:
         contenders.append(compared.contender(number, start))
 if not words:
@@ -35,7 +35,7 @@ else:
     try:
         answers = [one.answer(words, k) for one in contenders]
     except ValueError as reason:
-        ask.trouble(reason)
+        notices.say(reason)
         st.stop()
     shared = shared_results([answer.found for answer in answers])
     for column, one, answer in zip(columns, contenders, answers, strict=True):

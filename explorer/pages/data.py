@@ -3,8 +3,7 @@
 import streamlit as st
 
 import resources
-from parts import adding, ask, cards, grid
-from sigscope.gallery import GalleryError
+from parts import added, adding, cards, grid
 
 grid.style()
 gallery = resources.gallery()
@@ -37,38 +36,7 @@ with index:
     st.dataframe(cards.index_card(searcher), hide_index=True, key="index card", width="content")
     st.caption("The page Compare measures every index on this gallery.")
 
-st.subheader("Add a folder", anchor=False)
-with st.form("add", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
-    source = st.text_input(
-        "A folder on this machine, a zip, or a data set", key="source",
-        placeholder="~/Photos, or coco:/data/coco",
-        help="Nothing in it is changed. Its vectors are kept in data/cache.",
-    )  # fmt: skip
-    if st.form_submit_button("Add", type="primary") and source.strip():
-        try:
-            st.session_state["adding"] = adding.begin(source.strip())
-        except (GalleryError, OSError) as reason:
-            ask.trouble(reason)
-
-
-@st.fragment(run_every=1.0)
-def progress(key: str) -> None:
-    """Show how far a folder has got; once it is ready, look at it."""
-    job = adding.jobs().get(key)
-    if job is not None and not job.is_over:
-        st.progress(job.share, f"Embedding {job.source}: {job.share:.0%}")
-        return
-    if job is not None and job.failed:
-        ask.trouble(ValueError(f"{job.source} could not be added: {job.failed}"))
-        del adding.jobs()[key]
-        del st.session_state["adding"]
-        return
-    if job is not None:
-        adding.settle(key)
-    del st.session_state["adding"]
-    st.session_state["next gallery"] = key
-    st.rerun()
-
-
-if key := st.session_state.get("adding"):
-    progress(key)
+st.subheader("Galleries", anchor=False)
+added.galleries(adding.galleries())
+added.form()
+added.under_way()

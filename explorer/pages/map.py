@@ -2,10 +2,12 @@
 
 import streamlit as st
 
-from parts import ask, export, grid, mapped, settings
+from parts import ask, export, grid, mapped, notices, settings
 from sigscope.figures import selected_ids
 from sigscope.maps import FAILED, MAKING
 
+POINTS = {"pictures": "Pictures", "both": "Pictures and captions"}
+SELECT = "Click a point to see its picture large, or draw around some to see them all."
 MOST = 60  # selected pictures shown
 DISTANCES = (
     "What is near on the map is alike to the model. Far distances, the sizes of groups and the "
@@ -14,24 +16,33 @@ DISTANCES = (
 
 grid.style()
 st.title("Map", anchor=False)
-ask.words_only("Find on the map")
-how = settings.chosen()
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    both = st.segmented_control("Points", ["pictures", "pictures and captions"], key="points",
-                                default="pictures", required=True,
-                                bind="query-params") != "pictures"  # fmt: skip
-    dims = st.segmented_control("Dimensions", [2, 3], key="dims", default=2, required=True,
-                                format_func=lambda n: f"{n}-D", bind="query-params")  # fmt: skip
+ask.box("Find on the map")
+with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="chips"):
+    how = settings.chips()
+    both = (
+        st.segmented_control(
+            "Points",
+            list(POINTS),
+            key="points",
+            required=True,
+            format_func=POINTS.get,
+            label_visibility="collapsed",
+        )
+        == "both"
+    )
+    dims = st.segmented_control("Dimensions", [2, 3], key="dims", required=True,
+                                format_func=lambda n: f"{n}-D",
+                                label_visibility="collapsed")  # fmt: skip
 wanted = mapped.settings_of(both, dims)
 making = mapped.making(wanted)
 if making.state == FAILED:
-    ask.trouble(ValueError(making.reason))
+    notices.say(making.reason)
     st.button("Try again", on_click=mapped.making, args=(wanted, True))
 shown = making.map or mapped.quick(wanted)
 try:
     about = mapped.asked(shown, how)
 except ValueError as reason:
-    ask.trouble(reason)
+    notices.say(reason)
     about = None
 
 
@@ -46,13 +57,13 @@ def progress() -> None:
 if making.state == MAKING:
     progress()
 choices = mapped.colours(shown, about)
-colour_by = st.pills("Colour by", choices, key="colour", default=choices[0], required=True,
-                     format_func=mapped.COLOURS.get)  # fmt: skip
+colour_by = mapped.colour_choice(choices)
 if colour_by in mapped.MEANS:
     st.caption(mapped.MEANS[colour_by])
 if about:
     st.caption(f"★ {about.name}. {about.placement.note}".replace("$", r"\$"))
 table = mapped.table_of(shown, wanted, about)
+grid.component("map")(key="map", height="content")
 event = st.plotly_chart(
     mapped.figure(shown, table, colour_by, about), key=f"map-{both}-{dims}", theme=None,
     on_select="rerun", config={"scrollZoom": True, "displaylogo": False},
@@ -61,16 +72,15 @@ event = st.plotly_chart(
 st.caption(f"{mapped.faithful(shown)} {DISTANCES}")
 
 ids = selected_ids(event)
-if not ids:
-    st.info("Click a point or draw around some to see their pictures." if dims == 2
-            else "A map in a room only turns; choose 2-D to select points.")  # fmt: skip
-    st.stop()
 chosen = mapped.rows(ids, about)
-with st.container(horizontal=True, vertical_alignment="center"):
-    st.subheader(f"{len(chosen):,} selected", anchor=False, width="stretch")
-    export.buttons(chosen, "selected", "-map")
-with st.expander("How many of each category"):
-    st.dataframe(mapped.counted(ids), hide_index=True, width="content")
-grid.cards(chosen.head(MOST), how.size)
+if ids:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(f"{len(chosen):,} selected", anchor=False, width="stretch")
+        export.buttons(chosen, "selected", "-map")
+    with st.expander("How many of each category"):
+        st.dataframe(mapped.counted(ids), hide_index=True, width="content")
+else:
+    st.info(SELECT if dims == 2 else "A map in a room only turns; choose 2-D to select points.")
+grid.cards(chosen.head(MOST))  # none as well: the panel is there for a click on a point
 if len(chosen) > MOST:
     st.caption(f"The first {MOST} of {len(chosen):,}; the CSV and the zip have them all.")

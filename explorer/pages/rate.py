@@ -3,7 +3,7 @@
 import streamlit as st
 
 import resources
-from parts import ask, rating, rating_form
+from parts import notices, rating, rating_form
 from sigscope.ratings import RatingsError, RatingStore
 
 st.html(rating_form.STYLE)
@@ -14,11 +14,11 @@ try:
     task = rating.current(store, sessions)
     grades = store.grades(task.session, task.rater) if task else {}
 except RatingsError as reason:
-    ask.trouble(reason)
+    notices.trouble(reason)
     st.stop()
 
 if reason := rating.trouble():
-    ask.trouble(reason)
+    notices.trouble(reason)
 if task is None:
     rating_form.welcome(store, sessions)
     st.stop()

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+import address
 from parts import grid
 from sigscope.cli import Notebook, executed, read_notebook
 from sigscope.search import as_csv
@@ -21,7 +22,7 @@ if not paths:
     st.info("There are no notebooks here; `make notebooks` executes those of the repository.")
     st.stop()
 name = st.selectbox(
-    "Notebook", list(paths), key="notebook", bind="query-params",
+    "Notebook", list(paths), **address.varying("notebook", "book", list(paths), min(paths)),
     format_func=lambda stem: f"{stem[:2]} · {stem[3:].replace('-', ' ').capitalize()}",
 )  # fmt: skip
 book = book_of(str(paths[name]), paths[name].stat().st_mtime)
@@ -30,11 +31,11 @@ st.caption(
     "As it was last executed on this machine or in the repository. `make report` writes all "
     "notebooks as one site of static pages; scores say in the notebook what they depend on."
 )
-shown = st.segmented_control("Show", ["Tables", "Figures"], selection_mode="multi",
-                             default=["Tables", "Figures"], key="kinds")  # fmt: skip
+shown = st.segmented_control("Show", ["tables", "figures"], selection_mode="multi", key="kinds",
+                             format_func=str.capitalize)  # fmt: skip
 heading = ""
 for number, result in enumerate(book.results):
-    if ("Tables" if result.html else "Figures") not in shown:
+    if ("tables" if result.html else "figures") not in shown:
         continue
     if result.heading != heading:
         heading = result.heading

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+import address
 import resources
 import thumbnails
 from parts import grid, settings
@@ -61,14 +62,13 @@ def contender(number: int, start: str) -> Contender:
     models = resources.models()
     model = ""
     if len(models) > 1:
-        model = st.selectbox("Model", models, key=f"model {number}", format_func=_short,
-                             persist_state="session")  # fmt: skip
+        bound = address.varying(f"model{number}", f"model {number}", models, "")
+        model = st.selectbox("Model", models, format_func=_short, **bound)
     names = settings.indexes()
-    index = st.selectbox("Index", names, names.index(start), key=f"index {number}",
-                         format_func=lambda name: INDEXES[name].label,
-                         persist_state="session")  # fmt: skip
+    bound = address.varying(f"index{number}", f"index {number}", names, start)
+    index = st.selectbox("Index", names, format_func=lambda name: INDEXES[name].label, **bound)
     with st.container(height=90, border=False):  # so that lists begin at one height
-        effort = settings.effort_of(index, f"effort {number}")
+        effort = settings.effort_of(index, f"effort{number}")
         if effort is None:
             st.caption("Nothing to tune: it compares with every picture.")
     return Contender(model, index, effort)

@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+import address
 import query
 import resources
 from parts.settings import Settings
@@ -131,6 +132,17 @@ def colours(map: Map, about: Asked | None) -> list[str]:
     return [*(["kind"] if len(set(map.kinds)) > 1 else []), *there]
 
 
+def colour_choice(choices: Sequence[str]) -> str:
+    """Show what the points can be coloured by and return the choice.
+
+    A colour that is not there yet, as the map is still being made, is taken once it is.
+    """
+    wanted = st.session_state["colour"]
+    st.session_state["colour now"] = wanted if wanted in choices else choices[0]
+    return st.pills("Colour by", choices, key="colour now", required=True, format_func=COLOURS.get,
+                    on_change=address.take, args=("colour", "colour now"))  # fmt: skip
+
+
 def faithful(map: Map) -> str:
     """Return how faithful a map is, as a sentence; "" where that has not been worked out."""
     return map.faithfulness.sentence() if map.faithfulness else ""
@@ -151,7 +163,7 @@ def figure(map: Map, table: pd.DataFrame, colour_by: str, about: Asked | None) -
             theme=colours,
         )  # fmt: skip
     if map.dims == 2:
-        add_pointer(drawn, table, st.session_state.get("on map"), theme=colours)
+        add_pointer(drawn, table, st.session_state["on"], theme=colours)
     drawn.update_layout(dragmode="lasso" if map.dims == 2 else "orbit")
     return drawn
 

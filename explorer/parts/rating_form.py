@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 import thumbnails
-from parts import ask, rating
+from parts import notices, rating
 from sigscope.ratings import RatingsError, RatingStore, csv_text, qrels_text
 
 ABOUT = (
@@ -163,7 +163,7 @@ def _try(act: Callable, *what: object) -> None:
     try:
         act(*what)
     except RatingsError as reason:
-        ask.trouble(reason)
+        notices.trouble(reason)
     else:
         st.rerun()
 

@@ -1,6 +1,6 @@
 """How to search: how many, among what, by which index, and what is held against pictures.
 
-Each widget is bound to the page's address, so that a shared link searches the same way.
+Each choice is in the page's address, so that a shared link searches the same way.
 """
 
 from dataclasses import dataclass
@@ -8,21 +8,23 @@ from typing import Any
 
 import streamlit as st
 
+import address
 import resources
-from parts import text_limit
+from parts import notices, text_limit
 from sigscope import INDEXES, Searcher
 from sigscope.indexes import fitting
 
-MOST = 0.3  # in units of cosine
 WAYS = {"vectors": "add their vectors", "sentence": "one sentence (R2)"}
-BOUND = {"bind": "query-params"}
+INDEX_HELP = (
+    "Flat compares with every picture. The others look at fewer, or at shorter codes: notebooks 4 "
+    "and 5 measure what that loses."
+)
 WIDEST = 1152  # dimensions that a model may have; the widest SigLIP has as many
 
 
 @dataclass(frozen=True)
 class Settings:
     k: int
-    size: int  # pixels of a card's width
     categories: tuple[str, ...]
     splits: tuple[str, ...]
     max_text: float  # in [0, 1]; 1 leaves nothing out
@@ -44,35 +46,30 @@ class Settings:
         return found if self.max_text >= 1 else {**found, "max_text": self.max_text}
 
 
-def chosen() -> Settings:
-    """Show the settings in the sidebar and return what is chosen."""
-    with st.sidebar:
-        k = st.slider("Results", 5, 60, 20, 5, key="k", **BOUND)
-        size = st.slider("Picture size", 100, 300, 150, 25, key="size", **BOUND)
-        categories = _several("Categories", "category")
-        splits = _several("Splits", "split")
-        max_text = text_limit.slider()
-        with st.expander("How to search"):
-            index = index_choice("index")
-            effort = effort_of(index)
-            way = st.radio(
-                "Mix a picture and words by", list(WAYS), key="mix", format_func=WAYS.get, **BOUND,
-                help="Adding vectors corrects the gap between pictures and words first. R2's way "
-                "writes a sentence: the caption that fits the picture best, and your words.",
-            )  # fmt: skip
-            tame = st.toggle(
-                "Tame hubs", key="tame", **BOUND,
-                help="Lowers pictures that are near to many captions (CSLS). For searches by "
-                "words alone. Notebook 7 measures whether it helps.",
-            )  # fmt: skip
-            less = st.slider(
-                "Lower pictures of text", 0.0, MOST, 0.0, 0.05, key="less", **BOUND,
-                help="What a picture that looks like text to the model loses, in units of cosine, "
-                "unless the words ask for text. For searches by words alone.",
-            )  # fmt: skip
+def chips() -> Settings:
+    """Show the settings as a row of chips and return what is chosen."""
+    categories = _several("Category", "category")
+    splits = _several("Split", "split")
+    max_text, less = text_limit.chip()
+    with st.popover("How to search", key="how"):
+        index = st.selectbox(
+            "Index", indexes(), format_func=lambda name: INDEXES[name].label,
+            help=INDEX_HELP, **address.varying("index", "index here", indexes(), "flat"),
+        )  # fmt: skip
+        effort = effort_of(index)
+        way = st.radio(
+            "Mix a picture and words by", list(WAYS), key="mix", format_func=WAYS.get,
+            help="Adding vectors corrects the gap between pictures and words first. R2's way "
+            "writes a sentence: the caption that fits the picture best, and your words.",
+        )  # fmt: skip
+        tame = st.toggle(
+            "Tame hubs", key="tame",
+            help="Lowers pictures that are near to many captions (CSLS). For searches by "
+            "words alone. Notebook 7 measures whether it helps.",
+        )  # fmt: skip
     return Settings(
-        k, size, tuple(categories), tuple(splits), max_text, index, effort, way == "sentence",
-        tame, less,
+        st.session_state["k"], tuple(categories), tuple(splits), max_text, index, effort,
+        way == "sentence", tame, less,
     )  # fmt: skip
 
 
@@ -81,40 +78,28 @@ def indexes() -> list[str]:
     return list(fitting(len(resources.gallery()), WIDEST))
 
 
-def index_choice(key: str, label: str = "Index") -> str:
-    """Show the indexes there are, and return the chosen one's name."""
-    return st.selectbox(
-        label,
-        indexes(),
-        key=key,
-        format_func=lambda name: INDEXES[name].label,
-        help="Flat compares with every picture. The others look at fewer, or at shorter codes: "
-        "notebooks 4 and 5 measure what that loses.",
-        **BOUND,
-    )
-
-
-def effort_of(index: str, key: str = "effort") -> int | None:
+def effort_of(index: str, name: str = "effort") -> int | None:
     """Show a slider over the index's knob and return its value; None where it has no knob."""
     spec, n = INDEXES[index], len(resources.gallery())
-    if not spec.knob:
-        return None
-    efforts = spec.efforts(n)
-    if len(efforts) == 1:
-        return efforts[0]
+    efforts = spec.efforts(n) if spec.knob else []
+    if len(efforts) < 2:
+        return efforts[0] if efforts else None
     start = min(efforts, key=lambda value: abs(value - spec.default_effort(n)))
     return st.select_slider(
-        f"Effort ({spec.knob})", efforts, start, key=f"{key}-{index}",
+        f"Effort ({spec.knob})", efforts,
         help="More of it finds more of what exact search finds, and takes longer.",
+        **address.varying(name, f"{name}-{index}", efforts, start),
     )  # fmt: skip
 
 
 def _several(label: str, column: str) -> list[str]:
-    """Show the values of a column, and return the chosen ones; none is all.
-
-    They stand in the address as they are shown, so they are shown without their counts.
-    """
+    """Show the values of a column, and return the chosen ones; none is all."""
     values = list(resources.counts(column))
+    for value in [value for value in st.session_state[column] if value not in values]:
+        notices.say(f"{column}={value[:80]} cannot be had here: no picture of this gallery has it")
+        st.session_state[column] = [other for other in st.session_state[column] if other != value]
     if not values:
         return []
-    return st.multiselect(label, values, key=column, placeholder="all", **BOUND)
+    chosen = st.session_state[column]
+    with st.popover(f"{label}: {', '.join(chosen)}" if chosen else label, key=f"{column} chip"):
+        return st.multiselect(label, values, key=column, placeholder="all")

@@ -1,7 +1,4 @@
-"""The limit on text in pictures: a slider, what it goes by, and the measuring of it.
-
-Until the text in a gallery's pictures has been measured, how much there is is estimated by prompts.
-"""
+"""The limit on text in pictures, and the measuring of it: what is not measured is not offered."""
 
 from dataclasses import dataclass
 from threading import Thread
@@ -9,12 +6,15 @@ from threading import Thread
 import streamlit as st
 
 import resources
+from parts import notices
 from sigscope import Gallery
 from sigscope.rerank import known_text_areas, measure_text_areas, ocr_is_installed
 
-ESTIMATED = "How much a picture looks like text to the model, from 0 to 1, estimated by prompts."
-MEASURED = "The share of a picture that is writing, from 0 to 1, measured by character recognition."
-LEAST = {ESTIMATED: 0.3, MEASURED: 0.0}  # a limit that leaves pictures without text
+MEASURED = (
+    "The share of a picture that is writing, from 0 to 1, measured by character recognition. 1 "
+    "leaves nothing out; 0 leaves pictures without any."
+)
+MOST_LESS = 0.3  # in units of cosine
 
 
 @dataclass
@@ -36,30 +36,38 @@ class Reading:
             self.failed, self.begun = str(reason), False
 
 
-def slider() -> float:
-    """Show the slider, what it goes by and how to have that measured; return the limit."""
+def chip() -> tuple[float, float]:
+    """Show the limits on text where it is measured, else how to have that; return both limits."""
     reading = _reading(resources.current())
-    goes_by = MEASURED if reading.share == 1 else ESTIMATED
-    most = st.slider(
-        "Text in pictures, at most", 0.0, 1.0, 1.0, 0.05, key="text", bind="query-params",
-        help=f"{goes_by} 1 leaves nothing out; for pictures without text, try {LEAST[goes_by]:g}.",
-    )  # fmt: skip
-    if goes_by == ESTIMATED:
-        _estimated(reading)
-    return most
+    if reading.share < 1:
+        if st.session_state["text"] < 1 or st.session_state["less"]:
+            notices.say("How much of each picture is writing has not been measured here, so no "
+                        "picture is left out or lowered for it")  # fmt: skip
+        if ocr_is_installed():
+            with st.popover("Text", key="text chip"):
+                _offer(reading)
+        return 1.0, 0.0
+    with st.popover("Text", key="text chip"):
+        most = st.slider("Text in pictures, at most", 0.0, 1.0, step=0.05, key="text",
+                         help=MEASURED)  # fmt: skip
+        less = st.slider(
+            "Lower pictures of text", 0.0, MOST_LESS, step=0.05, key="less",
+            help="What a picture that is all text loses, in units of cosine, unless the words "
+            "ask for text. For searches by words alone.",
+        )  # fmt: skip
+    return most, less
 
 
-def _estimated(reading: Reading) -> None:
-    """Say that the limit is an estimate; offer to measure, or say how far that is."""
-    if not ocr_is_installed():
-        st.caption('Text is estimated by prompts; to measure it, `pip install -e ".[ocr]"`.')
-    elif reading.begun:
-        st.caption(f"Text is estimated until it is measured: {reading.share:.0%} read.")
-    else:
-        st.caption(f"Text is estimated by prompts. {reading.failed}".strip())
-        st.button("Measure the text in pictures", key="measure text", on_click=_begin,
-                  help="Reads every picture once, about ten a second, while you go on; what "
-                  "it finds is kept.")  # fmt: skip
+def _offer(reading: Reading) -> None:
+    """Offer to measure the text in pictures, or say how far that is."""
+    if reading.begun:
+        st.caption(f"The text in pictures is being measured: {reading.share:.0%} read.")
+        return
+    if reading.failed:
+        st.error(reading.failed)
+    st.button("Measure the text in pictures", key="measure text", on_click=_begin,
+              help="Reads every picture once, about ten a second, while you go on; what it finds "
+              "is kept. Then pictures can be left out for their text.")  # fmt: skip
 
 
 def _begin() -> None:

@@ -82,7 +82,8 @@ def page(port):
 
 
 def captions_of(table) -> list[str]:
-    return [caption or "no caption" for caption in table["caption"]]
+    rows = zip(table["id"], table["caption"], strict=True)
+    return [caption or id.rpartition("/")[2] for id, caption in rows]
 
 
 def hosts(driver, origin: str) -> set[str]:
@@ -113,7 +114,7 @@ def test_typed_words_find_the_picture_that_they_describe(page, searcher):
 def test_uploaded_picture_is_found_first(page, searcher):
     id = str(searcher.embeddings.ids[7])
     file = searcher.gallery.file(id)
-    element(page, ".stPopover button").click()
+    element(page, ".st-key-by-picture button").click()
     wait_for(page, lambda: page.find_elements(By.CSS_SELECTOR, "input[type=file]"))
     page.find_element(By.CSS_SELECTOR, "input[type=file]").send_keys(str(file))
     found = searcher.by_picture(file, 20)
@@ -125,9 +126,8 @@ def test_more_like_this_follows_and_begins_at_the_top(page, searcher):
     ask(page, "a cat")
     first = searcher.by_text("a cat", 20)
     is_there(page, captions_of(first))
-    button = page.find_element(By.CSS_SELECTOR, ".st-key-like-12 button")
-    page.execute_script("arguments[0].scrollIntoView()", button)
-    button.click()
+    act = page.find_elements(By.CSS_SELECTOR, ".card .acts a")[4 * 12]
+    page.execute_script("arguments[0].scrollIntoView(); arguments[0].click()", act)
     is_there(page, captions_of(searcher.like(first["id"].iat[12], 20)))
     top = "return document.querySelector('[data-testid=stMain]').scrollTop"
     wait_for(page, lambda: page.execute_script(top) == 0)

@@ -7,8 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from PIL import Image
-from visiting import captions_of, cards, choose, page_html, press, said, search, visitor
+from visiting import captions_of, cards, page_html, said, visitor
 
 from sigscope import paths
 from sigscope.maps import projection
@@ -80,7 +79,7 @@ def test_map_is_shown_with_how_faithful_it_is(searcher):
 def test_query_is_placed_on_the_map_and_says_how(searcher):
     app = search_on_map(WORDS)
     assert "Placed at the weighted geometric median of its 15 nearest pictures" in said(app)
-    assert "score of the query" in group(app, "colour").options
+    assert "score of the query" in group(app, "colour now").options
 
 
 def search_on_map(words: str):
@@ -93,7 +92,7 @@ def test_lasso_shows_the_pictures_with_their_counts(searcher):
     ids = [str(id) for id in searcher.embeddings.ids[[3, 700, 1500]]]
     app = lasso(visitor("map"), ids)
     assert not app.exception
-    expected = searcher.gallery.items.set_index("id").loc[ids]
+    expected = searcher.gallery.items.set_index("id", drop=False).loc[ids]
     assert cards(app) == captions_of(expected)
     assert any(heading.value == "3 selected" for heading in app.subheader)
     assert app.dataframe[0].value["pictures"].sum() == 3
@@ -107,16 +106,17 @@ def test_selection_is_ordered_by_the_query(searcher):
 
 def test_pictures_and_captions_share_a_map(searcher):
     app = visitor("map")
-    group(app, "points").set_value("pictures and captions").run()
+    group(app, "points").set_value("both").run()
     assert not app.exception
-    assert "picture or caption" in group(app, "colour").options
+    assert "picture or caption" in group(app, "colour now").options
 
 
 def test_result_can_be_shown_on_the_map(searcher):
-    app = search(visitor(), WORDS)
-    choose(app, "menu-0", "Show on map")
-    assert not app.exception and app.title[0].value == "Map"
-    assert app.session_state["on map"] == searcher.by_text(WORDS, 1)["id"].iat[0]
+    first = searcher.by_text(WORDS, 1).iloc[0]
+    chart = visitor("map", on=first["id"]).get("plotly_chart")[0].proto.spec
+    assert chart.count(first["caption"]) > visitor("map").get("plotly_chart")[0].proto.spec.count(
+        first["caption"]
+    )
 
 
 def test_compare_asks_for_words_first():
@@ -143,8 +143,8 @@ def test_compare_marks_shared_results_alike(searcher):
 
 def test_compare_shows_what_a_poor_index_misses(searcher):
     app = visitor("compare", WORDS)
-    next(box for box in app.selectbox if box.key == "index 1").set_value("ivf").run()
-    next(s for s in app.select_slider if s.key == "effort 1-ivf").set_value(1).run()
+    next(box for box in app.selectbox if box.key == "index 2").set_value("ivf").run()
+    next(s for s in app.select_slider if s.key == "effort2-ivf").set_value(1).run()
     poor = searcher.__class__(
         searcher.gallery, searcher.embeddings, searcher.encoder, "ivf", 1
     ).by_text(WORDS, 10)
@@ -170,44 +170,9 @@ def test_data_page_says_which_model_and_index_answer(searcher):
     assert "flat" in values
 
 
-@pytest.mark.parametrize("source", ["no/such/folder", "nonsense:/path", "README.md"])
-def test_what_is_no_folder_is_refused_in_a_sentence(source):
-    app = visitor("data")
-    app.text_input(key="source").set_value(source)
-    press(app, "Add")
-    assert not app.exception and app.error[0].value.endswith(".")
-
-
-def test_folder_can_be_added_and_is_then_searched(tmp_path, monkeypatch):
-    import resources
-
-    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
-    monkeypatch.setenv("SIGSCOPE_CACHE", str(tmp_path / "cache"))
-    folder = tmp_path / "mine" / "colours"
-    folder.mkdir(parents=True)
-    for name in ("red", "green", "blue"):
-        Image.new("RGB", (32, 32), name).save(folder / f"{name}.png")
-    (folder / "broken.png").write_bytes(b"not a picture")
-    app = visitor("data")
-    app.text_input(key="source").set_value(str(tmp_path / "mine"))
-    press(app, "Add")
-    for _ in range(150):
-        if "adding" not in app.session_state:
-            break
-        time.sleep(0.4)
-        app.run()
-    app.run()
-    try:
-        assert [metric.value for metric in app.metric] == ["4", "0", "3", "1"]
-        assert app.dataframe[1].value["path"].tolist() == ["colours/broken.png"]
-    finally:
-        for key in set(resources.sources()) - {resources.MAIN}:
-            del resources.sources()[key]
-
-
 def test_report_shows_the_tables_of_a_notebook():
     app = visitor("report")
-    app.selectbox(key="notebook").set_value("06-evaluate-retrieval").run()
+    app.selectbox(key="book").set_value("06-evaluate-retrieval").run()
     assert not app.exception and len(app.dataframe) > 10
     assert any("What we learned" in heading.value for heading in app.subheader)
     assert len(app.get("plotly_chart")) >= 3
@@ -215,8 +180,8 @@ def test_report_shows_the_tables_of_a_notebook():
 
 def test_report_can_leave_figures_out():
     app = visitor("report")
-    app.selectbox(key="notebook").set_value("06-evaluate-retrieval").run()
-    app.get("button_group")[0].set_value(["Tables"]).run()
+    app.selectbox(key="book").set_value("06-evaluate-retrieval").run()
+    app.get("button_group")[0].set_value(["tables"]).run()
     assert not app.exception and not app.get("plotly_chart") and app.dataframe
 
 

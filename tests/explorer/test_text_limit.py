@@ -1,13 +1,12 @@
-"""The limit on text: estimated until it is measured, and then what was measured counts."""
+"""The limit on text: what was measured counts, and what was not is not offered."""
 
-import re
 import sys
 import time
 
 import numpy as np
 import pytest
 from PIL import Image
-from visiting import page_html, said, visitor
+from visiting import grid, visitor
 
 from sigscope import paths
 from sigscope.rerank import text_areas
@@ -60,34 +59,39 @@ def with_reader(monkeypatch):
 
 def shown(app):
     """Return the ids of the pictures on the page."""
-    return set(re.findall(r'pictures/toys/\w+/([^"]+)"', page_html(app)))
+    return {row[0] for row in grid(app)["rows"]}
 
 
 def labels(app):
     return [button.label for button in app.button]
 
 
-def test_without_the_extra_it_says_that_text_is_estimated_and_what_to_install(toys, monkeypatch):
+def measure(app):
+    """Have the text measured, and return the page once that has come to an end."""
+    next(b for b in app.button if b.label == "Measure the text in pictures").click().run()
+    for _ in range(100):
+        if not any("is being measured" in line.value for line in app.caption):
+            return app
+        time.sleep(0.1)
+        app.run()
+    raise AssertionError("the measuring did not end")
+
+
+def test_what_was_not_measured_is_not_offered_and_leaves_nothing_out(toys, monkeypatch):
     from parts import text_limit
 
     monkeypatch.setattr(text_limit, "ocr_is_installed", lambda: False)
-    app = visitor(gallery=toys)
-    assert not app.exception and "estimated by prompts" in said(app)
-    assert 'to measure it, `pip install -e ".[ocr]"`' in said(app)
-    assert "Measure the text in pictures" not in labels(app)
-    assert "estimated by prompts" in app.slider(key="text").help
+    app = visitor(gallery=toys, q="green", text="0.3")
+    assert not app.exception and not app.slider and "Measure" not in " ".join(labels(app))
+    assert "has not been measured" in app.error[0].value
+    assert shown(app) == shown(visitor(gallery=toys, q="green"))
 
 
 def test_what_was_measured_is_what_the_limit_goes_by(toys, with_reader):
     app = visitor(words="green", gallery=toys)
     before = shown(app)
-    assert "green.png" in before and "estimated by prompts" in said(app)
-    next(b for b in app.button if b.label == "Measure the text in pictures").click().run()
-    for _ in range(100):
-        if "estimated" not in said(app):
-            break
-        time.sleep(0.1)
-        app.run()
+    assert "green.png" in before and not app.slider
+    measure(app)
     assert "measured by character recognition" in app.slider(key="text").help
     app.slider(key="text").set_value(0.45).run()
     assert shown(app) == before - {"green.png"}
@@ -96,13 +100,13 @@ def test_what_was_measured_is_what_the_limit_goes_by(toys, with_reader):
     assert len(list((paths.CACHE / "text-areas").glob("*.json"))) == 1
 
 
-def test_a_gallery_measured_before_is_not_estimated_again(toys, with_reader):
+def test_a_gallery_measured_before_is_offered_the_limits_at_once(toys, with_reader):
     import resources
 
     text_areas.measure_text_areas(resources.gallery(toys))
     app = visitor(gallery=toys)
-    assert "estimated" not in said(app)
     assert "measured by character recognition" in app.slider(key="text").help
+    assert app.slider(key="less")
 
 
 def test_a_reader_that_fails_is_a_sentence_and_can_be_asked_again(toys, with_reader, monkeypatch):
@@ -110,11 +114,6 @@ def test_a_reader_that_fails_is_a_sentence_and_can_be_asked_again(toys, with_rea
         raise ModuleNotFoundError("onnxruntime is missing")
 
     monkeypatch.setattr(text_areas, "_rapid_reader", broken)
-    app = visitor(gallery=toys)
-    next(b for b in app.button if b.label == "Measure the text in pictures").click().run()
-    for _ in range(100):
-        if "onnxruntime is missing" in said(app):
-            break
-        time.sleep(0.1)
-        app.run()
-    assert "onnxruntime is missing" in said(app) and "Measure the text in pictures" in labels(app)
+    app = measure(visitor(gallery=toys))
+    assert "onnxruntime is missing" in app.error[0].value
+    assert "Measure the text in pictures" in labels(app)

@@ -39,7 +39,7 @@ NO_BROWSER = pytest.mark.skipif(
 
 
 @contextmanager
-def browser(*arguments: str, size: tuple[int, int] = (1280, 1400)) -> Iterator:
+def browser(*arguments: str, size: tuple[int, int] = (1280, 900)) -> Iterator:
     """Yield a browser with a profile of its own."""
     with tempfile.TemporaryDirectory() as profile:
         options = webdriver.ChromeOptions()
@@ -105,10 +105,23 @@ def ask(driver, words: str):
 def go_to(driver, page: str):
     """Click a page's name in the sidebar."""
     script = (
-        "const link = [...document.querySelectorAll('[data-testid=stSidebarNavLink]')]"
+        "const link = [...document.querySelectorAll('[data-testid=stPageLink-NavLink]')]"
         ".find(a => a.innerText.trim() === arguments[0]); link?.click(); return !!link"
     )
     wait_for(driver, lambda: driver.execute_script(script, page))
-    title = '[data-testid="stMain"] h1'
-    wait_for(driver, lambda: page in driver.find_element(By.CSS_SELECTOR, title).text)
+    is_on(driver, page)
+
+
+def is_on(driver, page: str):
+    """Wait until a page is there and its script has ended."""
+    wait_for(driver, lambda: page in driver.title)
     wait_for(driver, lambda: is_still(driver))
+
+
+def press(driver, label: str):
+    """Click a button by its words, also one of a picture that shows on hover only."""
+    script = (
+        "const button = [...document.querySelectorAll('button, a')].find(b => "
+        "(b.ariaLabel || b.innerText).trim() === arguments[0]); button?.click(); return !!button"
+    )
+    wait_for(driver, lambda: driver.execute_script(script, label))

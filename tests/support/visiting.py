@@ -1,7 +1,6 @@
 """A visitor of the explorer, without a browser: pages run by Streamlit's own AppTest."""
 
-import html
-import re
+import json
 from io import BytesIO
 
 from PIL import Image
@@ -43,15 +42,21 @@ def page_html(app: AppTest) -> str:
     return "".join(element.value for element in app.get("html"))
 
 
+def grid(app: AppTest) -> dict:
+    """Return what the grid of pictures on the page was given, {} where there is none."""
+    found = [one.proto for one in app.get("bidi_component")]
+    return next((json.loads(p.json) for p in found if p.component_name == "sigscope-cards"), {})
+
+
 def cards(app: AppTest) -> list[str]:
-    """Return the captions of the pictures on the page, in their order."""
-    found = re.findall(r'<figure class="card">.*?<figcaption title="(.*?)"', page_html(app), re.S)
-    return [html.unescape(caption) for caption in found]
+    """Return the captions of the pictures on the page, or the names of their files, in order."""
+    return [caption or id.rpartition("/")[2] for id, caption, *_ in grid(app).get("rows", [])]
 
 
 def said(app: AppTest) -> str:
     """Return all the small print and all the notices of a page."""
-    return " ".join(line.value for line in [*app.caption, *app.info, *app.success])
+    lines = [line.value for line in [*app.caption, *app.info, *app.success]]
+    return " ".join([*lines, grid(app).get("told", ""), grid(app).get("help", "")])
 
 
 def press(app: AppTest, label: str) -> AppTest:
@@ -62,11 +67,6 @@ def search(app: AppTest, words: str, unwanted: str = "") -> AppTest:
     app.text_input(key="q").set_value(words)
     app.text_input(key="not").set_value(unwanted)
     return press(app, "Search")
-
-
-def choose(app: AppTest, menu: str, act: str) -> AppTest:
-    """Choose an act in a card's menu."""
-    return next(m for m in app.get("menu_button") if m.key == menu).click(act).run()
 
 
 def upload(app: AppTest, data: bytes, name: str = "mine.png") -> AppTest:
@@ -80,4 +80,5 @@ def png(picture: Image.Image) -> bytes:
 
 
 def captions_of(table) -> list[str]:
-    return [caption or "no caption" for caption in table["caption"]]
+    rows = zip(table["id"], table["caption"], strict=True)
+    return [caption or id.rpartition("/")[2] for id, caption in rows]

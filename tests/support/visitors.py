@@ -5,8 +5,7 @@ receives what the page's script writes.
 """
 
 import asyncio
-import html
-import re
+import json
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -14,7 +13,6 @@ import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-CARD = re.compile(r'<figure class="card">.*?<figcaption title="(.*?)"', re.S)
 FINISHED = ForwardMsg.FINISHED_SUCCESSFULLY
 PATIENCE_S = 60
 
@@ -62,8 +60,9 @@ class Visitor:
             self.widgets[key] = element.text_input.id
         elif kind == "button" and element.button.label == "Search":
             self.widgets["search"] = element.button.id
-        elif kind == "html":
-            self.captions += [html.unescape(found) for found in CARD.findall(element.html.body)]
+        elif kind == "bidi_component" and element.bidi_component.component_name.endswith("-cards"):
+            rows = json.loads(element.bidi_component.json)["rows"]
+            self.captions = [caption or id.rpartition("/")[2] for id, caption, *_ in rows]
         elif kind == "exception" or (kind == "alert" and element.alert.format == 1):
             self.errors.append(str(element))
 

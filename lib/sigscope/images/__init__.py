@@ -2,10 +2,11 @@
 
 from sigscope.images.captions import embedded_captions
 from sigscope.images.prefetch import picture_side
-from sigscope.images.read import PictureError, Source, open_picture
+from sigscope.images.read import SUFFIXES, PictureError, Source, open_picture
 from sigscope.trouble import MachineTrouble
 
 __all__ = [
+    "SUFFIXES",
     "MachineTrouble",
     "PictureError",
     "Source",

@@ -1,0 +1,335 @@
+// Pictures in a grid, and one of them large over the page. What a visitor does to them is a change
+// of the address, which is the state: each act is a link, and the server reads where it leads.
+
+const el = (name, props = {}, ...inside) => {
+  const made = Object.assign(document.createElement(name), props);
+  for (const [key, value] of Object.entries(props))
+    if (key.includes("-") || key === "role") made.setAttribute(key, value);
+  made.append(...inside);
+  return made;
+};
+
+const DRAWN = { // on a field of 16 by 16
+  like: "M2 3.5h5v5H2zM9 7.5h5v5H9z M9.5 4h4 M2.5 12h4",
+  less: "M3 8h10", add: "M3 8h10 M8 3v10",
+  pin: "M8 14.5C5 11 3.5 8.6 3.5 6.3a4.5 4.5 0 0 1 9 0C12.500 8.600 11 11 8 14.500z M8 4.700v3",
+};
+const icon = (name) => {
+  const made = el("span");
+  made.innerHTML = `<svg viewBox="0 0 16 16" width="16" height="16" fill="none" aria-hidden="true"
+    stroke="currentColor" stroke-width="1.7" stroke-linecap="round"><path d="${DRAWN[name]}"/></svg>`;
+  return made;
+};
+
+const address = (change, page = location.pathname) => {
+  const search = new URLSearchParams(location.search);
+  search.delete("show");
+  change(search);
+  const text = search.toString();
+  return page + (text && "?" + text);
+};
+
+const go = (where, how = "pushState") => {
+  history[how]({}, "", where);
+  dispatchEvent(new PopStateEvent("popstate")); // Streamlit follows, and asks the server
+};
+
+const QUERY = ["q", "not", "like", "unlike", "picture", "weight", "k", "view"];
+const only = (name, id) => (search) => {
+  QUERY.forEach((other) => search.delete(other));
+  search.set(name, id);
+};
+const also = (name, id) => (search) => {
+  for (const other of ["like", "unlike"]) {
+    const kept = search.getAll(other).filter((one) => one !== id);
+    search.delete(other);
+    kept.forEach((one) => search.append(other, one));
+  }
+  search.append(name, id);
+};
+
+class Cards {
+  constructor(root) {
+    this.root = root;
+    this.rows = [];
+    this.count = el("p", { role: "status", className: "count" });
+    this.told = el("p", { className: "told" });
+    this.slider = el("input", { type: "range", min: 80, max: 400, step: 10 });
+    this.slider.setAttribute("aria-label", "Size of the pictures");
+    this.slider.title = "Size of the pictures (keys + and −)";
+    this.grid = el("div", { className: "cards" });
+    this.end = el("div", { className: "end" });
+    this.bar = el("div", { className: "bar" }, this.count, this.told, this.slider);
+    this.whole = el("div", {}, this.bar, this.grid, this.end);
+    root.append(this.whole);
+    this.panel = new Panel(this);
+    this.slider.oninput = () => this.resize(+this.slider.value);
+    this.slider.onchange = () => this.keepSize();
+    this.onKey = (event) => this.key(event);
+    this.onPop = () => this.panel.follow();
+    document.addEventListener("keydown", this.onKey);
+    for (const type of ["popstate", "sigscope:show"]) addEventListener(type, this.onPop);
+    const main = document.querySelector('[data-testid="stMain"]');
+    this.watch = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) &&
+      this.more(), { root: main, rootMargin: "150px" });
+  }
+
+  update(data) {
+    const same = JSON.stringify(this.rows) ===
+      JSON.stringify(data.rows.slice(0, this.rows.length)) && this.data?.base === data.base &&
+      this.data?.called === data.called;
+    const from = same ? this.rows.length : 0;
+    const fresh = data.rows.slice(from).map((row, n) => this.card(row, from + n, data));
+    same ? this.grid.append(...fresh) : this.grid.replaceChildren(...fresh);
+    this.data = data;
+    this.rows = data.rows;
+    const many = data.rows.length;
+    this.count.textContent = many === 1 ? "1 picture" : `${many.toLocaleString("en")} pictures`;
+    this.told.textContent = data.told;
+    this.told.title = data.help;
+    this.bar.hidden = !data.bar;
+    this.resize(data.size);
+    this.watch.disconnect();
+    if (data.more > many) this.watch.observe(this.end);
+    this.panel.follow();
+  }
+
+  card([id, caption, category, score], number, { base, called }) {
+    const name = caption || id.split("/").pop();
+    const picture = el("img", { src: base + encodeURIComponent(id), alt: name, loading: "lazy",
+      decoding: "async", draggable: false });
+    picture.onload = () => dress(picture);
+    const open = el("a", { className: "open", href: address((a) => a.set("show", id)),
+      title: name }, picture);
+    const acts = [
+      ["like", `More like ${name}`, only("like", id)],
+      ["less", `Less like ${name}`, also("unlike", id)],
+      ["add", `Add ${name} to the query`, also("like", id)],
+    ].map(([sign, title, change]) => link(icon(sign), title, change, "/"));
+    acts.push(link(icon("pin"), `Show ${name} on the map`, (a) => a.set("on", id), "/map"));
+    const below = [score === null ? "" : `${called} ${score.toFixed(3)}`, category];
+    const figure = el("figure", { className: "card" }, open,
+      el("div", { className: "acts" }, ...acts),
+      el("figcaption", { title: name }, name),
+      el("p", {}, below.filter(Boolean).join(" · ") || "\u00a0"));
+    figure.dataset.id = id;
+    figure.onclick = (event) => {
+      if (plain(event) && event.target.closest(".open")) this.panel.open(id);
+    };
+    return figure;
+  }
+
+  resize(size) {
+    this.size = Math.max(80, Math.min(400, size));
+    this.slider.value = this.size;
+    this.grid.style.setProperty("--size", this.size + "px");
+  }
+
+  keepSize() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => go(address((a) => a.set("size", this.size))), 400);
+  }
+
+  key(event) {
+    if (event.target.closest("input, textarea, [contenteditable]") || event.ctrlKey ||
+        event.metaKey || event.altKey) return;
+    const step = { "+": 25, "=": 25, "-": -25 }[event.key];
+    if (!step || this.panel.box.open) return;
+    this.resize(this.size + step);
+    this.keepSize();
+  }
+
+  more() {
+    this.watch.disconnect();
+    const k = Math.min(this.rows.length * 2, this.data.more);
+    const shown = this.panel.id;
+    go(address((a) => { a.set("k", k); if (shown) a.set("show", shown); }), "replaceState");
+  }
+
+  focus(id) {
+    for (const card of this.grid.children)
+      if (card.dataset.id === id) card.querySelector(".open").focus();
+  }
+
+  remove() {
+    document.removeEventListener("keydown", this.onKey);
+    for (const type of ["popstate", "sigscope:show"]) removeEventListener(type, this.onPop);
+    this.watch.disconnect();
+    this.whole.remove();
+    this.panel.box.remove();
+  }
+}
+
+class Panel {
+  constructor(cards) {
+    this.cards = cards;
+    this.id = "";
+    this.box = el("dialog", { className: "panel" });
+    this.box.addEventListener("cancel", (event) => { event.preventDefault(); this.close(); });
+    this.box.addEventListener("click", (event) => event.target === this.box && this.close());
+    this.box.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (step) { event.preventDefault(); this.step(step); }
+    });
+    let from = null;
+    this.box.addEventListener("touchstart", (event) => { from = event.touches[0]; });
+    this.box.addEventListener("touchend", (event) => {
+      const way = event.changedTouches[0].clientX - from.clientX;
+      if (Math.abs(way) > 60 && Math.abs(event.changedTouches[0].clientY - from.clientY) < 40)
+        this.step(way < 0 ? 1 : -1);
+    });
+    cards.root.append(this.box);
+  }
+
+  follow() { // what the address says
+    const id = new URLSearchParams(location.search).get("show") ?? "";
+    if (id !== this.id) this.show(id);
+  }
+
+  open(id) {
+    history.pushState({ panel: true }, "", address((a) => a.set("show", id)));
+    this.show(id);
+  }
+
+  close() {
+    if (history.state?.panel) history.back();
+    else go(address(() => {}), "replaceState");
+    this.show("");
+  }
+
+  step(by) {
+    const at = this.cards.rows.findIndex(([id]) => id === this.id);
+    const next = this.cards.rows[at + by];
+    if (at < 0 || !next) return;
+    this.open(next[0]);
+    if (at + by > this.cards.rows.length - 4 && this.cards.data.more > this.cards.rows.length)
+      this.cards.more();
+  }
+
+  show(id) {
+    const before = this.id;
+    this.id = id;
+    if (!id) {
+      this.box.close();
+      this.cards.focus(before);
+      return;
+    }
+    this.draw(this.cards.rows.find(([one]) => one === id) ?? [id, "", "", null]);
+    if (!this.box.open) this.box.showModal();
+    this.fetch(id);
+  }
+
+  draw([id, caption, category, score]) {
+    const { base, called } = this.cards.data;
+    const file = id.split("/").pop();
+    const at = this.cards.rows.findIndex(([one]) => one === id);
+    const many = this.cards.rows.length;
+    const thumb = base + encodeURIComponent(id);
+    const picture = el("img", { alt: caption || file, src: thumb });
+    picture.onload = () => dress(picture);
+    const large = new Image(); // the small one stands there until the large one has come
+    large.onload = () => this.id === id && (picture.src = large.src);
+    large.src = thumb + "?large=1";
+    const button = (sign, title, act, disabled = false) => {
+      const made = el("button", { type: "button", onclick: act, disabled, title }, sign);
+      made.setAttribute("aria-label", title);
+      return made;
+    };
+    const acts = el("nav", { className: "panel-acts" },
+      link("More like this", `More like ${file}`, only("like", id), "/"),
+      link("Less like this", `Less like ${file}`, also("unlike", id), "/"),
+      link("Add to the query", `Add ${file} to the query`, also("like", id), "/"),
+      link("Show on map", `Show ${file} on the map`, (a) => a.set("on", id), "/map"),
+      el("a", { href: thumb + "?original=1", target: "_blank", rel: "noopener",
+        title: `Open the file ${file}` }, "Open the original"));
+    this.copy = button("Copy path", `Copy the path of ${file}`, () => {});
+    acts.append(this.copy);
+    this.facts = el("dl");
+    this.texts = el("ul", { className: "texts" });
+    if (caption) this.texts.append(el("li", {}, caption));
+    this.fits = el("div");
+    this.near = el("div", { className: "near" });
+    const line = [score === null ? "" : `${called} ${score.toFixed(3)}`, category];
+    this.box.setAttribute("aria-label", caption || file);
+    this.box.replaceChildren(
+      el("div", { className: "stage" }, picture,
+        button("‹", "Previous picture", () => this.step(-1), at <= 0),
+        button("›", "Next picture", () => this.step(1), at < 0 || at === many - 1)),
+      el("div", { className: "about" },
+        el("header", {}, el("h2", {}, file), button("✕", "Close", () => this.close())),
+        el("p", { className: "line" }, line.filter(Boolean).join(" · ")),
+        this.texts, acts, this.facts, this.fits,
+        el("h3", {}, "Nearest pictures"), this.near));
+  }
+
+  async fetch(id) {
+    let about;
+    try {
+      const answer = await fetch(this.cards.data.about + encodeURIComponent(id));
+      about = await answer.json();
+    } catch {
+      about = { trouble: "What is known of this picture could not be fetched." };
+    }
+    if (this.id !== id) return;
+    if (about.trouble) this.facts.replaceWith(el("p", { role: "alert" }, about.trouble));
+    for (const [what, value] of about.facts ?? [])
+      this.facts.append(el("dt", {}, what), el("dd", {}, value));
+    if (about.captions?.length) this.texts.replaceChildren(...about.captions.map(scored));
+    if (about.fitting?.length)
+      this.fits.append(el("details", {}, el("summary", {}, "Captions that fit"),
+        el("ul", { className: "texts" }, ...about.fitting.map(scored))));
+    else if (about.no_captions) this.fits.append(el("p", { className: "line" }, about.no_captions));
+    this.near.replaceChildren(...(about.near ?? []).map(([other, name]) => {
+      const picture = el("img", { src: this.cards.data.base + encodeURIComponent(other),
+        alt: name });
+      picture.onload = () => dress(picture);
+      const open = el("a", { href: address((a) => a.set("show", other)), title: name }, picture);
+      open.onclick = (event) => { if (plain(event)) this.open(other); };
+      return open;
+    }));
+    this.copy.onclick = async () => {
+      await navigator.clipboard.writeText(about.path);
+      this.copy.textContent = "Copied";
+    };
+  }
+}
+
+const scored = ([text, score]) =>
+  el("li", {}, el("span", {}, score === null ? "" : score.toFixed(3)), text);
+
+const plain = (event) => {
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return false;
+  event.preventDefault();
+  return true;
+};
+
+const link = (sign, title, change, page) => {
+  const base = document.querySelector("base")?.getAttribute("href") ?? "";
+  const made = el("a", { title, href: "#" }, sign);
+  made.setAttribute("aria-label", title);
+  const where = () => address(change, base.replace(/\/$/, "") + page);
+  made.onpointerenter = made.onfocus = () => { made.href = where(); };
+  made.onclick = (event) => { if (plain(event)) go(where()); };
+  return made;
+};
+
+// A drawing stands on white, whole; a photograph fills its place.
+const dress = (picture) => {
+  const canvas = dress.canvas ??= el("canvas", { width: 8, height: 8 });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.clearRect(0, 0, 8, 8);
+  context.drawImage(picture, 0, 0, 8, 8);
+  const pixels = context.getImageData(0, 0, 8, 8).data;
+  const corners = [0, 7, 56, 63].map((at) => [...pixels.slice(4 * at, 4 * at + 4)]);
+  const bare = corners.filter(([r, g, b, a]) => a < 250 || Math.min(r, g, b) > 240);
+  picture.classList.toggle("drawn", bare.length > 1);
+};
+
+export default function ({ data, parentElement }) {
+  const cards = (parentElement.cards ??= new Cards(parentElement));
+  cards.update(data);
+  return () => {
+    cards.remove();
+    delete parentElement.cards;
+  };
+}

@@ -1,0 +1,40 @@
+"""What is around every page: the sidebar with the pages and the galleries, and the skip link."""
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+import address
+import resources
+from parts import grid, notices
+
+
+def sidebar(pages: Sequence, galleries: Mapping[str, str]) -> None:
+    """Show the pages, each a link that keeps the state, and the galleries where there are several.
+
+    Args:
+        pages: those of st.navigation.
+        galleries: what each gallery is called, by its key.
+    """
+    if st.session_state["gallery"] not in galleries:
+        notices.say(f"There is no gallery {st.session_state['gallery'][:80]} in the explorer's "
+                    "list; this is the one it started with")  # fmt: skip
+        st.session_state["gallery"] = resources.MAIN
+    with st.sidebar:
+        for page in pages:
+            st.page_link(page, query_params=address.written())
+        if len(galleries) > 1:
+            st.selectbox("Gallery", list(galleries), key="gallery", format_func=galleries.get,
+                         on_change=_leave)  # fmt: skip
+
+
+def frame(key: str) -> None:
+    """Mount what every page needs of JavaScript; the key is of the gallery."""
+    grid.component("shell")(key="shell", height="content", data={"gallery": key})
+
+
+def _leave() -> None:
+    """Forget what only the gallery has that a visitor has just left."""
+    for name in ("like", "unlike", "category", "split"):
+        st.session_state[name] = []
+    st.session_state["on"] = st.session_state["show"] = ""
