@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from sigscope.files import atomic_write, read_json, sha256, write_json
+from sigscope.files import (
+    atomic_write,
+    read_json,
+    read_sealed,
+    sha256,
+    write_json,
+    write_sealed,
+)
 
 
 def test_whole_gives_the_final_name_only_at_the_end(tmp_path):
@@ -67,3 +74,24 @@ def test_a_broken_json_file_is_named(tmp_path, content):
     (tmp_path / "x.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"x\.json is not whole JSON"):
         read_json(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize("record", [{}, {"a": [1.5, None, "ä"]}, {"b": {"2": -0.0, "1": True}}])
+def test_a_sealed_record_comes_back_and_no_changed_byte_of_it(tmp_path, record):
+    path = tmp_path / "record.json"
+    write_sealed(path, record)
+    assert read_sealed(path) == record
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        try:
+            assert read_sealed(path) == record, "white space alone may change"
+        except ValueError as reason:
+            assert str(path) in str(reason)
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "null", "{}", '{"sha256": 3}', '"sha256"'])
+def test_json_without_a_seal_is_no_record(tmp_path, text):
+    (tmp_path / "record.json").write_text(text)
+    with pytest.raises(ValueError, match="not as it was written"):
+        read_sealed(tmp_path / "record.json")

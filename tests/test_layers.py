@@ -12,6 +12,8 @@ LIB = paths.ROOT / "lib" / "sigscope"
 ORDER = [
     "paths",
     "trouble",
+    "arguments",
+    "spreadsheets",
     "files",
     "cache",
     "progress",

@@ -26,6 +26,7 @@ if task is None:
 rating_form.progress(task, grades)
 place = next((place for place, pair in enumerate(task.order) if pair not in grades), None)
 if place is None:
+    rating.back_up(task)
     rating_form.finished(task, grades)
     st.stop()
 

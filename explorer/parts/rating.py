@@ -66,8 +66,14 @@ def begin(store: RatingStore, session: str | None, name: str, top_grade: int) ->
     st.session_state["rating"] = (session, rater)
 
 
-def leave() -> None:
+def leave(task: Task) -> None:
     st.session_state.pop("rating", None)
+    back_up(task)
+
+
+def back_up(task: Task) -> None:
+    """Keep a copy of all answers once somebody has ended."""
+    _keep(task.store.back_up)
 
 
 def key_of(place: int) -> str:

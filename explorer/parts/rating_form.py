@@ -57,7 +57,7 @@ def progress(task: rating.Task, grades: dict) -> None:
                 "This name had answers before you started. If they are not yours, leave and take "
                 "another name."
             )
-        st.button("Leave", key="leave", on_click=rating.leave)
+        st.button("Leave", key="leave", on_click=rating.leave, args=(task,))
 
 
 def question(task: rating.Task, place: int) -> None:

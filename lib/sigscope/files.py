@@ -17,6 +17,7 @@ from sigscope.trouble import watched
 
 PART = ".part-"  # how the name of a file that is still being written begins
 LOCK = ".lock"  # the file by which a folder is locked
+SEAL = "sha256"  # the key under which a record holds its own digest
 POLL_S = 0.05
 
 
@@ -153,6 +154,25 @@ def read_json(path: str | Path) -> Any:
         raise ValueError(
             f"{path} is not whole JSON ({error}); delete it and make it again"
         ) from error
+
+
+def write_sealed(path: str | Path, record: dict) -> None:
+    """Write a record as `write_json` does, with the SHA-256 of what it says in it."""
+    record = json.loads(json.dumps(record))
+    write_json(path, {**record, SEAL: digest(record)})
+
+
+def read_sealed(path: str | Path) -> dict:
+    """Return what `write_sealed` wrote at path.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It does not say what was written; the sentence names the file.
+    """
+    record = read_json(path)
+    if not isinstance(record, dict) or record.pop(SEAL, "") != digest(record):
+        raise ValueError(f"{path} is not as it was written; delete it and make it again")
+    return record
 
 
 def _flush_to_disk(part: Path) -> None:

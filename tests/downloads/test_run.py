@@ -316,3 +316,61 @@ def _check_whole(folder, n):
     for suffix in (".bmp", ".txt", ".json"):
         assert sorted(path.stem for path in folder.glob(f"0*/*{suffix}")) == loaded.tolist()
     assert not list(folder.glob("*.journal"))
+
+
+def with_notices(server):
+    """Twelve notices with a hint, twelve without, and 36 pictures, all mixed."""
+    ways = ("notice.jpg/{}.jpg", "good.png/{}", *["picture/{}.bmp"] * 3)
+    return listed(server, *(ways[n % 5].format(n) for n in range(60)))
+
+
+def kept(folder) -> dict[str, bytes]:
+    """Every picture of a download and its bytes."""
+    found = [path for path in folder.glob("0*/*") if path.suffix not in (".txt", ".json")]
+    return {path.name: path.read_bytes() for path in found}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    table = fetch(with_notices(server), folder)
+    assert dict(zip(table["reason"], table["count"], strict=True)) == {"": 36, "placeholder": 24}
+    return kept(folder), rows(folder)[["key", "status", "reason"]]
+
+
+@pytest.mark.parametrize("first", [1, 12, 30, 44, 59])
+def test_a_list_had_in_two_runs_has_the_pictures_of_one(server, tmp_path, first, undisturbed):
+    fetch(with_notices(server), tmp_path, first=first)
+    fetch(with_notices(server), tmp_path)
+    assert kept(tmp_path) == undisturbed[0]
+
+
+@pytest.mark.parametrize("settled", [0, 5, 11, 20, 33, 47, 59])
+def test_stopped_anywhere_and_gone_on_with_it_has_the_same_set_of_pictures(
+    server, tmp_path, monkeypatch, settled, undisturbed
+):
+    from sigscope.downloads.shard import DownloadShard
+
+    left, add = iter(range(settled)), DownloadShard.add
+
+    def add_or_stop(self, record):
+        if next(left, None) is None:
+            raise ZeroDivisionError
+        return add(self, record)
+
+    with monkeypatch.context() as dying, pytest.raises(ZeroDivisionError):
+        dying.setattr(DownloadShard, "add", add_or_stop)
+        fetch(with_notices(server), tmp_path)
+    fetch(with_notices(server), tmp_path)
+    assert kept(tmp_path) == undisturbed[0]
+    pd.testing.assert_frame_equal(rows(tmp_path)[["key", "status", "reason"]], undisturbed[1])
+    assert not list(tmp_path.glob("*.journal"))
+
+
+def test_tables_of_a_version_without_formats_are_gone_on_with(server, tmp_path, undisturbed):
+    fetch(with_notices(server), tmp_path, first=40)
+    for path in tmp_path.glob("*.parquet"):
+        table = pq.read_table(path)
+        pq.write_table(table.drop_columns(["format"]), path)
+    fetch(with_notices(server), tmp_path)
+    assert kept(tmp_path) == undisturbed[0]

@@ -1,5 +1,9 @@
 import hashlib
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 
 import faiss
@@ -7,6 +11,7 @@ import numpy as np
 import pytest
 from toy import unit
 
+from sigscope import paths
 from sigscope.indexes.files import StaleIndex
 from sigscope.indexes.index import VectorIndex
 from sigscope.indexes.specs import INDEXES, IndexSpec
@@ -326,3 +331,38 @@ def test_a_spec_whose_metric_faiss_ignores_is_refused(vectors, ids):
     spec = IndexSpec("HNSW8_PQ2", "ip", label="deaf")
     with pytest.raises(ValueError, match="HNSW8_PQ2 with the metric l2, not ip"):
         VectorIndex.build(spec, vectors[0], ids)
+
+
+DIES = """
+import os, signal, sys
+import numpy as np
+from sigscope.indexes.files import Sink
+from sigscope.indexes.index import VectorIndex
+xb = np.load(sys.argv[1])
+left, write = int(sys.argv[3]), Sink.write
+def dies(self, data):
+    global left
+    left -= self.file is not None
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return write(self, data)
+Sink.write = dies
+VectorIndex.build("flat", xb, [str(i) for i in range(len(xb))]).save(sys.argv[2])
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="nobody is killed so here")
+@pytest.mark.parametrize("writes", [0, 1, 2, 10**6])
+def test_killed_while_saving_over_an_old_index_leaves_one_that_is_whole(writes, tmp_path):
+    rng = np.random.default_rng(0)
+    xb = rng.normal(size=(50, 8)).astype(np.float32)
+    xb /= np.linalg.norm(xb, axis=1, keepdims=True)
+    names = [str(i) for i in range(50)]
+    path = tmp_path / "index.faiss"
+    VectorIndex.build("flat", xb, names).save(path)
+    np.save(tmp_path / "xb.npy", xb[::-1])
+    command = [sys.executable, "-c", DIES, tmp_path / "xb.npy", path, writes]
+    environment = {**os.environ, "PYTHONPATH": str(paths.ROOT / "lib")}
+    ended = subprocess.run([str(part) for part in command], env=environment).returncode
+    assert ended in (0, -signal.SIGKILL)
+    VectorIndex.load(path, ids=names, xb=xb if ended else np.ascontiguousarray(xb[::-1]))

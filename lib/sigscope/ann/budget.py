@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sigscope.ann.measure import efforts_of, single_ms
+from sigscope.arguments import real
 from sigscope.indexes.exact import exact_neighbours, neighbour_recall
 
 SINGLES = 32  # of each kind
@@ -32,12 +33,12 @@ class IndexBudget:
         """Refuse what cannot be a budget."""
         if self.recall is None and self.latency is None:
             raise ValueError("ask for a recall or a latency; flat is the answer to neither")
-        if self.recall is not None and not 0 < self.recall <= 1:
-            raise ValueError(f"recall is {self.recall}; it is a share, above 0 and at most 1")
+        if self.recall is not None:
+            real("recall", self.recall, "it is a share, above 0 and at most 1", above=0, most=1)
         for name in ("memory", "latency"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} is {value}; it must be above 0")
+            if value is not None:
+                real(name, value, "it must be above 0", above=0)
 
     def excess(self, recall: float, ms: float, memory: float) -> float:
         """Return by what factor the budget is missed, 1 if it is kept.

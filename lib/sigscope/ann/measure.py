@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from sigscope.arguments import whole
 from sigscope.indexes.exact import exact_neighbours, neighbour_recall
 from sigscope.indexes.index import VectorIndex
 from sigscope.indexes.specs import IndexSpec, find_spec
@@ -78,8 +79,7 @@ def threads_set(threads: int) -> Iterator[None]:
     """
     from threadpoolctl import threadpool_limits
 
-    if threads < 1:
-        raise ValueError(f"threads is {threads}; it must be at least 1")
+    whole("threads", threads, "it must be at least 1")
     before = faiss.omp_get_max_threads()
     with threadpool_limits(limits=threads):
         faiss.omp_set_num_threads(threads)

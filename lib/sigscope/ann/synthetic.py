@@ -14,6 +14,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from sigscope.ann.difficulty import SHORTEST, chords
+from sigscope.arguments import whole
 
 CHUNK = 8192  # rows made at a time
 PICTURES, IMAGE_QUERIES, TEXT_QUERIES = range(3)
@@ -96,8 +97,7 @@ class SyntheticGallery:
         """Return the same world in d dimensions; see ``pictures`` for how."""
         if d is None or d == self.d:
             return self
-        if d < 2:
-            raise ValueError(f"d is {d}; directions need at least 2 dimensions")
+        whole("d", d, "directions need at least 2 dimensions", least=2)
         both = _widened(self, d) if d > self.d else _narrowed(self, d)
         return replace(
             self, images=both[0], texts=both[1], distances=_distances(both[0], self.neighbours)
@@ -114,8 +114,7 @@ class SyntheticGallery:
 
     def leaves(self, n: int, rng: np.random.Generator, what: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the real picture below each of n leaves, and the leaf's number, 64 bits."""
-        if n < 1:
-            raise ValueError(f"n is {n}; ask for at least one row")
+        whole("n", n, "ask for at least one row")
         state = rng.integers(2**32, size=4).tolist()
         roots, leaves = (np.random.default_rng([*state, what, part]) for part in (0, 1))
         return roots.integers(len(self.images), size=n), leaves.integers(2**64, size=n, dtype="u8")

@@ -13,6 +13,7 @@ from sigscope.embeddings.embed import stored_failures
 from sigscope.files import atomic_write, slug
 from sigscope.gallery.gallery import Gallery
 from sigscope.models.checkpoints import called
+from sigscope.spreadsheets import csv_of
 
 
 def make_searchable(named: str | None) -> Iterator[str]:
@@ -62,5 +63,5 @@ def _write_problems(gallery: Gallery, failed: pd.DataFrame) -> Path | None:
         file.unlink(missing_ok=True)
         return None
     with atomic_write(file) as part:
-        table.to_csv(part, index=False)
+        part.write_text(csv_of(table), encoding="utf-8", newline="\n")
     return file

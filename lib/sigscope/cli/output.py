@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from sigscope.spreadsheets import csv_of
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -31,7 +33,7 @@ def print_table(
     elif sys.stdout.isatty():
         _draw(table[list(columns or table)], digits or {})
     else:
-        table.to_csv(sys.stdout, sep="\t", index=False, float_format="%.6g")
+        sys.stdout.write(csv_of(table, sep="\t", float_format="%.6g"))
 
 
 def print_json(value: Any) -> None:

@@ -1,20 +1,23 @@
 """Placeholders found out by their content: the same bytes under many different URLs.
 
 A server that answers 200 with a notice instead of the photo sends the same notice each time. Those
-that were stored before they were found out are purged from the finished shards.
+that were stored before they were found out are purged from the finished shards. What counts in the
+end is what all tables say together, so a run that was killed keeps the same pictures as one that
+was left alone.
 """
 
-from collections import OrderedDict
-from collections.abc import Collection
+from collections import OrderedDict, defaultdict
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from urllib.parse import urlsplit
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from sigscope.downloads.limits import FetchError
-from sigscope.downloads.records import Record, failed
+from sigscope.downloads.records import SUCCESS, Record, failed
 from sigscope.downloads.shard import DownloadShard
 from sigscope.files import read_json, write_json
 
@@ -48,6 +51,11 @@ class Placeholders:
         with self._lock:
             return sha256 in self.known or self._count(sha256, url, format)
 
+    def learn(self, found: set[str]) -> None:
+        """Take in contents that are placeholders."""
+        for sha256 in found - self.known:
+            self._learn(sha256)
+
     def purged(self) -> None:
         """Note that no shard holds a known placeholder as a picture any more."""
         self.is_purged = True
@@ -57,8 +65,7 @@ class Placeholders:
         urls = self._urls.setdefault(sha256, set())
         self._urls.move_to_end(sha256)
         urls.add(hash(url))
-        is_hinted = format == "PNG" and urlsplit(url).path.lower().endswith((".jpg", ".jpeg"))
-        if len(urls) >= (HINTED if is_hinted else URLS):
+        if len(urls) >= (HINTED if _is_hinted(url, format) else URLS):
             self._learn(sha256)
             return True
         if len(self._urls) > KEPT:
@@ -86,6 +93,44 @@ def demoted(record: Record, known: Collection[str]) -> Record:
         return record
     failure = failed(record.number, record.url, record.caption, record.key, notice())
     return replace(failure, sha256=record.sha256)
+
+
+def stored_placeholders(folder: Path) -> set[str]:
+    """Return the contents that the tables of a download have under many URLs, whoever stored them.
+
+    Memory holds 8 bytes for each row, and the URLs of contents that are there several times.
+    """
+    tables = sorted(folder.glob("*.parquet"))
+    short = [_short(sha256) for table in tables for sha256, _, _ in _pictures(table)]
+    values, counts = np.unique(np.array(short, np.uint64), return_counts=True)
+    many = set(values[counts >= HINTED].tolist())
+    urls: dict[str, set[int]] = defaultdict(set)
+    hinted = set()
+    for table in tables if many else ():
+        for sha256, url, format in _pictures(table):
+            if _short(sha256) in many:
+                urls[sha256].add(hash(url))
+                if _is_hinted(url, format):
+                    hinted.add(sha256)
+    return {one for one, at in urls.items() if len(at) >= (HINTED if one in hinted else URLS)}
+
+
+def _pictures(table: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield the content, URL and format ("" where it is not known) of each stored picture."""
+    names = ["status", "sha256", "url", "format"]
+    found = pq.read_table(table, columns=[n for n in names if n in pq.read_schema(table).names])
+    for row in found.to_pylist():
+        if row["status"] == SUCCESS and row["sha256"]:
+            yield row["sha256"], row["url"], row.get("format") or ""
+
+
+def _short(sha256: str) -> int:
+    return int(sha256[:16], 16)
+
+
+def _is_hinted(url: str, format: str) -> bool:
+    """Return whether a PNG came from a URL that says .jpg, as notices do."""
+    return format == "PNG" and urlsplit(url).path.lower().endswith((".jpg", ".jpeg"))
 
 
 def purge(folder: Path, known: Collection[str]) -> int:

@@ -1,7 +1,7 @@
 """What became of each URL: rows of img2dataset's tables, lines of a journal, and the report.
 
-Besides img2dataset's columns there is "reason", a key of limits.REASONS. The report tells it as
-R1 told it: how many pictures loaded, and why not all.
+Besides img2dataset's columns there are "reason", a key of limits.REASONS, and "format". The report
+tells it as R1 told it: how many pictures loaded, and why not all.
 """
 
 import json
@@ -29,6 +29,7 @@ COLUMNS = {
     "exif": "string",
     "sha256": "string",
     "reason": "string",
+    "format": "string",
 }  # and their types in parquet
 
 
@@ -52,6 +53,7 @@ class Record:
         sha256: of the body as it came, or None.
         file: the name of the stored picture in the shard's folder, or "".
         size: bytes of that file.
+        format: what Pillow calls the format of the body, or "".
     """
 
     number: int
@@ -69,6 +71,7 @@ class Record:
     sha256: str | None = None
     file: str = ""
     size: int = 0
+    format: str = ""
 
     @property
     def is_success(self) -> bool:

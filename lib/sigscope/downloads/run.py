@@ -13,12 +13,19 @@ import pandas as pd
 from anyio.from_thread import start_blocking_portal
 from tqdm import tqdm
 
+from sigscope.arguments import whole
 from sigscope.downloads.feed import DownloadJob, Feed
 from sigscope.downloads.fetch import Fetcher
 from sigscope.downloads.limits import REASONS, FetchError, Limits
 from sigscope.downloads.lists import UrlList
 from sigscope.downloads.pictures import Saving, keep
-from sigscope.downloads.placeholders import Placeholders, demoted, notice, purge
+from sigscope.downloads.placeholders import (
+    Placeholders,
+    demoted,
+    notice,
+    purge,
+    stored_placeholders,
+)
 from sigscope.downloads.records import Record, failed, report
 from sigscope.downloads.shard import DownloadShard
 from sigscope.files import LOCK, folder_lock, read_json, sha256, write_json
@@ -47,8 +54,7 @@ class Effort:
     def __post_init__(self):
         """Refuse numbers below 1."""
         for name, value in asdict(self).items():
-            if value < 1:
-                raise ValueError(f"{name} is {value}; give 1 or more")
+            whole(name, value, "give 1 or more")
 
 
 def download(
@@ -99,6 +105,7 @@ def download(
                 run = _Run(feed, placeholders, limits, saving, effort, bar)
                 with start_blocking_portal() as portal:  # in a loop of its own
                     portal.call(run.all)
+            placeholders.learn(stored_placeholders(folder))
             if not placeholders.is_purged:
                 purge(folder, placeholders.known)
                 placeholders.purged()

@@ -101,7 +101,7 @@ class DownloadShard:
         sizes = (kept.width, kept.height, kept.original_width, kept.original_height)
         record = Record(
             *(number, url, caption, key, SUCCESS, None, ""),
-            *(*sizes, kept.exif, sha256, file, size),
+            *(*sizes, kept.exif, sha256, file, size, kept.format),
         )
         (self.folder / file).write_bytes(kept.data)
         (self.folder / f"{key}.txt").write_text(caption, encoding="utf-8")

@@ -16,6 +16,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from sigscope import paths
+from sigscope.arguments import whole
 from sigscope.cache import mark_used
 from sigscope.embeddings.imported import import_vectors
 from sigscope.embeddings.load import Embeddings, failures, load_embeddings
@@ -68,8 +69,7 @@ def embed_gallery(
     folder = Path(folder)
     sizes = {"batch_size": batch_size, "shard_size": shard_size, "workers": workers}
     for name, value in sizes.items():
-        if value < 1:
-            raise ValueError(f"{name} is {value}; it must be at least 1")
+        whole(name, value, "it must be at least 1")
     finished = partial(load_embeddings, folder, gallery=gallery, identity=encoder.identity)
 
     def settled() -> Embeddings:

@@ -16,6 +16,7 @@ from functools import partial
 import numpy as np
 from scipy.stats import hypergeom
 
+from sigscope.arguments import whole
 from sigscope.evaluation.rankings import Rankings
 
 GAINS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -32,7 +33,7 @@ def chance_hit_rate(n_right: np.ndarray, n: int, k: int) -> float:
         n: how many answers are ranked.
         k: how far down the list one looks; beyond n it means n.
     """
-    return float(np.mean(hypergeom.sf(0, n, np.asarray(n_right), min(k, n))))
+    return float(np.mean(hypergeom.sf(0, n, np.asarray(n_right), min(_k(k), n))))
 
 
 def hit_at_k(rankings: Rankings, k: int) -> np.ndarray:
@@ -58,7 +59,7 @@ def precision_at_k(rankings: Rankings, k: int) -> np.ndarray:
     It divides by k even where the list is shorter, as trec_eval does. R1's Precision@3 and
     Precision@5 are this, from human ratings; R3's precision@k is the hit rate instead.
     """
-    return _defined(rankings, _found(rankings, k) / k)
+    return _defined(rankings, _found(rankings, k) / _k(k))
 
 
 def reciprocal_rank(rankings: Rankings, k: int | None = None) -> np.ndarray:
@@ -192,9 +193,7 @@ def measured(rankings: Rankings, measure: str) -> np.ndarray:
 
 
 def _k(k: int) -> int:
-    if k < 1:
-        raise ValueError(f"k is {k}; look at one result at least")
-    return k
+    return whole("k", k, "look at one result at least")
 
 
 def _found(rankings: Rankings, k: int) -> np.ndarray:

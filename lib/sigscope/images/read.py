@@ -21,6 +21,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import ExifTags, Image
 
+from sigscope.arguments import whole
 from sigscope.images.colour import in_srgb
 from sigscope.images.sniff import CUT, EPS, HEAD, HEIC, RAW, SVG, diagnosis
 from sigscope.trouble import check_machine, watched
@@ -114,8 +115,8 @@ def open_picture(source: Source, *, max_side: int | None = None) -> Image.Image:
         ValueError: max_side is below 1.
         TypeError: source is none of these things.
     """
-    if max_side is not None and max_side < 1:
-        raise ValueError(f"max_side is {max_side}; give a number of pixels, 1 or more")
+    if max_side is not None:
+        whole("max_side", max_side, "give a number of pixels, 1 or more")
     if isinstance(source, Image.Image):
         with watched("The picture"):
             return _rgb(source, "The picture")

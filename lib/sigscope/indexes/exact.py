@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from sigscope.arguments import whole
+
 BLOCK = 16_384  # rows compared, or held in float64, at once
 AT_ONCE = 1024  # queries
 DIGITS = 12  # decimals of a score; float64 leaves about 15 of a cosine
@@ -27,8 +29,7 @@ def nearest(
     if xb.ndim != 2 or xq.ndim != 2 or xb.shape[1] != xq.shape[1]:
         raise ValueError(f"vectors {xb.shape} and queries {xq.shape} need two axes and the same d")
     most, extra = len(xb) - (own is not None), own is not None
-    if not 1 <= k <= most:
-        raise ValueError(f"k is {k}; with {len(xb):,} rows it must be from 1 to {most:,}")
+    k = whole("k", k, f"with {len(xb):,} rows it must be from 1 to {most:,}", most=most)
     xq = np.ascontiguousarray(xq, np.float32)
     scores, rows = np.empty((len(xq), k + extra), np.float32), np.empty((len(xq), k + extra), int)
     for start in range(0, len(xq), AT_ONCE):
@@ -43,8 +44,7 @@ def nearest(
 
 def exact_neighbours(xb: np.ndarray, xq: np.ndarray, k: int) -> np.ndarray:
     """Return the rows of `nearest`, int64, shape (q, min(k, n)); k may be more than n."""
-    if k < 1:
-        raise ValueError(f"k is {k}; ask for at least one neighbour")
+    k = whole("k", k, "ask for at least one neighbour")
     return nearest(xb, xq, max(1, min(k, len(xb))))[1]
 
 
@@ -107,5 +107,7 @@ def neighbour_recall(found: np.ndarray, exact: np.ndarray) -> float:
     """
     if found.shape != exact.shape:
         raise ValueError(f"found {found.shape} and exact {exact.shape} need the same queries and k")
+    if not exact.size:
+        raise ValueError(f"exact {exact.shape} holds no neighbour; ask for one of a query at least")
     hits = sum(np.intersect1d(f[f >= 0], e).size for f, e in zip(found, exact, strict=True))
     return hits / exact.size

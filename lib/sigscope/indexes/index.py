@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from sigscope.arguments import whole
 from sigscope.indexes import backends
 from sigscope.indexes.files import (
     Sink,
@@ -25,6 +26,7 @@ from sigscope.indexes.specs import CELLS, IndexSpec, cells, find_spec
 from sigscope.types import SearchIndex
 
 FLOAT32 = np.dtype(np.float32)
+MOST = 2**31 - 1  # of a number that Faiss takes
 LENGTH_OFF = 0.01  # how far the squared length of a row may be from 1
 
 
@@ -132,8 +134,7 @@ class VectorIndex:
             that does not find k rows ends the line with cosine -inf and row -1.
         """
         _check_queries(xq, self.d)
-        if k < 1:
-            raise ValueError(f"k is {k}; ask for at least one result")
+        k = whole("k", k, "ask for at least one result")
         how = () if effort is candidates is None else self._how(effort, candidates)
         if rows is None:
             return self.backend.search(xq, k if k < self.ids.size else self.ids.size, *how)
@@ -151,8 +152,8 @@ class VectorIndex:
         ):
             if value is not None and not known:
                 raise ValueError(f"index {self.name!r} has {what}")
-            if value is not None and value < 1:
-                raise ValueError(f"effort and candidates start at 1; {value} finds nothing")
+            if value is not None:
+                whole("effort or candidates", value, "give a whole number from 1 on", most=MOST)
         return (effort, candidates) if self.spec.reranks else (effort,)
 
     def save(self, path: str | Path) -> None:

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from sigscope.arguments import whole
+
 K = 15
 AT_MOST = 5000  # points that are judged, each among all; more would only sharpen the third decimal
 BLOCK = 16_000_000  # numbers held at once
@@ -73,8 +75,8 @@ def point_scores(
     n = len(vectors)
     if len(places) != n:
         raise ValueError(f"{n} vectors and {len(places)} places; each vector needs its own place")
-    if not 1 <= k < n / 2:
-        raise ValueError(f"k is {k}; with {n} points it must be at least 1 and below {n / 2:g}")
+    hint = f"with {n} points it must be at least 1 and below {n / 2:g}"
+    whole("k", k, hint, most=(n - 1) // 2)
     rows = np.arange(n) if rows is None else np.asarray(rows)
     step = max(1, BLOCK // n)
     parts = [

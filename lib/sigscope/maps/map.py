@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from sigscope.cache import mark_used
-from sigscope.files import atomic_write, read_json, sha256, write_json
+from sigscope.files import atomic_write, read_sealed, sha256, write_sealed
 from sigscope.maps.clusters import Clusters
 from sigscope.maps.faithfulness import Faithfulness
 
@@ -143,14 +144,17 @@ def settings_key(settings: dict) -> str:
 
 
 def write_map(folder: Path, made: Map) -> None:
-    """Write a map's files to folder; the record, without which there is no map, comes last."""
+    """Write a map's files to folder, beside those of an older one, which goes with the last move.
+
+    That gives the record its name, without which there is no map.
+    """
     arrays = {"places": made.places, "trust": made.trust}
     if made.clusters is not None:
         arrays["labels"] = made.clusters.labels
     hashes = {}
     for name, array in arrays.items():
         if array is not None:
-            hashes[name] = _write_array(folder / f"{name}.npy", array)
+            hashes[name] = _write_array(folder, name, array)
     record = {
         "settings": made.settings,
         "scores": made.scores,
@@ -159,11 +163,14 @@ def write_map(folder: Path, made: Map) -> None:
         "kinds": {kind: len(made.of(kind)) for kind in made.settings["kinds"]},
         "ids": list(made.ids),
     }
-    write_json(folder / RECORD, record)
+    write_sealed(folder / RECORD, record)
+    kept = {_file(folder, name, digest) for name, digest in hashes.items()}
+    for path in set(folder.glob("*.npy")) - kept:
+        path.unlink(missing_ok=True)
 
 
 def read_map(folder: Path, settings: dict | None = None) -> Map:
-    """Return the map in folder, every file checked against its hash.
+    """Return the map in folder, its record and every file checked against their hashes.
 
     Args:
         folder: where `write_map` wrote it.
@@ -173,7 +180,7 @@ def read_map(folder: Path, settings: dict | None = None) -> Map:
         StaleMap: It is missing, broken, or of something else.
     """
     try:
-        record = read_json(folder / RECORD)
+        record = read_sealed(folder / RECORD)
         found = _from(record, folder, settings)
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, StaleMap):
@@ -208,14 +215,22 @@ def _from(record: dict, folder: Path, settings: dict | None) -> Map:
     return Map(ids, kinds, arrays["places"], *made)
 
 
-def _write_array(path: Path, array: np.ndarray) -> str:
-    with atomic_write(path) as part:
-        np.save(part, array, allow_pickle=False)
-    return sha256(path)
+def _file(folder: Path, name: str, digest: str) -> Path:
+    """Return where an array is; arrays of two maps never have one name."""
+    return folder / f"{name}-{digest[:16]}.npy"
+
+
+def _write_array(folder: Path, name: str, array: np.ndarray) -> str:
+    buffer = BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    digest = sha256(buffer.getvalue())
+    with atomic_write(_file(folder, name, digest)) as part:
+        part.write_bytes(buffer.getvalue())
+    return digest
 
 
 def _array(folder: Path, name: str, digest: str) -> np.ndarray:
-    path = folder / f"{name}.npy"
+    path = _file(folder, name, digest)
     if sha256(path) != digest:
         raise StaleMap(f"{path} has changed since it was written; make the map again")
     array = np.load(path, allow_pickle=False)

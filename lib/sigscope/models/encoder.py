@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from sigscope.arguments import whole
 from sigscope.models import checkpoints, shortcuts
 from sigscope.models.families import FAMILIES, text_rules
 from sigscope.models.hub import ModelError
@@ -270,8 +271,7 @@ def _checked_pictures(pictures: Sequence[Image.Image]) -> list[Image.Image]:
 
 
 def _batches(items: list, batch_size: int) -> Iterator[list]:
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+    whole("batch_size", batch_size, "it must be at least 1")
     return (items[start : start + batch_size] for start in range(0, len(items), batch_size))
 
 

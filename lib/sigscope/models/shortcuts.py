@@ -152,7 +152,7 @@ def _remembered(
     if cosine is None:
         cosine = measure(folder, towers, device, dtype)
         with suppress(OSError):
-            files.write_json(file, {"cosine": cosine, "of": what})
+            files.write_sealed(file, {"cosine": cosine, "of": what})
     else:
         mark_used(file)
     return cosine
@@ -160,7 +160,7 @@ def _remembered(
 
 def _kept(file: Path, what: dict) -> float | None:
     with suppress(OSError, ValueError, TypeError, LookupError):
-        kept = files.read_json(file)
+        kept = files.read_sealed(file)
         if kept["of"] == what and -1 <= kept["cosine"] <= 1.001:
             return float(kept["cosine"])
     return None

@@ -18,6 +18,7 @@ from sigscope.evaluation.intervals import bootstrap_interval
 from sigscope.evaluation.metrics import average_precision, ndcg_at_k, precision_at_k
 from sigscope.evaluation.rankings import Rankings, from_lists
 from sigscope.ratings.agreement import alpha_interval, krippendorff_alpha
+from sigscope.spreadsheets import csv_of
 
 R1_TABLE_2 = pd.DataFrame(  # as printed: P@3, P@5, AP
     [
@@ -173,7 +174,7 @@ def check(ratings: pd.DataFrame) -> None:
 
 def csv_text(ratings: pd.DataFrame) -> str:
     """Return ratings as CSV with a heading, one line per grade."""
-    return ratings.to_csv(index=False, lineterminator="\n")
+    return csv_of(ratings)
 
 
 def qrels_text(ratings: pd.DataFrame) -> str:

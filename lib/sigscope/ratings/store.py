@@ -54,7 +54,8 @@ class RatingStore:
         """Open the file (None: the default one), which is made if it is not there yet.
 
         Raises:
-            RatingsError: It is no such file, is of the other kind, or is newer than this program.
+            RatingsError: It is no such file, is of the other kind, is newer than this program, has
+                been emptied, or does not hold what was written; the sentence names the copy.
         """
         self.kind = KINDS[simulated]
         self._file = RatingsFile(Path(path) if path is not None else default_path(), self.kind)
@@ -63,6 +64,14 @@ class RatingStore:
     def path(self) -> Path:
         """Where the file is."""
         return self._file.path
+
+    def back_up(self) -> None:
+        """Keep a copy of the file beside it (ratings.backup.sqlite), if it has changed since.
+
+        Raises:
+            RatingsError: The file is damaged, and the copy was left as it is; or it cannot be made.
+        """
+        self._file.back_up()
 
     def begin(
         self,

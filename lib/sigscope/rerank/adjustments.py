@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from sigscope.arguments import real
 from sigscope.embeddings.load import Embeddings
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.twins import right_pictures, twins
@@ -89,8 +90,7 @@ class Adjustments:
             tame_hubs: whether the reduction is applied.
             less_text: what a picture that is all text loses, in units of cosine, >= 0.
         """
-        if not less_text >= 0:
-            raise ValueError(f"less_text is {less_text}; it must be 0 or more")
+        less_text = real("less_text", less_text, "it must be 0 or more", least=0)
         chosen = [self.hubs] if tame_hubs else []
         if less_text and not asks_for_text(query):
             chosen.append(text_penalty(self.text_scores, less_text))

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from sigscope.arguments import real
 from sigscope.embeddings.load import Embeddings
 
 DEPTH = 100  # results that are fused or ranked again
@@ -183,8 +184,7 @@ def rerank(cosines: np.ndarray, rows: np.ndarray, nearest: np.ndarray, weight: f
     Returns:
         Scores, float32, and rows, int64, both (queries, k).
     """
-    if not 0 <= weight <= 1:
-        raise ValueError(f"the weight is {weight}; it must lie between 0 and 1")
+    weight = real("the weight", weight, "it must lie between 0 and 1", least=0, most=1)
     there = np.isfinite(nearest)
     known = there.sum(axis=1, keepdims=True)
     mean = np.where(there, nearest, 0).sum(axis=1, keepdims=True) / np.maximum(known, 1)

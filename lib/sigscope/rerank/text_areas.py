@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 
 from sigscope import paths
 from sigscope.cache import mark_used
-from sigscope.files import digest, read_json, slug, write_json
+from sigscope.files import digest, read_sealed, slug, write_sealed
 from sigscope.gallery.gallery import Gallery
 from sigscope.images.read import PictureError
 from sigscope.progress import Progress, progress_bar
@@ -114,7 +114,7 @@ def measure_text_areas(
     rows = list(_measured(gallery, reader or _rapid_reader(), progress))
     if reader is None:
         about = {"gallery": gallery.name, "fingerprint": gallery.fingerprint, "by": _rules()}
-        write_json(_cache_file(gallery), about | {"pictures": rows})
+        write_sealed(_cache_file(gallery), about | {"pictures": rows})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -126,7 +126,7 @@ def known_text_areas(gallery: Gallery) -> pd.DataFrame | None:
     """
     file = _cache_file(gallery)
     try:
-        table = pd.DataFrame(read_json(file)["pictures"], columns=COLUMNS)
+        table = pd.DataFrame(read_sealed(file)["pictures"], columns=COLUMNS)
     except FileNotFoundError:
         return None
     except (ValueError, LookupError, TypeError) as error:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from sigscope.arguments import real
 from sigscope.rerank.corrections import Correction
 
 TEXT_PROMPTS = (
@@ -99,8 +100,7 @@ def text_penalty(text_scores: np.ndarray, weight: float) -> Correction:
         weight: lambda >= 0, in units of cosine: what a picture that is all text loses.
     """
     text_scores = np.asarray(text_scores, dtype=np.float32)
-    if weight < 0:
-        raise ValueError(f"the weight is {weight}; it must be 0 or more")
+    weight = real("the weight", weight, "it must be 0 or more", least=0)
     if not ((text_scores >= 0) & (text_scores <= 1)).all():
         raise ValueError("text scores must lie in [0, 1]; bring them there with to_unit_range")
     return Correction(np.float32(weight) * text_scores)

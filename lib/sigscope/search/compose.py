@@ -9,12 +9,12 @@ spread of scores, and the sum is put back among the pictures (`ModalityGap`).
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from sigscope.arguments import real
 from sigscope.embeddings.load import Embeddings
 
 SIDES = {"text": "text", "picture": "picture", "item": "picture"}
@@ -53,8 +53,8 @@ class Part:
         """Refuse what is no part."""
         if self.kind not in SIDES:
             raise ValueError(f"there is no kind of part {self.kind!r}; choose from {list(SIDES)}")
-        if not (isfinite(self.weight) and self.weight):
-            raise ValueError(f"a part's weight is {self.weight}; give a number that is not 0")
+        if not real("a part's weight", self.weight, "give a number that is not 0"):
+            raise ValueError("a part's weight is 0; give a number that is not 0")
         if self.kind == "text" and (not isinstance(self.value, str) or not self.value.strip()):
             raise ValueError("a part's text is empty; write a few words or leave the part out")
 

@@ -10,14 +10,18 @@ import pandas as pd
 from sigscope.files import slug
 from sigscope.gallery.gallery import Gallery, GalleryError
 from sigscope.images.read import PictureError
+from sigscope.spreadsheets import csv_of
 from sigscope.trouble import MachineTrouble
 
 TABLE = "results.csv"
 
 
 def as_csv(table: pd.DataFrame) -> bytes:
-    """Return a table as CSV in UTF-8, with a mark at its start that spreadsheets go by."""
-    return table.to_csv(index=False).encode("utf-8-sig")
+    """Return a table as CSV in UTF-8, with a mark at its start that spreadsheets go by.
+
+    No cell of it can pass for a formula (`sigscope.spreadsheets`).
+    """
+    return csv_of(table).encode("utf-8-sig")
 
 
 def as_zip(table: pd.DataFrame, gallery: Gallery) -> bytes:

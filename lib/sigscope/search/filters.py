@@ -8,6 +8,7 @@ from typing import TypedDict
 
 import numpy as np
 
+from sigscope.arguments import real
 from sigscope.search.targets import Target
 
 Choice = str | Sequence[str] | None  # one value, several, or all of them
@@ -48,7 +49,6 @@ def mask(
     if without:
         parts.append(~np.isin(target.index.ids, list(without)))
     if max_text is not None:
-        if not 0 <= max_text <= 1:
-            raise ValueError(f"max_text is {max_text}; a text score lies from 0 to 1")
+        max_text = real("max_text", max_text, "a text score lies from 0 to 1", least=0, most=1)
         parts.append(text_scores()[target.rows] <= max_text)
     return np.logical_and.reduce(parts) if parts else None

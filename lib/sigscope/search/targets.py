@@ -4,13 +4,13 @@ There are two such targets in a search: the pictures, and the captions. Both are
 gallery by id.
 """
 
-import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from sigscope.arguments import whole
 from sigscope.embeddings.load import Embeddings
 from sigscope.gallery.gallery import Gallery
 from sigscope.indexes.index import VectorIndex
@@ -121,9 +121,7 @@ class Target:
         Raises:
             ValueError: k is below 1.
         """
-        k = operator.index(k)
-        if k < 1:
-            raise ValueError(f"k is {k}; ask for at least one result")
+        k = whole("k", k, "ask for at least one result")
         numbers = None if among is None else np.flatnonzero(among)
 
         def search(xq: np.ndarray, fetch: int) -> tuple[np.ndarray, np.ndarray]:
