@@ -16,6 +16,10 @@ def same(one, other) -> bool:
     return all(np.array_equal(getattr(one, part), getattr(other, part)) for part in parts)
 
 
+class Died(BaseException):
+    """Stands in for a kill."""
+
+
 @pytest.fixture
 def folder(tmp_path):
     write_map(tmp_path / "map", island_map())
@@ -43,14 +47,14 @@ def write_and_die_at(number, folder, made, monkeypatch) -> bool:
 
     def replace(*names):
         if next(moves) == number:
-            raise KeyboardInterrupt
+            raise Died
         return real(*names)
 
     with monkeypatch.context() as broken:
         broken.setattr(os, "replace", replace)
         try:
             write_map(folder, made)
-        except KeyboardInterrupt:
+        except Died:
             return False
     return True
 

@@ -49,7 +49,7 @@ def answers(path, session) -> list[str]:
     return [table.to_json() for table in tables]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_flipped_bytes_anywhere_are_refused_or_change_nothing(whole, tmp_path_factory, data):
     path, session = whole

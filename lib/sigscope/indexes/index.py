@@ -153,7 +153,7 @@ class VectorIndex:
             if value is not None and not known:
                 raise ValueError(f"index {self.name!r} has {what}")
             if value is not None:
-                whole("effort or candidates", value, "give a whole number from 1 on", most=MOST)
+                whole("effort or candidates", value, "they start at 1", most=MOST)
         return (effort, candidates) if self.spec.reranks else (effort,)
 
     def save(self, path: str | Path) -> None:
