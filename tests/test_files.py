@@ -1,3 +1,6 @@
+import os
+import time
+
 import numpy as np
 import pytest
 
@@ -95,3 +98,14 @@ def test_json_without_a_seal_is_no_record(tmp_path, text):
     (tmp_path / "record.json").write_text(text)
     with pytest.raises(ValueError, match="not as it was written"):
         read_sealed(tmp_path / "record.json")
+
+
+def test_what_a_killed_process_left_goes_after_an_hour_and_not_before(tmp_path):
+    for name, hours in ((".part-old-a.json", 1.1), (".part-new-a.json", 0.9), ("part-a", 9)):
+        (tmp_path / name).write_text("half")
+        os.utime(tmp_path / name, (time.time() - 3600 * hours,) * 2)
+    (tmp_path / ".part-folder").mkdir()
+    os.utime(tmp_path / ".part-folder", (0, 0))
+    write_json(tmp_path / "a.json", 1)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"a.json", ".part-new-a.json", "part-a", ".part-folder"}

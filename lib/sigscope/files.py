@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import time
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from sigscope.trouble import watched
 
 PART = ".part-"  # how the name of a file that is still being written begins
 LOCK = ".lock"  # the file by which a folder is locked
+ABANDONED_S = 3600.0  # since a file that nobody finishes was last written to
 SEAL = "sha256"  # the key under which a record holds its own digest
 POLL_S = 0.05
 
@@ -31,10 +33,12 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
     The sibling keeps the suffix of path, because some writers add theirs when it is missing. If the
     block raises, the sibling is removed and path stays as it was. Only a killed process leaves one
-    behind: a hidden file whose name begins with PART, which nothing reads.
+    behind: a hidden file whose name begins with PART, which nothing reads, and which goes when
+    something is written beside it an hour later.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path.parent)
     part = path.with_name(f"{PART}{uuid4().hex[:12]}-{path.name}")
     try:
         yield part
@@ -173,6 +177,15 @@ def read_sealed(path: str | Path) -> dict:
     if not isinstance(record, dict) or record.pop(SEAL, "") != digest(record):
         raise ValueError(f"{path} is not as it was written; delete it and make it again")
     return record
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes that were killed have left half written in a folder."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            is_part = entry.name.startswith(PART) and entry.is_file(follow_symlinks=False)
+            if is_part and time() - entry.stat().st_mtime > ABANDONED_S:
+                os.unlink(entry.path)
 
 
 def _flush_to_disk(part: Path) -> None:

@@ -152,3 +152,10 @@ def test_no_chain_of_links_leads_further_than_the_system_says(tmp_path_factory, 
     path = "/".join(parts)
     real = Path(os.path.realpath(root / path))
     assert leads_out(root, path) == (not real.is_relative_to(root.resolve()))
+
+
+def test_no_text_that_a_link_leads_to_becomes_a_caption(root, tmp_path):
+    (root / "own.txt").symlink_to(tmp_path / "root-elsewhere" / "passwd")
+    gallery = load_gallery(root)
+    assert "root:" not in " ".join(gallery.captions["caption"])
+    assert "leads out" in dict(gallery.problems[["path", "reason"]].to_numpy())["own.txt"]

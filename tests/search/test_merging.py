@@ -133,3 +133,20 @@ def test_the_environment_sets_it_up_and_nothing_else_does(monkeypatch):
     monkeypatch.setenv("SIGSCOPE_LLM_URL", "localhost:1")
     with pytest.raises(MergeError, match="begins with http"):
         Endpoint.from_environment()
+
+
+@pytest.mark.parametrize("model", ["", "m"])
+def test_a_password_in_the_address_is_never_shown(model):
+    url = "http://someone:s3cret@localhost:1/v1?key=s3cret#s3cret"
+    with pytest.raises(MergeError) as raised:
+        endpoint = Endpoint(url, model, seconds=1)
+        assert "s3cret" not in repr(endpoint)
+        endpoint("a caption", "words")
+    assert "s3cret" not in str(raised.value) and "someone" not in str(raised.value)
+    assert "http://localhost:1/v1" in str(raised.value)
+
+
+def test_nor_is_one_in_what_is_no_address():
+    with pytest.raises(MergeError) as raised:
+        Endpoint("localhost:s3cret@x", "m")
+    assert "s3cret" not in str(raised.value)

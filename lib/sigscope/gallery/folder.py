@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sigscope.gallery.links import LEADS_OUT, leads_out
 from sigscope.images.read import MAX_BYTES, RAW_SUFFIXES, REFUSED_SUFFIXES, SUFFIXES, plain
 from sigscope.images.sniff import ARCHIVE, HEAD, kind_of, meaning_of
 from sigscope.trouble import check_machine
@@ -218,7 +219,16 @@ def folders(
         below = [entry for entry in entries if _is_folder(entry) and entry.name not in without]
         for entry in sorted(below, key=lambda entry: entry.name, reverse=True):
             (links if entry.is_symlink() else real).append(f"{prefix}{entry.name}/")
-        yield prefix, [entry for entry in entries if not _is_folder(entry)]
+        files = [entry for entry in entries if not _is_folder(entry)]
+        yield prefix, [entry for entry in files if not _is_elsewhere(root, prefix, entry, left_out)]
+
+
+def _is_elsewhere(root: Path, prefix: str, entry: os.DirEntry, left_out: list[LeftOut]) -> bool:
+    """Return whether a file is a link that leads out of root, which is left out then."""
+    if not (entry.is_symlink() and leads_out(root, prefix + entry.name)):
+        return False
+    left_out.append(LeftOut(prefix + plain(entry.name), LEADS_OUT, 1))
+    return True
 
 
 def _sorted_out(

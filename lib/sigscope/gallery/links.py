@@ -6,9 +6,12 @@ may lead to any file of the machine. Whoever means it so sets SIGSCOPE_FOLLOW_LI
 
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sigscope.gallery.folder import Listing
+if TYPE_CHECKING:
+    from sigscope.gallery.folder import Listing
 
 FOLLOW = "SIGSCOPE_FOLLOW_LINKS"
 LEADS_OUT = f"a link leads out of the folder there; {FOLLOW}=1 allows it, for whoever may see all"
@@ -22,7 +25,7 @@ def leads_out(root: str | Path, path: str | Path) -> bool:
     return _lies_outside(top, os.path.realpath(os.path.join(root, path)))
 
 
-def inside(root: Path, listing: Listing) -> Listing:
+def inside(root: Path, listing: "Listing") -> "Listing":
     """Return a listing without the pictures whose path leads out of root; they become problems.
 
     Those of one linked folder are one problem. Nothing but each folder, and each file that is a
@@ -50,7 +53,7 @@ def inside(root: Path, listing: Listing) -> Listing:
     if counts:
         counts["pictures"] -= outside.total()
         counts["unreadable"] += outside.total()
-    return Listing(rows, [*listing.problems, *problems], counts)
+    return replace(listing, rows=rows, problems=[*listing.problems, *problems], counts=counts)
 
 
 def _reason(path: str, count: int) -> str:

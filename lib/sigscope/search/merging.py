@@ -63,7 +63,9 @@ def by_template(caption: str, words: str) -> str:
 class Endpoint:
     """A chat endpoint that merges; never asked unless a person has set it up."""
 
-    url: str  # base, such as http://localhost:11434/v1; /chat/completions is added
+    url: str = field(
+        repr=False
+    )  # base, such as http://localhost:11434/v1; /chat/completions is added
     model: str
     key: str = field(default="", repr=False)
     seconds: float = 20.0  # for the whole answer
@@ -71,9 +73,15 @@ class Endpoint:
     def __post_init__(self) -> None:
         """Refuse what cannot be asked."""
         if not re.match(r"https?://[^/\s]+", self.url):
-            raise MergeError(f"{URL} is {self.url!r}; give an address that begins with http")
+            raise MergeError(f"{URL} is no address; give one that begins with http:// or https://")
         if not self.model:
-            raise MergeError(f"the endpoint {self.url} needs a model's name; set {MODEL}")
+            raise MergeError(f"the endpoint {self.shown} needs a model's name; set {MODEL}")
+
+    @property
+    def shown(self) -> str:
+        """The address without the name, password and query that it may hold."""
+        scheme, _, rest = self.url.partition("://")
+        return f"{scheme}://{re.split('[?#]', rest)[0].rpartition('@')[2]}"
 
     @classmethod
     def from_environment(cls) -> "Endpoint | None":
@@ -95,7 +103,9 @@ class Endpoint:
         try:
             answer = self._answer(body)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            raise MergeError(self._failed(str(error) or type(error).__name__)) from error
+            raise MergeError(
+                self._failed(str(error).replace(self.url, self.shown) or type(error).__name__)
+            ) from error
         return self._sentence(answer)
 
     def _answer(self, body: dict) -> object:
@@ -132,6 +142,6 @@ class Endpoint:
 
     def _failed(self, reason: str) -> str:
         return (
-            f"the language model at {self.url} did not merge caption and words ({reason}); "
+            f"the language model at {self.shown} did not merge caption and words ({reason}); "
             f"merge by template, or check {URL}, {MODEL} and {KEY}"
         )
