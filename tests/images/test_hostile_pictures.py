@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hostile_pictures import KINDS, encoded, flat
+from hostile_pictures import KINDS, encoded, flat, noise
 from PIL import AvifImagePlugin, Image, features
 from toy import ToyEncoder, unit
 
@@ -182,6 +182,17 @@ def test_a_pipe_put_in_place_of_a_picture_is_not_waited_for(tmp_path, monkeypatc
     monkeypatch.setattr(Path, "stat", lambda *_, **__: status)
     with pytest.raises(PictureError, match="not an ordinary file any more"):
         open_picture(tmp_path / "a.png")
+
+
+def test_no_library_prints_lines_of_its_own(tmp_path):
+    data = bytearray(encoded(noise(), "TIFF", compression="tiff_lzw"))
+    data[100:200] = bytes(range(100))
+    (tmp_path / "a.tif").write_bytes(data)
+    code = "import sys; from sigscope.images.read import open_picture\n"
+    code += "try: open_picture(sys.argv[1])\nexcept ValueError: print('told')"
+    command = [sys.executable, "-c", code, tmp_path / "a.tif"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("told\n", "")
 
 
 def test_pillow_warns_of_nothing_that_is_decoded_or_told(folder):

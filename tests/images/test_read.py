@@ -127,6 +127,31 @@ def test_a_dark_sixteen_bit_picture_stays_dark():
     assert greys(deep([0, 257], np.uint16, "PNG")) == [0, 1]
 
 
+@pytest.mark.parametrize(("white", "half"), [(4_095, 2_048), (16_383, 8_192)])
+def test_twelve_or_fourteen_bits_in_sixteen_are_not_black(white, half):
+    assert greys(deep([0, half, white], np.uint16, "PNG")) == [0, 128, 255]
+
+
+def test_a_jpeg_without_the_mark_of_its_end_is_shown_with_a_note(caplog):
+    rng = np.random.default_rng(0)
+    file = BytesIO()
+    Image.fromarray(rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)).save(file, "JPEG")
+    whole = open_picture(file.getvalue())
+    assert open_picture(file.getvalue()[:-2]).tobytes() == whole.tobytes()
+    assert "lacks its end" in caplog.text
+    for cut in (4, 20, 200):
+        with pytest.raises(PictureError, match="cut short or damaged"):
+            open_picture(file.getvalue()[:-cut])
+
+
+def test_an_animation_with_a_palette_and_flat_frames_keeps_its_colour():
+    frame = Image.new("P", (8, 8), 1)
+    frame.putpalette([0, 0, 0, 200, 10, 20])
+    file = BytesIO()
+    frame.save(file, "PNG", save_all=True, append_images=[frame.copy()], duration=[9, 9])
+    assert open_picture(file.getvalue()).getpixel((0, 0)) == (200, 10, 20)
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [

@@ -165,7 +165,8 @@ def unreachable(path: str) -> str:
 
 def suffix_of(path: str) -> str:
     """Return how a file's name ends, in lower case, with its dot."""
-    return os.path.splitext(path)[1].lower()
+    dot = path.rfind(".")
+    return path[dot:].lower() if dot > path.rfind("/") + 1 else ""
 
 
 def is_junk(name: str, within: str = "") -> bool:

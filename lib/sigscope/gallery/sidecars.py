@@ -70,13 +70,18 @@ def _owners(texts: list[str], pictures: list[str]) -> dict[str, list[str]]:
     """
     by_name = _by(pictures, lambda name: name)
     by_stem = _by(pictures, lambda name: os.path.splitext(name)[0])
-    loose = _by(pictures, lambda name: _key(os.path.splitext(name)[0])) | _by(pictures, _key)
+    loose = None
     owners = {}
     for text in texts:
         stem = TAKEOUT.sub("", os.path.splitext(text)[0])
-        exact = by_name.get(stem) or by_stem.get(stem) or loose.get(_key(stem))
-        if exact:
-            owners[text] = exact
+        found = by_name.get(stem) or by_stem.get(stem)
+        if not found:
+            loose = loose or {
+                _key(key): value for key, value in [*by_stem.items(), *by_name.items()]
+            }
+            found = loose.get(_key(stem))
+        if found:
+            owners[text] = found
     return owners
 
 

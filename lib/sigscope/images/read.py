@@ -8,21 +8,24 @@ Damage that decodes cannot be seen: a JPEG with wrong bytes in its middle shows 
 raises nothing; only its hash, kept from before, could tell.
 """
 
+import logging
 import os
 import stat
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from io import BytesIO, TextIOBase
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageChops
 
 from sigscope.arguments import whole
 from sigscope.images.colour import in_srgb
+from sigscope.images.depth import WHITE, scaled
+from sigscope.images.silence import silence_libtiff
 from sigscope.images.sniff import CUT, EPS, HEAD, HEIC, RAW, SVG, diagnosis
 from sigscope.trouble import check_machine, watched
 
@@ -61,16 +64,15 @@ REFUSED_SUFFIXES = {suffix: what for what, suffixes in REFUSED.items() for suffi
 MAX_PIXELS = 89_478_485  # Pillow's own limit for a picture that is no "decompression bomb"
 MAX_BYTES = 1_000_000_000  # of a file; some decoders read all of it into memory
 ROOM = 256_000_000  # bytes of memory that there must be before a picture is called damaged
-WHITE = {"I": (255, 65_535), "F": (1,), "I;16": (65_535,)}  # usual values of white, by mode
 
+END = b"\xff\xd9"  # of a JPEG
+BEHIND = b"\x5a\xa5\x33\xcc" * 64  # bytes that would show as noise
 MOVING = ("GIF", "WEBP", "PNG", "AVIF")  # formats whose frames follow each other in time
 FRAMES = 50  # looked at, at most, for one that shows something
 FLAT = 8  # of 255: what the values of a frame that shows nothing may differ by
 DNG_VERSION = 50_706  # the TIFF tag that only raw files have; Pillow would find a thumbnail there
 
-# What each EXIF orientation asks for. ImageOps.exif_transpose would also write the EXIF block anew,
-# and fails on a damaged one although its orientation can be read.
-TURNS = {
+TURNS = {  # ImageOps.exif_transpose fails on a damaged block whose orientation can be read
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -81,8 +83,12 @@ TURNS = {
 }
 
 # What Pillow warns of is decoded all the same, or refused below with a sentence.
+silence_libtiff()
 warnings.filterwarnings("ignore", module=r"PIL\.")
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+log = logging.getLogger(__name__)
 
 
 class PictureError(ValueError):
@@ -121,6 +127,7 @@ def open_picture(source: Source, *, max_side: int | None = None) -> Image.Image:
         with watched("The picture"):
             return _rgb(source, "The picture")
     with opened(source) as (file, name), watched(name):
+        picture = None
         try:
             picture = _recognised(file, name)
             if max_side is not None:
@@ -128,7 +135,10 @@ def open_picture(source: Source, *, max_side: int | None = None) -> Image.Image:
             return _rgb(picture, name, may_seek=True)
         except PictureError:
             _check_machine(file)
-            raise
+            if picture is None or (ended := _ended(file, picture)) is None:
+                raise
+            log.warning("%s lacks its end, of which nothing is seen; it is shown.", name)
+            return _rgb(ended, name)
 
 
 @contextmanager
@@ -141,7 +151,7 @@ def opened(source: Source) -> Iterator[tuple[BinaryIO, str]]:
         yield BytesIO(source), "The picture"
     elif hasattr(source, "read") and not isinstance(source, TextIOBase):
         name = str(getattr(source, "name", "The picture"))
-        yield _seekable(source), Path(name).name
+        yield source if source.seekable() else BytesIO(source.read()), Path(name).name
     else:
         kind = type(source).__name__
         raise TypeError(f"a picture is a path, bytes, a binary file or a PIL image, not {kind}")
@@ -186,9 +196,20 @@ def _check_machine(file: BinaryIO) -> None:
         pass
 
 
-def _seekable(file: BinaryIO) -> BinaryIO:
-    """Return file, or its bytes in memory when it cannot go back to its beginning (Pillow does)."""
-    return file if file.seekable() else BytesIO(file.read())
+def _ended(file: BinaryIO, cut: Image.Image) -> Image.Image | None:
+    """Return a JPEG that lacks nothing but the mark of its end, or None where it lacks more.
+
+    Where nothing more is awaited, bytes put behind it change no pixel.
+    """
+    if cut.format != "JPEG" or cut.width * cut.height > MAX_PIXELS:
+        return None
+    file.seek(0)
+    data = file.read()
+    with suppress(OSError, ValueError, SyntaxError):
+        whole, more = (Image.open(BytesIO(data + each + END)) for each in (b"", BEHIND))
+        if ImageChops.difference(whole.convert("RGB"), more.convert("RGB")).getbbox() is None:
+            return whole
+    return None
 
 
 def _recognised(file: BinaryIO, name: str) -> Image.Image:
@@ -216,7 +237,7 @@ def _rgb(picture: Image.Image, name: str, *, may_seek: bool = False) -> Image.Im
     try:
         picture.load()
         if may_seek and _moves(picture):
-            _show_something(picture)
+            picture = _showing(picture)
         rgb = _flattened(_upright(picture))
     except Exception as error:  # as above: a decoder met bytes it cannot make sense of
         reason = CUT.replace("damaged", f"damaged ({error})")
@@ -232,17 +253,23 @@ def _moves(picture: Image.Image) -> bool:
     return False
 
 
-def _show_something(picture: Image.Image) -> None:
-    """Leave an animation at its first frame that is not all of one colour, if there is one."""
+def _showing(picture: Image.Image) -> Image.Image:
+    """Return an animation at its first frame that is not all of one colour, else its first."""
+    first = picture.copy()  # Pillow forgets the palette of an APNG's when it goes back
+    if not _is_flat(first):
+        return picture
     affordable = MAX_PIXELS // (picture.width * picture.height)
     with watched("A frame", forgiving=Exception):  # as above
-        for frame in range(min(picture.n_frames, FRAMES, affordable)):
+        for frame in range(1, min(picture.n_frames, FRAMES, affordable)):
             picture.seek(frame)
-            ranges = picture.convert("RGBA").getextrema()
-            if any(highest - lowest > FLAT for lowest, highest in ranges):
-                return
-    picture.seek(0)
-    picture.load()
+            if not _is_flat(picture):
+                return picture
+    return first
+
+
+def _is_flat(picture: Image.Image) -> bool:
+    ranges = picture.convert("RGBA").getextrema()
+    return all(highest - lowest <= FLAT for lowest, highest in ranges)
 
 
 def _too_large(name: str) -> str:
@@ -261,7 +288,7 @@ def _flattened(picture: Image.Image) -> Image.Image:
     """Return picture in mode RGB: deep values scaled, in sRGB, transparent parts laid on white."""
     profile = picture.info.get("icc_profile")
     if picture.mode in WHITE or picture.mode.startswith("I;16"):
-        picture = _scaled(picture)
+        picture = scaled(picture)
     if picture.mode == "La":  # Pillow converts premultiplied grey to LA only
         picture = picture.convert("LA")
     picture = in_srgb(picture, profile)
@@ -269,31 +296,3 @@ def _flattened(picture: Image.Image) -> Image.Image:
         paper = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(paper, picture.convert("RGBA"))
     return picture if picture.mode == "RGB" else picture.convert("RGB")
-
-
-def _scaled(picture: Image.Image) -> Image.Image:
-    """Return a deep grey picture in mode L, its order of brightness kept.
-
-    Black is 0, or the darkest value if that is negative. White is the first of the usual values
-    (WHITE) that no pixel exceeds, or the brightest pixel. NaN and infinities become black.
-    """
-    values = np.asarray(picture)
-    ranges = [(band.min(), band.max()) for band in map(_finite, _bands(values))]
-    black = min(0, *(darkest for darkest, _ in ranges))
-    brightest = max(brightest for _, brightest in ranges)
-    usual = WHITE["I;16" if picture.mode.startswith("I;16") else picture.mode]
-    white = next((value for value in usual if brightest <= value), brightest)
-    grey = np.empty(values.shape, np.uint8)
-    for band, made in zip(_bands(values), _bands(grey), strict=True):
-        made[:] = (255 * (_finite(band) - black) / (white - black)).round()
-    return Image.fromarray(grey)
-
-
-def _bands(values: np.ndarray) -> list[np.ndarray]:
-    """Return stretches of rows of about a million pixels: the work on them needs much memory."""
-    rows = max(1, 2**20 // values.shape[1])
-    return [values[start : start + rows] for start in range(0, len(values), rows)]
-
-
-def _finite(values: np.ndarray) -> np.ndarray:
-    return np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0)
