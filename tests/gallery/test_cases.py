@@ -7,14 +7,17 @@ small inputs of the same kinds themselves.
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from dataset_files import items
 
 from sigscope import paths
 from sigscope.datasets.load import load_gallery
+from sigscope.embeddings.load import load_embeddings
+from sigscope.gallery.vectors import parse_vector, usable_rows
+from sigscope.images.read import PictureError
 
 CASES = os.environ.get("SIGSCOPE_CASES")
-PLAIN = "it is no picture"
 NO_CAPTION: list[str] = []
 
 CAPTIONS = {  # what to load, and the captions of each id
@@ -104,12 +107,16 @@ def _cache(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "CACHE", tmp_path)
 
 
-def loaded(source):
-    """Return the gallery of a case, whose path may have the name of a data set before it."""
+def folder_of(case):
     if not CASES:
         pytest.skip("SIGSCOPE_CASES does not name the folder of cases")
+    return Path(CASES, case)
+
+
+def loaded(source):
+    """Return the gallery of a case, whose path may have the name of a data set before it."""
     name, colon, path = source.rpartition(":")
-    return load_gallery(f"{name}{colon}{Path(CASES, path)}")
+    return load_gallery(f"{name}{colon}{folder_of(path)}")
 
 
 @pytest.mark.parametrize("source", CAPTIONS)
@@ -151,3 +158,37 @@ def test_pictures_of_every_format_come_out_of_parquet():
     found = loaded("dsd:hf-parquet-bmp-tiff")
     assert {Path(path).suffix for path in found.items["path"]} == {".bmp", ".tif", ".jpg"}
     assert all(found.picture(id).size == (64, 64) for id in found.items["id"])
+
+
+@pytest.mark.parametrize("source", ["vectors:vectors-csv", "vectors:vectors-csv-semicolon"])
+def test_vectors_of_a_case_are_all_read(source):
+    found = loaded(source)
+    assert len(found) > 2
+    assert all(parse_vector(row.image).shape == (8,) for row, _ in usable_rows(found.vectors))
+
+
+def test_folders_of_clip_retrieval_are_read_as_far_as_they_go():
+    folder = folder_of("clipretrieval-nan")
+    assert len(load_embeddings(folder)) == len(load_embeddings(folder).failed) + 1 == 2
+    assert load_embeddings(folder_of("clipretrieval-wds-key-meta")).ids.tolist() == ["0", "1", "2"]
+
+
+def test_what_cameras_write_is_no_caption_and_what_people_write_is_one():
+    assert not any(items(loaded("caption-junk-camera"), "caption").values())
+    assert all(items(loaded("caption-real-ones-dropped"), "caption").values())
+    assert items(loaded("exif-usercomment-big-endian"), "caption") == {
+        "ii-japanese.jpg": "猫が寝ている",
+        "mm-cyrillic.jpg": "кошка спит",
+        "mm-japanese.jpg": "猫が寝ている",
+        "mm-latin.jpg": "a cat",
+    }
+
+
+def test_odd_pictures_are_seen_or_told():
+    found = loaded("picture-oddities")
+    reference = np.asarray(found.picture("ref.png").convert("L"), float)
+    for id in ("g12in16.png", "missing_eoi.jpg", "anim.png", "rgb16.png", "lab.tif"):
+        assert np.abs(np.asarray(found.picture(id).convert("L"), float) - reference).mean() < 6
+    for id in ("lfs.jpg", "trunc90.jpg", "zero.jpg", "json_err.jpg"):
+        with pytest.raises(PictureError):
+            found.picture(id)

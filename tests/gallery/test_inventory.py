@@ -144,6 +144,19 @@ def test_pictures_without_captions_get_those_that_they_carry_which_are_read_once
     assert found[1]["captions"] == ["in b"] and asked == ["a.jpg", "b.jpg"]
 
 
+def test_a_text_that_many_pictures_carry_is_no_caption_and_that_is_said(tmp_path, monkeypatch):
+    names = [f"{n}.jpg" for n in range(12)]
+    for name in names:
+        (tmp_path / name).write_text(name)
+    said = {name: ["ACME 3000"] for name in names[:10]} | {name: ["a party"] for name in names[10:]}
+    monkeypatch.setattr(inventory, "embedded_captions", lambda path: said[path.name])
+    found = take(tmp_path, listing(*names), embedded=True)
+    assert [row["captions"] for row in found.rows] == [[]] * 10 + [["a party"]] * 2
+    assert found.problems == [
+        ("./", "'ACME 3000' in 10 pictures is a camera's or a program's, and no caption")
+    ]
+
+
 def test_none_is_asked_for_captions_where_metadata_has_the_word(root, monkeypatch):
     monkeypatch.setattr(inventory, "embedded_captions", lambda path: pytest.fail("asked"))
     assert take(root, listing(*ALL)).rows[0]["captions"] == []

@@ -97,6 +97,17 @@ def test_a_user_comment_is_read_in_its_encoding(tmp_path, value):
     assert embedded_captions(picture(tmp_path / "a.jpg", exif=block)) == ["a cat"]
 
 
+@pytest.mark.parametrize("text", ["a cat", "猫が寝ている", "кошка спит", "dog"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_user_comment_in_utf16_follows_the_byte_order_of_its_block(tmp_path, order, text):
+    written = text.encode("utf-16-le" if order == "<" else "utf-16-be")
+    block = Image.Exif()
+    block.endian = order
+    block._info = None
+    block.get_ifd(EXIF)[USER_COMMENT] = b"UNICODE\0" + written
+    assert embedded_captions(picture(tmp_path / "a.jpg", exif=block)) == [text]
+
+
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_xmp_titles_and_descriptions_are_read(tmp_path, format):
     path = picture(
@@ -167,6 +178,11 @@ def test_a_caption_is_one_line(tmp_path):
             "LEAD Technologies Inc. V1.01",
         ),
         *('{"mirror":false}', "filter: 0; jpegRotation: 90", "hdrp", "oppo_32", "binary comment"),
+        *("KODAK Digital Still Camera", "EPSON DSC picture", "DCF 1.0", "null", "_cuva", "smart"),
+        *("hdr", "My beautiful picture", "HELLOMOTO", r"DCIM\\100MEDIA\\DJI_0001.JPG", "Picasa 3"),
+        *("Software: Microsoft Office", "MOULTRIE DIGITAL GAME CAMERA", "Screenshot_20240101"),
+        *("SAMSUNG CSC", "Edited with Adobe Photoshop Lightroom 5", "0123456789abcdef" * 2),
+        *("b2xkIGZpbG0gYW5kIG5ldyBmaWxt1=", "2019:03:04 12:00:00", "Canon_5D"),
         *("ImageJ=1.53t\nimages=3", "<?xml version='1.0'?><OME/>", "x" * 5_001),
     ],
 )
@@ -181,7 +197,18 @@ def test_what_no_person_wrote_is_no_caption(tmp_path, text):
     "text",
     [
         *("a cat", "cat", "猫", "Дом", "Me with my digital camera in Rome", "Photo of a dog"),
-        *("Sunset, 7 pm", "St. Mary's 2", "default risk by country", "NA", "null", "Made in Japan"),
+        *(
+            "Sunset, 7 pm",
+            "St. Mary's 2",
+            "default risk by country",
+            "NA",
+            "Made in Japan",
+            "Made with love",
+        ),
+        *("Taken by the lake", "Filter: coffee on the table", "<3 my cat", "[dog]", "{smile}"),
+        *("Creator: my son", "1984", "747", "P1", "Photo 51", "Image 3", "Hdr", "IMG", "Video"),
+        *("edited by Anna: two dogs", "written on the wall", "Donaudampfschifffahrtsgesellschaft"),
+        *("a sharp picture", "Apple pictures", "Paint", "猫" * 40, "smart dogs", "100 = a hundred"),
     ],
 )
 def test_what_a_person_may_have_written_is_kept(tmp_path, text):

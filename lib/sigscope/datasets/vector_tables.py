@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from sigscope.datasets.files import Tree
 from sigscope.gallery.folder import GalleryError, Listing
 from sigscope.gallery.gallery import Gallery
-from sigscope.gallery.vectors import SUFFIXES, VectorRow, read_rows, usable_rows
+from sigscope.gallery.tables import READERS
+from sigscope.gallery.vectors import VectorRow, read_rows, usable_rows
 
 
 def load_vectors(path: str | Path) -> Gallery:
@@ -54,7 +55,7 @@ def _find_table(path: str | Path) -> Path:
     if path.is_file():
         return path
     tree = Tree(path, "vectors")
-    names = [name for name in tree.names() if Path(name).suffix.lower() in SUFFIXES]
+    names = [name for name in tree.names() if Path(name).suffix.lower() in READERS]
     found = [tree.root / each for name in sorted(names) for each in tree.all(name)]
     found = [file for file in found if has_vectors(file)]
     if len(found) == 1:

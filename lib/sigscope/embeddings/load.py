@@ -13,7 +13,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from sigscope.embeddings.shards import REMAKE, StaleEmbeddings, read_rows, read_table
+from sigscope.embeddings.shards import (
+    REMAKE,
+    StaleEmbeddings,
+    read_foreign_rows,
+    read_rows,
+    read_table,
+)
 from sigscope.embeddings.store import (
     MAKING,
     MANIFEST,
@@ -23,7 +29,11 @@ from sigscope.embeddings.store import (
     unfinished,
 )
 from sigscope.files import same
+from sigscope.gallery.cells import text_of, texts_of
+from sigscope.gallery.columns import FILES, URLS, caption_columns, first_of
+from sigscope.gallery.folder import Problems
 from sigscope.gallery.gallery import Gallery
+from sigscope.gallery.tables import records
 
 TEXT = pa.string()
 
@@ -57,7 +67,7 @@ def load_embeddings(
     """Return the embeddings in folder, every file checked against its hash.
 
     With neither gallery nor identity, a folder made by clip-retrieval is read too: its ids are its
-    image paths, and nothing is known about its model.
+    image paths (or keys), and nothing is known about its model.
 
     Args:
         folder: the store.
@@ -176,28 +186,53 @@ def _is_foreign(folder: Path) -> bool:
 
 
 def _foreign(folder: Path) -> Embeddings:
-    """Return what clip-retrieval left in folder; its files are in the order of their numbers."""
+    """Return what clip-retrieval left in folder; its files are in the order of their numbers.
+
+    A row whose vector is no number or has no length is left out, and ``failed`` says so. The id is
+    the first column that names a file, a key or a URL, made unique.
+    """
 
     def files(part: str) -> list[Path]:
         place, suffix = PARTS[part]
         return sorted((folder / place).glob(f"*{suffix}"), key=_number)
 
-    ids = _texts(read_table(files("metadata"), {"image_path": TEXT})["image_path"])
-    images = read_rows(files("images"))
-    captions = _texts([])
-    if files("texts"):
-        captions = _texts(read_table(files("metadata"), {"caption": TEXT})["caption"])
-    captioned = np.array([bool(caption and caption.strip()) for caption in captions], bool)
+    told: Problems = []
+    rows = [record for file in files("metadata") for _, record in records(file, told)]
+    names = list(dict.fromkeys(name for record in rows for name in record))
+    known, captioned = first_of((*FILES, *URLS), names), next(iter(caption_columns(names)), "")
+    ids = _unique([text_of(row.get(known)) or str(n) for n, row in enumerate(rows)])
+    images, texts = (read_foreign_rows(files(part)) for part in ("images", "texts"))
+    if len(images) != len(rows) or len(texts) not in (0, len(rows)):
+        raise StaleEmbeddings(
+            f"{folder} has {len(images)} vectors of pictures and {len(texts)} of texts for "
+            f"{len(rows)} rows of metadata; copy it again, or run clip-retrieval inference again"
+        )
+    good = np.isfinite(images).all(axis=1)
+    captions = _texts([next(iter(texts_of(row.get(captioned))), "") for row in rows])
+    said = (captions != "") & good
+    said &= np.isfinite(texts).all(axis=1) if len(texts) else False
+    reason = "row {} has a vector that is no number, or all zeros".format
+    bad = [(ids[n], ids[n], reason(n)) for n in np.flatnonzero(~good)]
     return _checked(
         folder=folder,
-        ids=ids,
-        images=images,
-        caption_ids=ids[: len(captions)][captioned],
-        caption_texts=captions[captioned],
-        captions=read_rows(files("texts"), images.shape[1], keep=captioned),
+        ids=ids[good],
+        images=images[good],
+        caption_ids=ids[said],
+        caption_texts=captions[said],
+        captions=texts[said] if len(texts) else np.empty((0, images.shape[1]), np.float32),
         manifest={},
-        failed=pd.DataFrame(columns=["id", "path", "reason"]),
+        failed=pd.DataFrame(bad, columns=["id", "path", "reason"]),
     )
+
+
+def _unique(names: list[str]) -> np.ndarray:
+    """Return the names as ids; one that comes again has its row's number behind it."""
+    seen: set[str] = set()
+    ids = []
+    for number, name in enumerate(names):
+        ids.append(f"{name}#{number}" if name in seen else name)
+        seen.add(name)
+    return _texts(ids)
 
 
 def _number(path: Path) -> tuple[int, str]:

@@ -99,6 +99,22 @@ def read_rows(
     return rows
 
 
+def read_foreign_rows(files: list[Path]) -> np.ndarray:
+    """Return the vectors that others stored, float32 rows of length 1, (n, d); (0, 0) of no files.
+
+    A row that has no direction (a number is NaN, or all are zeros) is NaN.
+
+    Raises:
+        StaleEmbeddings: A file is no .npy of rows, or its rows have another length.
+    """
+    parts = [_mapped(file).astype(np.float32) for file in files]
+    if len({part.shape[1] for part in parts}) > 1:
+        raise StaleEmbeddings(f"the files in {files[0].parent} differ in their dimensions")
+    rows = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
 def read_table(paths: list[Path], columns: dict[str, pa.DataType]) -> dict[str, list]:
     """Return those columns of some parquet files, below each other, as Python values."""
     values: dict[str, list] = {column: [] for column in columns}

@@ -30,16 +30,7 @@ def read_csv(path: Path, problems: Problems, last_is_rest: bool = False) -> Iter
         problems: Is added to, with the name of the file.
         last_is_rest: Whether the last cell may hold the delimiter without quotes.
     """
-    lines = all_lines(path)
-    heading = next((line for _, line in lines if line.strip()), "")
-    if found := re.fullmatch(r'"?sep=(.)"?', heading.strip()):  # for Excel
-        delimiter, heading = found[1], next((line for _, line in lines if line.strip()), "")
-    else:
-        delimiter = _delimiter(heading)
-    names = _distinct(_cells(heading, delimiter) or _bare_cells(heading, delimiter))
-    if any(map(_is_file_name, names)):  # there is no heading
-        lines = chain([(1, heading)], lines)
-        names = _guessed(names)
+    names, delimiter, lines = _opened(path)
     for number, cells in _rows(lines, delimiter, len(names)):
         while len(cells) > len(names) and not cells[-1].strip():
             cells.pop()
@@ -53,6 +44,27 @@ def read_csv(path: Path, problems: Problems, last_is_rest: bool = False) -> Iter
         elif any(cell.strip() for cell in cells):
             cells += [""] * (len(names) - len(cells))
             yield f"line {number}", dict(zip(names, cells, strict=True))
+
+
+def heading_of(path: Path) -> list[str]:
+    """Return the names of the columns of a CSV."""
+    return _opened(path)[0]
+
+
+def _opened(path: Path) -> tuple[list[str], str, Iterator[tuple[int, str]]]:
+    """Return the names of a CSV's columns, its delimiter, and the lines below the heading."""
+    lines = all_lines(path)
+    filled = (line for _, line in lines if line.strip())
+    heading = next(filled, "")
+    if found := re.fullmatch(r'"?sep=(.)"?', heading.strip()):  # for Excel
+        delimiter, heading = found[1], next(filled, "")
+    else:
+        delimiter = _delimiter(heading)
+    cells = _cells(heading, delimiter) or _bare_cells(heading, delimiter)
+    names = _distinct(cells) if heading.strip() else []
+    if any(map(_is_file_name, names)):  # there is no heading
+        return _guessed(names), delimiter, chain([(1, heading)], lines)
+    return names, delimiter, lines
 
 
 def _rows(

@@ -8,6 +8,8 @@ inventory lies in the cache, never in the folder, and says nothing of where the 
 import hashlib
 import logging
 import os
+from collections import Counter
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +43,7 @@ SCHEMA = pa.schema(
 TICK_NS = 2_000_000_000  # a file read so soon after a change may change again and keep its time
 SAVE_S = 20.0  # how much work a killed run may lose
 READING = "Reading new and changed files"
+SHARED_BY = 10  # pictures that carry one text, from which on a program wrote it
 AT_ONCE = 32  # files that a thread reads in one go
 
 log = logging.getLogger(__name__)
@@ -73,8 +76,13 @@ def take(
     scan = Scan(root, names, bare if embedded else set(), _read_inventory(file))
     scan.complete(file, progress)
     problems = [(name, scan.reasons[name]) for name in names if name in scan.reasons]
+    shared = _shared(scan)
+    problems += [
+        ("./", f"{text!r} in {count:,} pictures is a camera's or a program's, and no caption")
+        for text, count in shared.items()
+    ]
     rows = [
-        _row(row, scan.seen[name], name in scan.bare)
+        _row(row, scan.seen[name], name in scan.bare, shared)
         for name, row in zip(names, listing.rows, strict=True)
         if name not in scan.reasons
     ]
@@ -197,12 +205,19 @@ class Scan:
             log.warning("%s cannot be written (%s); the next look takes longer.", file, error)
 
 
-def _row(row: dict, seen: Seen, is_bare: bool) -> dict:
+def _shared(scan: Scan) -> dict[str, int]:
+    """Return the texts that so many pictures carry that nobody wrote them for one, with counts."""
+    found = (scan.seen[name].captions or () for name in scan.bare if name in scan.seen)
+    counts = Counter(text for captions in found for text in captions)
+    return {text: count for text, count in counts.items() if count >= SHARED_BY}
+
+
+def _row(row: dict, seen: Seen, is_bare: bool, shared: Collection[str]) -> dict:
     row = dict(row)
     if "content" in row:
         row["metadata_content"] = row.pop("content")
     if is_bare and seen.captions:
-        row["captions"] = seen.captions
+        row["captions"] = [text for text in seen.captions if text not in shared]
     return row | {"content": seen.content}
 
 

@@ -20,7 +20,7 @@ from sigscope.images.sniff import LFS, is_pointer
 from sigscope.trouble import check_machine
 
 EXAMPLE = '{"file_name": "a.jpg", "text": "a cat"}'
-ROWS = 1_000  # of a parquet file that are in memory at once
+ROWS = 256  # of a parquet file that are in memory at once
 
 
 def records(path: Path, problems: Problems, *, last_is_rest: bool = False) -> Iterator[Placed]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sigscope.images.sniff import LFS, is_pointer
 
-SAMPLE = 1 << 20  # bytes that are looked at
+SAMPLE = 1 << 18  # bytes that are looked at
 MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",

@@ -1,6 +1,5 @@
 """Vectors written into the cells of a table, as pandas writes a list, an array or a tensor."""
 
-import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,20 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from sigscope.gallery.folder import GalleryError
+from sigscope.gallery.cells import text_of, texts_of
+from sigscope.gallery.columns import FILES, URLS, Record, caption_columns, first_of, normal
+from sigscope.gallery.delimited import heading_of
+from sigscope.gallery.folder import GalleryError, Problems
+from sigscope.gallery.tables import READERS, records
 from sigscope.images.captions import tidy
 
-FIELDS = {  # what a column may be called, in lower case and with blanks for _
-    "image": ("image embedding", "image embeddings", "image vector"),
-    "text": ("text embedding", "text embeddings", "text vector"),
-    "description": ("description", "text description", "caption", "text", "prompt"),
-    "picture": ("image path", "path", "file name", "filename", "image"),
-    "url": ("url", "image url"),
-    "id": ("id",),
-}
-SUFFIXES = (".csv", ".parquet")
-LONGEST_CELL = 1 << 26  # characters: a vector of two million numbers
-WRAPPED = re.compile(r"(?:tensor|array|np\.array)\((.*?)(?:,\s*\w+=[^\[\]]*)?\)", re.DOTALL)
+IMAGES = (
+    *("image_embedding", "image_embeddings", "image_vector", "image_emb", "img_emb"),
+    *("image_features", "embedding", "embeddings", "vector", "vectors", "features", "emb"),
+)
+TEXTS = ("text_embedding", "text_embeddings", "text_vector", "text_emb", "caption_embedding")
+IDS = ("id", "key", "uid")
+FEWEST = 4  # columns that are one vector's, where each holds one number of it
+SHELL = re.compile(  # what numpy and torch print around numbers
+    r",\s*(?:dtype|device|grad_fn|requires_grad|size)=[^,()\[\]]*(?:\([^()]*\))?"
+    r"|\b(?:np|numpy|torch)\.\w+\(|\b(?:tensor|array|float\d+)\(|\)|Parameter containing:"
+)
 TO_BLANKS = str.maketrans("[],;", "    ")
 
 
@@ -47,15 +50,24 @@ def read_rows(path: Path) -> Iterator[VectorRow]:
     """Yield the rows of a table one by one; memory does not grow with the table.
 
     Raises:
-        GalleryError: It is no such table, or its quotes are broken.
+        GalleryError: It is no such table, or cannot be read.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise GalleryError(f"{path} is no table of vectors ({' or '.join(SUFFIXES)}).")
-    rows = _of_csv(path) if path.suffix.lower() == ".csv" else _of_parquet(path)
-    try:
-        yield from rows
-    except (OSError, csv.Error, UnicodeDecodeError) as error:
-        raise GalleryError(f"{path} cannot be read ({error}); look at its quotes.") from error
+    if path.suffix.lower() not in READERS:
+        raise GalleryError(f"{path} is no table of vectors ({', '.join(READERS)}).")
+    wrong: Problems = []
+    number, told, fields = 0, 0, None
+    for _, record in records(path, wrong):
+        fields = fields or _fields(path, list(record))
+        for _, reason in wrong[told:]:
+            yield VectorRow(number, fault=reason)
+            number, told = number + 1, told + 1
+        yield _row(number, record, fields)
+        number += 1
+    if fields is None:
+        _fields(path, heading_of(path) if path.suffix.lower() in (".csv", ".tsv") else [])
+    for _, reason in wrong[told:]:
+        yield VectorRow(number, fault=reason)
+        number += 1
 
 
 def usable_rows(
@@ -102,74 +114,57 @@ def _numbers(cell: Any) -> np.ndarray:
         return np.asarray([] if cell is None else cell, dtype=np.float64).reshape(-1)
     if "..." in cell:
         raise ValueError("it was cut short: numpy writes … for what lies between its ends")
-    text = cell.strip()
-    if found := WRAPPED.fullmatch(text):
-        text = found[1]
+    if cell.count("[") != cell.count("]"):
+        raise ValueError("it was cut short: a bracket is open")
+    text = SHELL.sub(" ", cell)
     try:
         return np.array(text.translate(TO_BLANKS).split(), dtype=np.float64)
     except ValueError as error:
         raise ValueError(f"it is no list of numbers ({error})") from None
 
 
-def _of_csv(path: Path) -> Iterator[VectorRow]:
-    csv.field_size_limit(LONGEST_CELL)  # of this process; the default suits no vector
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file, strict=True)
-        heading = next(rows, [])
-        places = _places(path, heading)
-        filled = (cells for cells in rows if any(cell.strip() for cell in cells))
-        for number, cells in enumerate(filled):
-            if len(cells) == len(heading):
-                yield _row(number, {field: cells[place] for field, place in places.items()})
-            else:
-                fault = f"it has {len(cells)} cells, and the heading {len(heading)}"
-                yield VectorRow(number, fault=fault)
-
-
-def _of_parquet(path: Path) -> Iterator[VectorRow]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(path)
-    except pa.ArrowException as error:
-        raise GalleryError(f"{path} is not whole parquet ({error}).") from error
-    with file:
-        names = file.schema_arrow.names
-        places = _places(path, names)
-        wanted = [names[place] for place in places.values()]
-        number = 0
-        for batch in file.iter_batches(256, columns=wanted):
-            for record in batch.to_pylist():
-                yield _row(number, {field: record[names[p]] for field, p in places.items()})
-                number += 1
-
-
-def _places(path: Path, heading: list[str]) -> dict[str, int]:
-    """Return where each field's column stands; there must be one of pictures' vectors."""
-    known = [name.strip().lower().replace("_", " ") for name in heading]
-    places = {
-        field: known.index(name)
-        for field, names in FIELDS.items()
-        if (name := next((name for name in names if name in known), None)) is not None
+def _fields(path: Path, names: list[str]) -> dict[str, list[str]]:
+    """Return the columns of each field; there must be one of pictures' vectors, or many."""
+    single = {"image": IMAGES, "text": TEXTS, "picture": FILES, "url": URLS, "id": IDS}
+    fields = {
+        field: [column] for field, known in single.items() if (column := first_of(known, names))
     }
-    if "image" not in places:
+    fields |= {field: columns for field, columns in _spread(names).items() if field not in fields}
+    vectors = [name for field in ("image", "text") for name in fields.get(field, ())]
+    fields["description"] = [name for name in caption_columns(names) if name not in vectors][:1]
+    if fields.get("picture") == fields.get("id"):
+        fields.pop("picture", None)
+    if "image" not in fields:
         raise GalleryError(
-            f"{path} has no column Image Embedding (it has {', '.join(heading) or 'none'})."
+            f"{path} has no column Image Embedding (it has {', '.join(names) or 'none'})."
         )
-    return places
+    return fields
 
 
-def _row(number: int, cells: dict[str, Any]) -> VectorRow:
-    texts = {field: _text(cells.get(field)) for field in ("picture", "url", "id")}
+def _spread(names: list[str]) -> dict[str, list[str]]:
+    """Return the columns that hold a number of a vector each: 0, 1, … or text_emb_0, …."""
+    found: dict[str, dict[int, str]] = {}
+    for name in names:
+        if numbered := re.fullmatch(r"(.*?)_?(\d+)", normal(name)):
+            found.setdefault(numbered[1], {})[int(numbered[2])] = name
+    spread = {}
+    for prefix, columns in found.items():
+        places = sorted(columns)
+        if len(places) >= FEWEST and places[-1] - places[0] == len(places) - 1:
+            is_text = re.match("text|caption", prefix) is not None
+            spread.setdefault("text" if is_text else "image", [columns[at] for at in places])
+    return spread
+
+
+def _row(number: int, record: Record, fields: dict[str, list[str]]) -> VectorRow:
+    def cell(field: str) -> Any:
+        columns = fields.get(field, [])
+        return record.get(columns[0]) if len(columns) == 1 else [record[name] for name in columns]
+
     return VectorRow(
         number,
-        description=tidy(cells.get("description")),
-        image=cells["image"],
-        text=cells.get("text", "") if "text" in cells else None,
-        **texts,
+        description=next(map(tidy, texts_of(cell("description"))), ""),
+        image=cell("image"),
+        text=cell("text") if "text" in fields else None,
+        **{field: text_of(cell(field)) for field in ("picture", "url", "id")},
     )
-
-
-def _text(cell: Any) -> str:
-    return "" if cell is None or cell != cell else str(cell).strip()

@@ -4,8 +4,10 @@ Only titles, descriptions and comments are read: no places, names, serial number
 No pixel is decoded. What cameras and programs write there by themselves is no caption.
 """
 
+import json
 import os
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator
 from html import unescape
 from pathlib import Path
@@ -26,22 +28,39 @@ IPTC = {"description": (2, 120), "title": (2, 5)}
 ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);")
 CHARSETS = {b"ASCII\0\0\0": "utf-8", b"UNICODE\0": "utf-16", b"\0" * 8: "utf-8"}
 
-# What nobody wrote: a camera's or program's name or setting, a file's name, numbers, data.
+# What nobody wrote: a camera's or program's name or setting, a file's name, a time, data.
+MAKERS = (
+    "acer|agfa|benq|canon|casio|dji|epson|fuji(film)?|garmin|ge"
+    "|gopro|hasselblad|hewlett[ -]packard|hp|htc|huawei|jenoptik|jvc|kodak|konica|kyocera|leica|lg"
+    "|lumix|medion|minolta|mot(orola)?|moultrie|mustek|nikon|nokia|olympus|oppo|panasonic|pentax"
+    "|philips|polaroid|praktica|ricoh|rollei|samsung|sanyo|sony|toshiba"
+    "|vivitar|xiaomi|yakumo"
+)
+WORDS = "digital|still|video|game|trail|camera|pictures?|images?|photos?|dsc|csc|jpe?g"
+PROGRAMS = (
+    "acdsee|adobe|canva|capture one|corel|darktable|faststone|gimp|imagemagick|irfanview"
+    "|lightroom|microsoft|photoscape|photoshop|picasa|pixlr|snapseed|ulead|vsco|xnview"
+)
+SCENES = "btr|bty|bsh|burst|cof|cuva|dav|edf|fbt|fptbty|hdr|hdrp?l?|mde|nfd|nor|oz(nor|edf)\\w*|ptr"
+SCENES += "|rbt|rhdr|rpt|rptbty|sdr|smart|oppo|oplus"
 JUNK = re.compile(
-    r"""
-    \W*                                                # nothing at all
-    | [\W\d_]*                                         # a number, a date
-    | .*\bdigital\ camera\W*                           # OLYMPUS, MINOLTA, KODAK …
-    | (sony|sanyo|hp|fuji\w*)?[ _]*(dsc|photosmart)\W* # SONY DSC
-    | samsung(\ camera\ pictures)? | exif[_ ]?jpe?g.*  # Exif_JPEG_PICTURE
-    | lead\ technologies.* | jpeg | ascii | default | untitled | binary\ comment | screenshot | dcim
-    | (processed|created|edited|made|written|taken)\ (with|by|using|on)\b.* | file\ written\ by.*
-    | creator:\ .* | optimized\ by.* | filter:.* | (oplus|oppo|hdrp?l?|cof|mde|nor|sdr|edf)[_\d]*
-    | imagej=.* | [<{].*                               # XML, JSON and the like
-    | (p|dsc[nf]?|img|imgp|mvi?|vid|pict?|pxl|image|photo|picture|foto|kif|cimg|gopr)[-_ ]?\d*
-    | [\w\-.() ]+\.(jpe?g|png|gif|tiff?|webp|bmp|heic|psd|ai|svg|pdf)
+    rf"""
+    \W*                                                       # nothing at all
+    | (?i:({MAKERS})([ _-]*\b({WORDS}))+)\W* | (?i:{MAKERS})[ _-]*\d[\w.-]* # KODAK … CAMERA
+    | (?i:(digital|still|digital\ still)\ camera)\W*
+    | _?({SCENES})(_\d+)? | (?i:exif[_ ]?jpe?g.*|dcf\ \d.*|dcim|jpeg|ascii|binary\ comment)
+    | null | (?i:undefined|untitled|default|my\ beautiful\ picture|hellomoto|screenshot[-_\d ]*)
+    | (?i:lead\ technologies.*|file\ written\ by.*|optimized\ by.*|software:.*|creator:\ gd-.*)
+    | (?i:({PROGRAMS})(\ v?[\d.]+\w*)?)
+    | (?i:(processed|created|edited|made|taken)\ (with|by|using|in|on)\ (the\ )?({PROGRAMS})\b.*)
+    | (?i:filter:\ \d+;.*) | \w+=\S+(\s+\w+=\S+)+              # settings
+    | <[?!/]?[A-Za-z].*>                                         # XML and the like
+    | \d[\d\W_]{{6,}} | [0-9a-fA-F]{{16,}}                          # a time, a hash
+    | (?=[^\n]*\d)[A-Za-z0-9+/_-]{{24,}}=*                       # data
+    | (?i:(dsc[nf]?|img|imgp|mvi|vid|pict|pxl|kif|cimg|gopr|p|image|photo)[-_]?\d{{3,}}[\w-]*)
+    | (?i:[^\n]*[\w\-.() ]+\.(jpe?g|png|gif|tiff?|webp|bmp|heic|psd|ai|svg|pdf|cr2|nef|arw|dng))
     """,
-    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL,
 )
 
 
@@ -109,7 +128,7 @@ def _of_exif(picture: Image.Image) -> dict[str, str]:
     details = exif.get_ifd(ExifTags.IFD.Exif) if ExifTags.IFD.Exif in exif else {}
     comments = (
         _windows_text(exif.get(ExifTags.Base.XPComment)),
-        _with_charset(details.get(ExifTags.Base.UserComment)),
+        _with_charset(details.get(ExifTags.Base.UserComment), exif.endian),
     )
     return {
         "description": _latin_or_utf8(exif.get(ExifTags.Base.ImageDescription)),
@@ -186,15 +205,22 @@ def _windows_text(value: Any) -> str:
     return value.decode("utf-16-le", "ignore") if isinstance(value, bytes) else str(value or "")
 
 
-def _with_charset(value: Any) -> str:
-    """Return a UserComment, which names its encoding in its first eight bytes."""
+def _with_charset(value: Any, order: str) -> str:
+    """Return a UserComment, which names its encoding in its first eight bytes.
+
+    UTF-16 is in the byte order of the block ("<" or ">"), but not by every program: of letters that
+    are ASCII the zeros tell.
+    """
     if not isinstance(value, bytes):
         return _latin_or_utf8(value)
     charset = CHARSETS.get(value[:8])
     if charset is None:
         return "" if value.startswith(b"JIS\0") else _latin_or_utf8(value)
-    if charset == "utf-16":  # which of the two it is is said by the camera, or by its zeros
-        charset = "utf-16-be" if value[8:9] == b"\0" else "utf-16-le"
+    if charset == "utf-16" and value[8:10] not in (BOM_UTF16_LE, BOM_UTF16_BE):
+        zeros = value[8::2].count(0), value[9::2].count(0)
+        if zeros[0] != zeros[1]:
+            order = ">" if zeros[0] > zeros[1] else "<"
+        charset = "utf-16-be" if order == ">" else "utf-16-le"
     return value[8:].decode(charset, "ignore")
 
 
@@ -207,4 +233,14 @@ def _says_something(text: str) -> bool:
     """Return whether a person may have written text."""
     if len(text) > MAX_LETTERS or not all(letter.isprintable() for letter in text):
         return False
-    return JUNK.fullmatch(text) is None
+    return JUNK.fullmatch(text) is None and not _is_json(text)
+
+
+def _is_json(text: str) -> bool:
+    """Return whether a text is data that a program wrote, such as {"mirror":false}."""
+    if text[:1] not in ("{", "["):
+        return False
+    try:
+        return bool(json.loads(text))
+    except (ValueError, RecursionError):
+        return False
