@@ -13,7 +13,7 @@ def main() -> None:
     gallery, encoder = load_gallery(), Encoder.load(MINI, device="cpu", dtype="float32")
     folder = SHIPPED / f"{gallery.name}-{encoder.model}"
     shutil.rmtree(folder, ignore_errors=True)
-    embeddings = embed_gallery(gallery, encoder, folder, progress=True)
+    embeddings = embed_gallery(gallery, encoder, folder, shard_size=1024, progress=True)
     print(f"{len(embeddings):,} pictures and {len(embeddings.caption_ids):,} captions in {folder}.")
 
 

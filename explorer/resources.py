@@ -12,7 +12,7 @@ from PIL import Image
 
 from sigscope import Gallery, Searcher, load_gallery
 from sigscope.models import BlipCaptions, Captioner, NearestCaptions
-from sigscope.search import Endpoint, Merger, by_template
+from sigscope.search import Endpoint, Merger, by_template, example_queries
 
 MAIN = "main"  # the gallery that SIGSCOPE_GALLERY names, or the shipped one
 _one_at_a_time = Lock()  # a gallery is embedded once, whoever asks first
@@ -88,7 +88,12 @@ def merger() -> Merger:
 
 def examples() -> list[str]:
     """Return queries to try on the visitor's gallery."""
-    return ["a cat", "red apple", "sailing ship"]
+    return _examples(current())
+
+
+@st.cache_data(show_spinner=False)
+def _examples(key: str) -> list[str]:
+    return example_queries(searcher(key=key))
 
 
 def counts(column: str) -> dict[str, int]:

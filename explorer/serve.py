@@ -21,6 +21,7 @@ def warm() -> None:
     with suppress(Exception):  # a visitor is told in a sentence
         searcher = resources.searcher(key=resources.MAIN)
         searcher.match(searcher.by_text("warm-up"))  # what it learns from the gallery, once
+        resources.examples()
     gc.collect()
     gc.freeze()  # what is loaded stays, so no later collection looks through it again
 

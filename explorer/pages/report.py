@@ -1,9 +1,11 @@
 """Report: the tables and figures of the notebooks, to read and to take along."""
 
+from html import escape
+
 import streamlit as st
 
 import address
-from parts import grid
+from parts import figures, grid
 from sigscope.cli import Notebook, executed, read_notebook
 from sigscope.search import as_csv
 from thumbnails import uri
@@ -48,10 +50,11 @@ for number, result in enumerate(book.results):
         st.download_button("CSV", as_csv(table), f"{name}-{number}.csv", "text/csv",
                            key=f"csv-{number}", on_click="ignore")  # fmt: skip
         continue
+    alt = result.alt or f"A figure of {heading}"
     if result.figure:
-        st.plotly_chart(result.figure, key=f"figure-{number}", theme=None, alt=result.alt or None)
+        st.plotly_chart(figures.themed(result.figure), key=f"figure-{number}", theme=None, alt=alt)
     else:
-        st.html(f'<img src="{uri(result.png, "image/png")}" alt="" style="max-width: 100%">')
+        st.html(f'<img src="{uri(result.png, "image/png")}" alt="{escape(alt)}" class="shown">')
     st.download_button("PNG", result.png, f"{name}-{number}.png", "image/png",
                        key=f"png-{number}", on_click="ignore")  # fmt: skip
 if book.learned:

@@ -37,7 +37,7 @@ def embed_gallery(
     folder: str | Path,
     *,
     batch_size: int = 32,
-    shard_size: int = 1024,
+    shard_size: int = 128,
     workers: int = 2,
     progress: Progress = False,
     also: Sequence[Path] = (),
@@ -55,7 +55,7 @@ def embed_gallery(
         encoder: an Encoder, or what has its identity, dimension and methods.
         folder: the store; made if need be. A second process that wants it waits for the first.
         batch_size: pictures given to the model at a time.
-        shard_size: items in a shard, which is the most that a killed run loses.
+        shard_size: items in a shard, which is the most that a killed run loses: seconds of work.
         workers: threads that decode pictures while the model runs.
         progress: show a bar with pictures per second and time left on stderr, and at the end how
             many pictures were new, changed and kept; or a function that is told (done, total).

@@ -1,6 +1,7 @@
 """Words, pictures and items become a ranked table."""
 
 from sigscope.search.compose import Part, raw_sum
+from sigscope.search.examples import example_queries
 from sigscope.search.export import as_csv, as_zip
 from sigscope.search.merging import Endpoint, MergeError, Merger, by_template
 from sigscope.search.searcher import Searcher
@@ -16,6 +17,7 @@ __all__ = [
     "as_csv",
     "as_zip",
     "by_template",
+    "example_queries",
     "facts",
     "missed",
     "raw_sum",
