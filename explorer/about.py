@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import unquote
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -96,7 +95,7 @@ def _bytes(n: float) -> str:
 
 
 async def _answer(request: Request) -> JSONResponse:
-    key, id = (unquote(request.path_params[name]) for name in ("key", "id"))
+    key, id = (request.path_params[name] for name in ("key", "id"))
     here = request.client.host in HERE and "x-forwarded-for" not in request.headers
     try:
         if key not in resources.sources():
@@ -104,7 +103,7 @@ async def _answer(request: Request) -> JSONResponse:
         told = await run_in_threadpool(about, key, id, here)
     except FileNotFoundError:
         told = {"trouble": "The picture's file is not there any more."}
-    except (GalleryError, OSError, ValueError, RuntimeError) as reason:
+    except (GalleryError, OSError, ValueError, RuntimeError) as reason:  # sentences, all of them
         told = {"trouble": str(reason)}
     return JSONResponse(told, headers={"Cache-Control": "no-store"})
 

@@ -17,6 +17,7 @@ from parts import notices
 from sigscope import INDEXES
 
 KEPT, WRITTEN, PAGE = "address kept", "address written", "address page"
+MOST_LETTERS = 1000  # of words asked for; a model reads some sixty words
 SIDES = range(1, 5)  # of the page Compare
 
 
@@ -59,6 +60,12 @@ def _one_of(*known: str) -> Callable[[str], str]:
     return read
 
 
+def _words(text: str) -> str:
+    if len(text) > MOST_LETTERS:
+        raise ValueError(f"has more than {MOST_LETTERS:,} letters")
+    return text
+
+
 def _weight(text: str) -> tuple[str, float]:
     part, _, value = text.rpartition(":")
     return part, _number(0.1, 2.0, float)(value)
@@ -68,8 +75,8 @@ COLOURS = ("category", "cluster", "split", "score", "hubness", "trust", "kind")
 MOST_SHOWN = 1_000_000
 CHOICES = {
     "gallery": Choice("main"),
-    "q": Choice(),
-    "not": Choice(),
+    "q": Choice("", _words),
+    "not": Choice("", _words),
     "like": Choice([]),
     "unlike": Choice([]),
     "picture": Choice([]),  # digests of pictures that a visitor showed

@@ -6,7 +6,7 @@ A page then holds addresses instead of pictures, which makes it quick to send an
 import base64
 from functools import lru_cache
 from io import BytesIO
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import streamlit as st
 from starlette.concurrency import run_in_threadpool
@@ -80,7 +80,7 @@ def small(picture: Source, side: int = SIDE) -> bytes:
 
 
 async def _answer(request: Request) -> Response:
-    key, stamp, id = (unquote(request.path_params[name]) for name in ("key", "stamp", "id"))
+    key, stamp, id = (request.path_params[name] for name in ("key", "stamp", "id"))  # decoded once
     if key not in resources.sources():
         return Response("There is no such gallery.", 404)
     try:

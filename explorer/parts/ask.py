@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+import address
 import query
 import resources
 from parts import grid, notices, paste
@@ -9,7 +10,6 @@ from query import Piece
 from sigscope.images import MachineTrouble, PictureError, open_picture, picture_side
 
 MOST_MB = 25  # of a picture shown; the widget itself lets more through, to be answered in words
-MOST_LETTERS = 1000  # of words asked for; a model reads 64 tokens
 ADDRESS = "address"
 
 
@@ -20,7 +20,8 @@ def box(button: str = "Search", placeholder: str = "Describe what you look for")
         st.container(horizontal=True, vertical_alignment="bottom", gap="small"),
     ):
         st.text_input("Describe what you look for", key="q", placeholder=placeholder,
-                      autocomplete="off", label_visibility="collapsed")  # fmt: skip
+                      max_chars=address.MOST_LETTERS, autocomplete="off",
+                      label_visibility="collapsed")  # fmt: skip
         st.form_submit_button(button, type="primary")
 
 

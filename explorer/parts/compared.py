@@ -120,7 +120,7 @@ def _evenly(n: int) -> np.ndarray:
 
 
 def _row(row: dict, called: str, shared: Shared | None) -> str:
-    caption = escape(row["caption"] or "no caption")
+    caption = escape(row["caption"] or row["id"].rpartition("/")[2])
     mark = f' style="--mark: {MARKS[(shared.number - 1) % len(MARKS)]}"' if shared else ""
     with_others = f" · no. {shared.number}, in {shared.lists} lists" if shared else ""
     return (

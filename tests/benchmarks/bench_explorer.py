@@ -18,6 +18,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from bench_core import Mark
 from browsing import BROWSER, DRIVER, Keys, ask, browser, cards, element, is_ready, wait_for
+from visiting import captions_of
 from visitors import visit
 
 from sigscope.cli import launch
@@ -72,7 +73,7 @@ def on_screen_ms(port: int, searcher: Searcher, n: int = 15) -> list[float]:
         driver.get(launch.url(port))
         wait_for(driver, lambda: is_ready(driver))
         for words in queries(n):
-            expected = [c or "no caption" for c in searcher.by_text(words, 20)["caption"]]
+            expected = captions_of(searcher.by_text(words, 20))
             box = element(driver, ".st-key-q input")
             driver.execute_script(WATCH, expected)
             box.send_keys(Keys.CONTROL + "a")

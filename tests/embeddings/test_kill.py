@@ -177,23 +177,3 @@ def deadly_replace(number, when):
         done += 1
 
     return replace_or_die
-
-
-def test_stopped_run_of_the_usual_sizes_goes_on_near_where_it_was(tmp_path):
-    gallery = load_gallery(write_gallery(tmp_path / "many", 300))
-    seen = []
-
-    class Counting(ToyEncoder):
-        def encode_pictures(self, pictures):
-            seen.extend(pictures)
-            if len(seen) > stop:
-                raise KeyboardInterrupt
-            return super().encode_pictures(pictures)
-
-    stop = 200
-    with pytest.raises(KeyboardInterrupt):
-        embed_gallery(gallery, Counting(), tmp_path / "store")
-    seen.clear()
-    stop = 10_000
-    embed_gallery(gallery, Counting(), tmp_path / "store")
-    assert len(seen) <= 300 - 128

@@ -8,6 +8,7 @@ import os
 from time import monotonic
 
 import pytest
+from visiting import captions_of
 from visitors import visit
 
 from sigscope.cli import launch
@@ -24,7 +25,7 @@ WORDS = [f"{colour} {thing}" for colour in ("red", "blue", "old") for thing in (
 def expected():
     searcher = Searcher.open(os.environ.get("SIGSCOPE_GALLERY"))
     tables = {words: searcher.by_text(words, 20) for words in WORDS}
-    return {w: [c or "no caption" for c in table["caption"]] for w, table in tables.items()}
+    return {words: captions_of(table) for words, table in tables.items()}
 
 
 @pytest.fixture(scope="module")

@@ -20,12 +20,12 @@ from sigscope.cli import launch
 pytestmark = NO_BROWSER
 KEPT = paths.CACHE / "screenshots"
 PAGES = {  # the address of each, and what is on it once it is ready
-    "search": ("/?q=sailing+ship", "best first"),
+    "search": ("/?q=sailing+ship", "20 pictures"),
     "map": ("/map?q=sailing+ship", "Trustworthiness"),
     "compare": ("/compare?q=sailing+ship&sides=3", "in 3 lists"),
     "rate": ("/rate", "Your name or initials"),
-    "data": ("/data", "Add a folder"),
-    "report": ("/report?notebook=06+%C2%B7+Evaluate+retrieval", "What we learned"),
+    "data": ("/data", "A folder on this machine"),
+    "report": ("/report?notebook=06-evaluate-retrieval", "What we learned"),
 }
 LOOKS = {
     "light": ((1280, 1000), ()),

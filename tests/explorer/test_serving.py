@@ -90,3 +90,22 @@ def test_a_setting_allows_links_to_pictures_and_still_no_other_file(ask, root, m
     (root / "small.png").unlink()
     (root / "small.png").symlink_to(root.parent / "passwd")
     assert SECRET not in ask("small.png").content
+
+
+@pytest.mark.parametrize(
+    "name", ["a%20b.png", "100%.png", "a+b c.png", "ü?#&.png", "%2e%2e%2f.png"]
+)
+def test_picture_is_served_whatever_its_file_is_called(name, tmp_path, monkeypatch):
+    import resources
+    import thumbnails
+
+    Image.new("RGB", (8, 8), "green").save(tmp_path / name)
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "a b.png")
+    gallery = load_gallery(tmp_path)
+    monkeypatch.setattr(resources, "sources", lambda: {"main": str(tmp_path)})
+    monkeypatch.setattr(resources, "_gallery", lambda key: gallery)
+    monkeypatch.setattr(resources, "current", lambda: "main")
+    monkeypatch.setattr(resources, "gallery", lambda key=None: gallery)
+    thumbnails.thumbnail.cache_clear()
+    answer = TestClient(Starlette(routes=[thumbnails.ROUTE])).get(thumbnails.address(name))
+    assert Image.open(io.BytesIO(answer.content)).convert("RGB").getpixel((4, 4)) == (0, 128, 0)
