@@ -6,6 +6,8 @@ PORT ?= 8501
 export OMP_WAIT_POLICY ?= PASSIVE
 ONCE ?=
 export PICTURES ?=
+export FLICKR8K ?=
+export PHOTOS ?=
 SHOW = $(if $(PICTURES),--pictures="$$PICTURES")
 ifndef PYTHON
 PYTHON := $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -68,7 +70,7 @@ gallery: install ## build data/gallery again from its two Debian packages
 	$(PY) data/build_gallery.py
 
 model: EXTRAS := train
-model: install ## train data/models/siglit-mini again
+model: install ## train data/models/siglit-mini again (FLICKR8K=dir PHOTOS=dir: real photographs)
 	$(PY) data/train_siglit_mini.py
 	$(PY) -c "from sigscope import models, paths; models.record_checksums(paths.MINI)"
 	$(PY) data/ship_embeddings.py

@@ -1,0 +1,154 @@
+"""Lessons: the pictures and texts that `siglit-mini` learns from, as the locked parts see them.
+
+Also the classifier that is distilled, and exams: val splits as the locked parts see them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from picture_features import Features, Tower, seen
+from text_features import read
+from towers import class_names, classifier
+from training_sources import Source
+from transformers import VisionTextDualEncoderModel, VisionTextDualEncoderProcessor
+
+PROMPTS = [
+    "{}",
+    "a {}",
+    "a photo of a {}",
+    "a photo of the {}",
+    "The photo of {}",
+    "a picture of a {}",
+]
+SHARES = {"flickr8k": 0.5, "textbook": 0.2, "gallery": 0.3}  # of each batch
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts as the locked tower sees them.
+
+    Attributes:
+        row: the number of each text.
+        seen: float32, shape (n, 384).
+        same: int, shape (n,): texts that differ in case alone have one number.
+    """
+
+    row: dict[str, int]
+    seen: torch.Tensor
+    same: np.ndarray
+
+    def rows(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the numbers of texts."""
+        return np.array([self.row[text] for text in texts], dtype=int)
+
+
+@dataclass(frozen=True)
+class Exam:
+    """Pictures with captions that are not learnt from; ``owner`` is each caption's picture."""
+
+    name: str
+    pictures: Features
+    captions: np.ndarray
+    owner: np.ndarray
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What is learnt from.
+
+    Attributes:
+        pictures: of every training picture.
+        captions: for each picture the numbers of its captions.
+        group: int, shape (n,): pictures of one group show the same.
+        chance: how likely each picture is drawn; they sum to 1.
+        texts: all texts.
+        classes: for each class of the classifier the numbers of its names in their prompts.
+        weights: of the classifier, float32, (1000, 1280).
+        bias: float32, (1000,).
+    """
+
+    pictures: Features
+    captions: list[np.ndarray]
+    group: np.ndarray
+    chance: np.ndarray
+    texts: Texts
+    classes: list[np.ndarray]
+    weights: torch.Tensor
+    bias: torch.Tensor
+
+    def names(self, rng: np.random.Generator) -> torch.Tensor:
+        """Return one name of each class in a prompt, as the locked tower sees it, (1000, 384)."""
+        rows = [choice[rng.integers(len(choice))] for choice in self.classes]
+        return self.texts.seen[rows]
+
+    def answers(self, rows: np.ndarray) -> torch.Tensor:
+        """Return what the classifier says of pictures: probabilities, shape (n, 1000)."""
+        features = torch.from_numpy(self.pictures.features[rows].astype(np.float32))
+        return (features @ self.weights.T + self.bias).softmax(1)
+
+
+def gather(
+    sources: Sequence[Source],
+    tower: Tower,
+    model: VisionTextDualEncoderModel,
+    processor: VisionTextDualEncoderProcessor,
+    folder: Path,
+) -> tuple[Lessons, list[Exam]]:
+    """Return the lessons of the train splits, and an exam of each val split."""
+    names = [
+        [prompt.format(name) for name in listed[:3] for prompt in PROMPTS]
+        for listed in class_names()
+    ]
+    learnt = [source.split("train") for source in sources]
+    asked = [source.split("val") for source in sources]
+    captions = [list(texts) for table in [*learnt, *asked] for texts in table["captions"]]
+    texts = _texts([*captions, *names], model, processor, folder)
+    lessons = Lessons(
+        pictures=seen(tower, [table["file"].tolist() for table in learnt], folder / "maps"),
+        captions=[texts.rows(own) for table in learnt for own in table["captions"]],
+        group=_groups(sources, learnt),
+        chance=_chances(sources, learnt),
+        texts=texts,
+        classes=[texts.rows(listed) for listed in names],
+        weights=classifier(tower.number)[1],
+        bias=classifier(tower.number)[2],
+    )
+    exams = [
+        Exam(
+            source.name,
+            seen(tower, [table["file"].tolist()], folder / "maps"),
+            np.concatenate([texts.rows(own) for own in table["captions"]]),
+            np.repeat(np.arange(len(table)), table["captions"].map(len)),
+        )
+        for source, table in zip(sources, asked, strict=True)
+    ]
+    return lessons, exams
+
+
+def _texts(listed, model, processor, folder: Path) -> Texts:
+    distinct = list(dict.fromkeys(text for texts in listed for text in texts))
+    _, same = np.unique([text.casefold() for text in distinct], return_inverse=True)
+    row = {text: number for number, text in enumerate(distinct)}
+    tokens = read(model, processor.tokenizer, distinct, folder)
+    return Texts(row, torch.from_numpy(tokens), same)
+
+
+def _groups(sources, tables) -> np.ndarray:
+    names = [
+        f"{source.name}/{group}"
+        for source, table in zip(sources, tables, strict=True)
+        for group in table["group"]
+    ]
+    return np.unique(names, return_inverse=True)[1]
+
+
+def _chances(sources, tables) -> np.ndarray:
+    parts = []
+    for source, table in zip(sources, tables, strict=True):
+        has = (table["captions"].map(len) > 0).to_numpy()
+        parts.append(SHARES[source.name] * has / has.sum())
+    chances = np.concatenate(parts)
+    return chances / chances.sum()

@@ -1,0 +1,90 @@
+"""How `siglit-mini` is trained, on toys: splits, heads, losses, and what the checkpoint gets."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import transformers
+from heads import PictureHead, contrast, crop
+from towers import LITES, ONES, WIDTH, is_latin, mean_layer
+from train_siglit_mini import unfold
+from training_sources import HELD_OUT, LARGEST, dealt
+
+
+def test_no_series_is_on_two_sides_and_enough_is_held_out():
+    series = pd.Series([f"series {i}" for i in range(40) for _ in range(10 + 6 * i)])
+    split = dealt(series)
+    assert (split.groupby(series).nunique() == 1).all()
+    assert all((split == name).sum() >= least for name, least in HELD_OUT.items())
+    assert series[split != "train"].value_counts().max() <= LARGEST
+
+
+@pytest.mark.parametrize(("number", "side", "blocks"), [(0, 224, []), (2, 260, [4, 7, 15])])
+def test_blocks_that_halve_an_odd_side_pad_both_sides_alike(number, side, blocks):
+    assert LITES[number].symmetric(side) == blocks
+
+
+@pytest.mark.parametrize(
+    ("word", "kept"),
+    [("dog", True), ("##é", True), ("”", True), ("東", False), ("[unused7]", False)],
+)
+def test_the_vocabulary_keeps_what_english_text_is_written_with(word, kept):
+    assert is_latin(word) is kept
+
+
+def test_the_added_layer_attends_to_the_mean_of_the_tokens():
+    config = transformers.BertConfig(
+        hidden_size=12, num_attention_heads=3, num_hidden_layers=1, intermediate_size=8
+    )
+    layer = transformers.BertModel(config).eval().encoder.layer[0]
+    mean_layer(layer)
+    hidden = torch.randn(1, 7, 12)
+    with torch.no_grad():
+        seen = layer.attention.self(hidden)[0]
+    assert torch.allclose(seen, hidden.mean(1, keepdim=True).expand_as(seen), atol=1e-6)
+
+
+def test_the_projection_over_features_and_ones_says_what_the_head_says():
+    features = np.random.default_rng(0).uniform(0, 3, (40, WIDTH)).astype(np.float16)
+    head = PictureHead(features, 0.3).eval()
+    torch.nn.init.normal_(head.linear.bias)
+    values = torch.from_numpy(features.astype(np.float32))
+    with torch.no_grad():
+        mapped = torch.cat([values, torch.ones(40, ONES)], 1) @ head.projection().T
+        expected = head(values)
+    assert torch.allclose(torch.nn.functional.normalize(mapped, dim=1), expected, atol=1e-5)
+
+
+def test_a_convolution_without_norm_is_written_back_into_one_with_a_norm():
+    mine = torch.nn.Conv2d(3, 5, 1)
+    theirs, norm = torch.nn.Conv2d(3, 5, 1, bias=False), torch.nn.BatchNorm2d(5, eps=1e-3).eval()
+    torch.nn.init.normal_(norm.running_mean)
+    pictures = torch.randn(2, 3, 4, 4)
+    with torch.no_grad():
+        unfold(mine, theirs, norm)
+        assert torch.allclose(norm(theirs(pictures)), mine(pictures), atol=1e-6)
+
+
+def test_pictures_of_one_group_and_equal_texts_are_no_wrong_answers():
+    vectors, scale = torch.eye(3), torch.tensor(2.0)
+    owner, same = np.arange(3), np.array([7, 7, 8])
+    both = contrast(scale, vectors, vectors, vectors, owner, np.array([0, 0, 1]), same)
+    # rows 0 and 1 have one wrong answer left, row 2 has two
+    by_hand = (2 * math.log(1 + math.exp(-2)) + math.log(1 + 2 * math.exp(-2))) / 3
+    assert both.item() == pytest.approx(by_hand)
+
+
+def test_pictures_of_earlier_batches_are_wrong_answers_to_texts_alone():
+    vectors, scale = torch.eye(4), torch.tensor(1.0)
+    owner, same = np.arange(2), np.arange(2)
+    loss = contrast(scale, vectors[:2], vectors, vectors[:2], owner, np.arange(4), same)
+    to_picture, to_text = (math.log(1 + n * math.exp(-1)) for n in (3, 1))
+    assert loss.item() == pytest.approx((to_picture + to_text) / 2)
+
+
+def test_a_crop_of_maps_is_a_square_within_them():
+    maps, rng = torch.arange(81.0).view(1, 1, 9, 9), np.random.default_rng(0)
+    sides = {crop(maps, rng).shape for _ in range(30)}
+    assert sides == {(1, 1, side, side) for side in (7, 8, 9)}
