@@ -18,6 +18,7 @@ from lessons import Exam, Lessons
 from picture_features import CUT, Tower
 from text_features import TextHead
 from torch.nn.functional import cross_entropy, dropout, log_softmax, normalize
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from towers import CEILING, DIMENSION, ONES, WIDTH
 from transformers import VisionTextDualEncoderModel
 
@@ -34,6 +35,7 @@ class Recipe:
     learn, on cached features. ``captions`` of each picture are read at once. ``queue`` earlier
     pictures are wrong answers too. ``named`` classes are asked about, ``answers`` and ``made_up``
     weigh the two lessons of the classifier, ``stay`` the distance of features to where they were.
+    What is kept is a running average of the weights, each step counting ``1 - average``.
     """
 
     steps: int
@@ -46,6 +48,7 @@ class Recipe:
     answers: float = 0.3
     made_up: float = 0.3
     stay: float = 0.0
+    average: float = 0.98
     weight_decay: float = 0.05
     picture_dropout: float = 0.3
     text_dropout: float = 0.1
@@ -138,11 +141,12 @@ def features(student: Student, pictures, rows: np.ndarray) -> torch.Tensor:
     return torch.cat(parts)
 
 
-def crop(maps: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Return a random crop of maps, the same place in all: what a crop of the pictures gives."""
+def view(maps: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Return a random crop of maps, half of the time mirrored: about what a view's maps are."""
     side = CROPS[rng.integers(len(CROPS))]
     top, left = rng.integers(maps.shape[2] - side + 1), rng.integers(maps.shape[3] - side + 1)
-    return maps[:, :, top : top + side, left : left + side]
+    cut = maps[:, :, top : top + side, left : left + side]
+    return cut.flip(3) if rng.integers(2) else cut
 
 
 def learn(
@@ -153,9 +157,13 @@ def learn(
     every: int,
     tell: Callable[[dict], None],
 ) -> list[dict]:
-    """Train the student in place and return a record for each ``every`` steps."""
+    """Train the student in place and return a record for each ``every`` steps.
+
+    Exams are sat by the running average of the weights, which is what the student has at the end.
+    """
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
+    average = AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
     optimiser, schedule = optimisation(student, recipe)
     queue: list[tuple[torch.Tensor, np.ndarray]] = []
     records, losses, start = [], [], time.perf_counter()
@@ -170,14 +178,16 @@ def learn(
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimiser.step()
         schedule.step()
+        average.update_parameters(student)
         losses.append(loss.item())
         if step % every == 0 or step == recipe.steps:
-            scores = {exam.name: sit(student, exam, lessons) for exam in exams}
+            scores = {exam.name: sit(average.module, exam, lessons) for exam in exams}
             seconds = time.perf_counter() - start
             records.append({"step": step, "loss": float(np.mean(losses)), "seconds": seconds})
             records[-1] |= {"val": scores, "scales": student.scales.exp().tolist()}
             tell(records[-1])
             losses = []
+    student.load_state_dict(average.module.state_dict())
     return records
 
 
@@ -209,7 +219,7 @@ def batch_loss(
     if student.upper is None:
         made = features(student, lessons.pictures, rows)
     else:
-        made = student.upper(crop(lessons.pictures.map(rows), rng))
+        made = student.upper(view(lessons.pictures.map(rows), rng))
     pictures = student.picture(made)
     owner = np.repeat(np.arange(len(rows)), recipe.captions)
     chosen = np.array([rng.choice(lessons.captions[row]) for row in rows[owner]])

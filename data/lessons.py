@@ -23,7 +23,7 @@ PROMPTS = [
     "The photo of {}",
     "a picture of a {}",
 ]
-SHARES = {"flickr8k": 0.5, "textbook": 0.2, "gallery": 0.3}  # of each batch
+SHARES = {"flickr8k": 0.45, "textbook": 0.2, "gallery": 0.25, "emoji": 0.1}  # of each batch
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ def gather(
     ]
     learnt = [source.split("train") for source in sources]
     asked = [source.split("val") for source in sources]
-    captions = [list(texts) for table in [*learnt, *asked] for texts in table["captions"]]
-    texts = _texts([*captions, *names], model, processor, folder)
+    captions = [list(texts) for table in [*asked, *learnt] for texts in table["captions"]]
+    texts = _texts([*names, *captions], model, processor, folder)
     lessons = Lessons(
         pictures=seen(tower, [table["file"].tolist() for table in learnt], folder / "maps"),
         captions=[texts.rows(own) for table in learnt for own in table["captions"]],
@@ -124,6 +124,7 @@ def gather(
             np.repeat(np.arange(len(table)), table["captions"].map(len)),
         )
         for source, table in zip(sources, asked, strict=True)
+        if len(table)
     ]
     return lessons, exams
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase, VisionTextDualEncoderModel
 
 BATCH = 64
+CHUNK = 4096
 
 
 @torch.inference_mode()
@@ -24,14 +25,24 @@ def read(
 ) -> np.ndarray:
     """Return what the last layer's attention writes into the first token, float32, (n, 384).
 
-    It is kept in folder, in a file named by the texts.
+    It is kept in folder, `CHUNK` texts to a file that is named by them.
     """
+    chunks = [texts[i : i + CHUNK] for i in range(0, len(texts), CHUNK)]
+    return np.concatenate(
+        [
+            _kept(model, tokenizer, chunk, folder)
+            for chunk in tqdm(chunks, desc=f"chunks of {CHUNK:,} texts")
+        ]
+    )
+
+
+def _kept(model, tokenizer, texts: Sequence[str], folder: Path) -> np.ndarray:
     path = folder / f"texts-{hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:24]}.npy"
     if path.exists():
         return np.load(path)
     order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
     vectors = np.empty((len(texts), model.config.text_config.hidden_size), np.float32)
-    for start in tqdm(range(0, len(texts), BATCH), desc=f"{len(texts):,} texts"):
+    for start in range(0, len(texts), BATCH):
         rows = order[start : start + BATCH]
         tokens = tokenizer(
             [texts[row] for row in rows],

@@ -22,22 +22,30 @@ from heads import Recipe, Student, Upper, learn
 from lessons import gather
 from picture_features import CUT, Tower
 from towers import untrained
-from training_sources import Source, flickr_source, gallery_source, textbook_source
+from training_sources import (
+    Source,
+    emoji_source,
+    flickr_source,
+    gallery_source,
+    textbook_source,
+)
 from transformers import VisionTextDualEncoderModel
 
 from sigscope.files import write_json
 from sigscope.paths import CACHE, MINI
 
 WORK = CACHE / "training"
-HEADS = Recipe(steps=480)
+HEADS = Recipe(steps=360)
 UPPER = Recipe(
-    steps=160,
+    steps=560,
     batch=128,
-    rate=2e-4,
-    upper=1e-4,
+    rate=3e-4,
+    upper=2e-4,
     captions=4,
-    queue=1024,
+    queue=2048,
+    answers=0.5,
     stay=0.05,
+    average=0.99,
     seed=1,
 )
 NORMS = {
@@ -58,6 +66,11 @@ def sources(flickr8k: str | None, photos: str | None) -> list[Source]:
         found.insert(0, flickr_source(Path(flickr8k)))
     if photos:
         found.insert(-1, textbook_source(Path(photos)))
+    emoji = emoji_source(WORK / "emoji")
+    if emoji is None:
+        print("Without npm it learns from no emoji: drawings of single things are what is lost.")
+    else:
+        found.append(emoji)
     missing = [name for name, given in (("FLICKR8K", flickr8k), ("PHOTOS", photos)) if not given]
     if missing:
         print(LOST.format(lost=" and ".join(missing)))

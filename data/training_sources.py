@@ -1,7 +1,8 @@
-"""What `siglit-mini` learns from and is measured on: three sources, one table of pictures.
+"""What `siglit-mini` learns from and is measured on: four sources, one table of pictures each.
 
-The gallery is always there. Flickr8k (in its publishers' format) and textbook photographs
-(``photos.tsv`` and ``images``) are used where their folders are given; nothing of them is shipped.
+The gallery is always there, emoji are fetched where npm is. Flickr8k (in its publishers' format)
+and textbook photographs (``photos.tsv`` and ``images``) are used where their folders are given;
+nothing of them is shipped.
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from training_emoji import emoji_table
 
 from sigscope.datasets import load_gallery
 
@@ -81,6 +83,12 @@ def textbook_source(folder: Path) -> Source:
     ]
     table = _table(files, captions, dealt(series), rows["file"])
     return Source("textbook", table[table["captions"].map(len) > 0].reset_index(drop=True))
+
+
+def emoji_source(folder: Path) -> Source | None:
+    """Return emoji, all of them in train; None where npm, which fetches them, is not."""
+    table = emoji_table(folder)
+    return None if table is None else Source("emoji", table)
 
 
 def dealt(series: pd.Series) -> pd.Series:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 import transformers
-from heads import PictureHead, contrast, crop
+from heads import PictureHead, contrast, view
 from towers import LITES, ONES, WIDTH, is_latin, mean_layer
 from train_siglit_mini import unfold
 from training_sources import HELD_OUT, LARGEST, dealt
@@ -84,7 +84,8 @@ def test_pictures_of_earlier_batches_are_wrong_answers_to_texts_alone():
     assert loss.item() == pytest.approx((to_picture + to_text) / 2)
 
 
-def test_a_crop_of_maps_is_a_square_within_them():
+def test_a_view_of_maps_is_a_square_within_them_as_it_is_or_mirrored():
     maps, rng = torch.arange(81.0).view(1, 1, 9, 9), np.random.default_rng(0)
-    sides = {crop(maps, rng).shape for _ in range(30)}
-    assert sides == {(1, 1, side, side) for side in (7, 8, 9)}
+    views = [view(maps, rng) for _ in range(30)]
+    assert {one.shape for one in views} == {(1, 1, side, side) for side in (7, 8, 9)}
+    assert {int(one[0, 0, 0, 1] - one[0, 0, 0, 0]) for one in views} == {1, -1}
