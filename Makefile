@@ -72,7 +72,6 @@ gallery: install ## build data/gallery again from its two Debian packages
 model: EXTRAS := train
 model: install ## train data/models/siglit-mini again (FLICKR8K=dir PHOTOS=dir: real photographs)
 	$(PY) data/train_siglit_mini.py
-	$(PY) -c "from sigscope import models, paths; models.record_checksums(paths.MINI)"
 	$(PY) data/ship_embeddings.py
 	$(PY) data/write_model_card.py
 

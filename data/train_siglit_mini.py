@@ -32,6 +32,7 @@ from training_sources import (
 from transformers import VisionTextDualEncoderModel
 
 from sigscope.files import write_json
+from sigscope.models import record_checksums
 from sigscope.paths import CACHE, MINI
 
 WORK = CACHE / "training"
@@ -119,6 +120,7 @@ def save(model, processor, folder: Path, record: dict) -> None:
     processor.save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)
     write_json(folder / "training.json", record)
+    record_checksums(folder)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 from PIL import Image
 
 from sigscope import Gallery, Searcher, load_gallery
-from sigscope.models import BlipCaptions, Captioner, NearestCaptions
+from sigscope.models import BlipCaptions, Captioner, NearestCaptions, small_model_note
 from sigscope.search import Endpoint, Merger, by_template, example_queries
 
 MAIN = "main"  # the gallery that SIGSCOPE_GALLERY names, or the shipped one
@@ -146,5 +146,5 @@ def facts(ready: Searcher | None = None) -> str:
     return (
         f"Model: {ready.encoder.describe()} · Gallery: {ready.gallery.name}, {len(ready):,} "
         f"pictures of every split · Index: {ready.index_name}, {how} · "
-        "Nothing you type or upload leaves this machine."
-    )
+        f"Nothing you type or upload leaves this machine. {small_model_note(ready.encoder.folder)}"
+    ).strip()

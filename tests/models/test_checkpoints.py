@@ -160,3 +160,11 @@ def test_a_checkpoint_is_judged_without_torch(checkpoint):
     command = [sys.executable, "-c", code, str(checkpoint("siglip"))]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_of_the_shipped_model_alone_it_is_said_that_it_is_small(monkeypatch):
+    monkeypatch.delenv("SIGSCOPE_MODEL", raising=False)
+    assert "google/siglip-base-patch16-224 is far better" in checkpoints.small_model_note()
+    assert checkpoints.small_model_note(paths.MINI) == checkpoints.small_model_note("siglit-mini")
+    monkeypatch.setenv("SIGSCOPE_MODEL", "google/siglip-base-patch16-224")
+    assert checkpoints.small_model_note() == ""

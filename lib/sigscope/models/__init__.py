@@ -1,6 +1,7 @@
 """A text or a picture becomes a unit vector: SigLIP, SigLIP 2, CLIP and dual encoders."""
 
 from sigscope.models.captioners import BlipCaptions, Captioner, NearestCaptions
+from sigscope.models.checkpoints import small_model_note
 from sigscope.models.checksums import record_checksums
 from sigscope.models.encoder import Encoder
 from sigscope.models.families import FAMILIES
@@ -13,5 +14,6 @@ __all__ = [
     "FAMILIES",
     "ModelError",
     "NearestCaptions",
+    "small_model_note",
     "record_checksums",
 ]

@@ -18,6 +18,10 @@ from sigscope.models.hub import ModelError
 WEIGHTS = "model.safetensors"
 WEIGHTS_LIST = "model.safetensors.index.json"
 NOT_PREPROCESSING = ("processor_class", "auto_map", "feature_extractor_type")
+SMALL = (
+    "This is the small offline model; SIGSCOPE_MODEL=google/siglip-base-patch16-224 is far better "
+    "and needs 370 MB once."
+)
 HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
 
@@ -33,6 +37,11 @@ def called(model: str | Path | None = None) -> str:
     given = named(model)
     folder = Path(given).expanduser()
     return folder.resolve().name if folder.is_dir() else str(given)
+
+
+def small_model_note(model: str | Path | None = None) -> str:
+    """Return what to know of a model before its results are judged: of the shipped one, else ""."""
+    return SMALL if named(model) == paths.MINI else ""
 
 
 def locate(model: str | Path, towers: tuple[str, ...]) -> Path:
