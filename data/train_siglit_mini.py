@@ -133,7 +133,8 @@ def main() -> None:
     torch.set_num_threads(2)
     model, processor = untrained()
     tower = Tower()
-    lessons, exams = gather(sources(given.flickr8k, given.photos), tower, model, processor, WORK)
+    learnt_from = sources(given.flickr8k, given.photos)
+    lessons, exams = gather(learnt_from, tower, model, processor, WORK)
     student, steps = Student(model, lessons, HEADS), {}
     for name, recipe in {"heads": HEADS, "upper blocks": UPPER}.items():
         before = copy.deepcopy(student)
@@ -146,7 +147,7 @@ def main() -> None:
             student = before
     put_back(student, model)
     learnt = {
-        "pictures": len(lessons.captions),
+        "pictures": {source.name: len(source.split("train")) for source in learnt_from},
         "captions": sum(len(rows) for rows in lessons.captions),
     }
     save(model, processor, given.to, {"lessons": learnt, "steps": steps})
