@@ -430,3 +430,9 @@ def test_an_empty_table_lists_nothing_and_another_kind_of_file_is_refused(tmp_pa
     assert table(tmp_path, "").rows == table(tmp_path, "image,text\n").rows == []
     with pytest.raises(GalleryError, match="is no table that is read here"):
         list_table(tmp_path / "pairs.xlsx")
+
+
+def test_a_column_of_paths_does_not_read_like_captions(tmp_path):
+    cells = "a.jpg,one,animals/wild cats/lion_asleep.png,a lion that sleeps"
+    ((_, reason),) = table(tmp_path, f"image,text,origin,words\n{cells}\n").problems
+    assert reason.startswith("its column words reads like captions")

@@ -50,6 +50,7 @@ A_CAPTION = re.compile(  # caption_0, text_en, blip_caption
 )
 FIRST = 32  # rows that are looked at
 WORDS = 3  # from which a text reads like a caption
+A_WORD = re.compile(r"(?<!\S)\W?[^\W\d_]{2,}")  # between blanks: a path is one
 
 
 @dataclass(frozen=True)
@@ -160,5 +161,5 @@ def _reads_like_captions(records: Sequence[Record], column: str) -> bool:
     cells = [
         texts_of(record.get(column)) for record in records[:FIRST] if text_of(record.get(column))
     ]
-    wordy = [each for each in cells if each and len(re.findall(r"[^\W\d_]{2,}", each[0])) >= WORDS]
+    wordy = [each for each in cells if each and len(A_WORD.findall(each[0])) >= WORDS]
     return bool(cells) and len(wordy) > len(cells) / 2
