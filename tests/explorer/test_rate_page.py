@@ -53,6 +53,11 @@ def start(name: str) -> AppTest:
     return app.button(key="start").click().run()
 
 
+def told(app: AppTest) -> str:
+    """What the top of the page will say; a page tested alone is without it."""
+    return app.session_state["said"][0]
+
+
 def shown(app: AppTest) -> str:
     return html.unescape("".join(element.value for element in app.get("html")))
 
@@ -169,7 +174,7 @@ def test_another_session_is_begun_and_chosen_first():
 @pytest.mark.parametrize("name", ["", "  ", "=1", "simulated-1"])
 def test_name_that_cannot_be_one_gets_a_sentence(name):
     app = start(name)
-    assert not app.exception and app.error[0].value.endswith(".")
+    assert not app.exception and told(app).endswith(".")
     assert app.text_input(key="rater")
 
 
@@ -177,13 +182,13 @@ def test_answer_that_cannot_be_kept_is_said_so(tmp_path):
     app = start("Ann")
     (tmp_path / "ratings.sqlite").unlink()
     app.button(key="give-2-0").click().run()
-    assert not app.exception and "nothing was stored" in app.error[0].value.lower()
+    assert not app.exception and "nothing was stored" in told(app).lower()
 
 
 def test_broken_file_gets_a_sentence(tmp_path):
     (tmp_path / "ratings.sqlite").write_text("no database " * 100)
     app = visitor()
-    assert not app.exception and "ratings.sqlite" in app.error[0].value
+    assert not app.exception and "ratings.sqlite" in told(app)
 
 
 def test_leaving_asks_for_a_name_again():
