@@ -1,9 +1,11 @@
 """What the explorer serves by HTTP: the pictures of the gallery, and no other file, ever."""
 
+import asyncio
 import io
 import sys
 from urllib.parse import quote
 
+import httpx
 import pytest
 from PIL import Image
 from starlette.applications import Starlette
@@ -107,5 +109,12 @@ def test_picture_is_served_whatever_its_file_is_called(name, tmp_path, monkeypat
     monkeypatch.setattr(resources, "current", lambda: "main")
     monkeypatch.setattr(resources, "gallery", lambda key=None: gallery)
     thumbnails.thumbnail.cache_clear()
-    answer = TestClient(Starlette(routes=[thumbnails.ROUTE])).get(thumbnails.address(name))
+    answer = asyncio.run(_asked(thumbnails.ROUTE, thumbnails.address(name)))
     assert Image.open(io.BytesIO(answer.content)).convert("RGB").getpixel((4, 4)) == (0, 128, 0)
+
+
+async def _asked(route, address):
+    """The answer where an address is decoded once, as a server does; TestClient does it twice."""
+    transport = httpx.ASGITransport(app=Starlette(routes=[route]))
+    async with httpx.AsyncClient(transport=transport, base_url="http://explorer") as client:
+        return await client.get(address)
