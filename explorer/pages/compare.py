@@ -4,6 +4,7 @@ import streamlit as st
 
 import query
 import resources
+from literal import literal
 from parts import ask, compared, grid, notices
 from sigscope.figures import recall_against_time
 from sigscope.search import facts, missed, shared_results
@@ -71,4 +72,4 @@ if compared.is_measured() or st.button(
         st.caption(reason)
     with st.expander("The table"):
         st.dataframe(table, hide_index=True)
-st.caption(resources.facts())
+st.caption(literal(resources.facts()))

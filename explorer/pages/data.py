@@ -3,12 +3,15 @@
 import streamlit as st
 
 import resources
+from literal import literal
 from parts import added, adding, cards, grid
 
 grid.style()
 gallery = resources.gallery()
 st.title("Data", anchor=False)
-st.caption(f"{gallery.name}: {len(gallery):,} pictures, {len(gallery.captions):,} captions.")
+st.caption(
+    f"{literal(gallery.name)}: {len(gallery):,} pictures, {len(gallery.captions):,} captions."
+)
 
 searcher = resources.searcher()
 left_out = cards.left_out(gallery, searcher.embeddings)

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from literal import literal
 from parts import ask, export, grid, mapped, notices, settings
 from sigscope.figures import selected_ids
 from sigscope.maps import FAILED, MAKING
@@ -61,7 +62,7 @@ colour_by = mapped.colour_choice(choices)
 if colour_by in mapped.MEANS:
     st.caption(mapped.MEANS[colour_by])
 if about:
-    st.caption(f"★ {about.name}. {about.placement.note}".replace("$", r"\$"))
+    st.caption(literal(f"★ {about.name}. {about.placement.note}"))
 table = mapped.table_of(shown, wanted, about)
 grid.component("map")(key="map", height="content")
 event = st.plotly_chart(

@@ -4,6 +4,7 @@ import streamlit as st
 
 import query
 import resources
+from literal import literal
 from parts import ask, export, grid, notices, settings
 
 N_SAMPLE = 20
@@ -34,7 +35,7 @@ def search(how: settings.Settings) -> None:
     if match is not None and match.label == "none":
         st.info(f"{match.sentence} The nearest pictures are shown all the same.")
     if sentence := found.attrs.get("sentence"):
-        st.caption(f"The sentence that was searched for: “{sentence}”".replace("$", r"\$"))
+        st.caption(f"The sentence that was searched for: “{literal(sentence)}”")
     with exported:
         export.buttons(found)
     encode_ms, search_ms = found.attrs["encode_ms"], found.attrs["search_ms"]
@@ -74,4 +75,4 @@ try:
     begin(how) if query.is_empty() else search(how)
 except ValueError as reason:
     notices.say(reason)
-st.caption(resources.facts(how.searcher))
+st.caption(literal(resources.facts(how.searcher)))

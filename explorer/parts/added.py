@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 import resources
+from literal import literal
 from parts import adding, notices
 
 ASKED = "asked to confirm"
@@ -16,14 +17,14 @@ def galleries(named: Mapping[str, str]) -> None:
     for key, name in named.items():
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             source = resources.sources()[key] if key != resources.MAIN else "begun with"
-            st.markdown(f"**{name}**", width="content")
+            st.markdown(f"**{literal(name)}**", width="content")
             st.text(source if may or key == resources.MAIN else "", width="stretch")
             if key != resources.current():
-                st.button("Look at it", key=f"look-{key}", help=f"Look at {name}",
+                st.button("Look at it", key=f"look-{key}", help=f"Look at {literal(name)}",
                           on_click=look_at, args=(key,))  # fmt: skip
             if key != resources.MAIN and may:
                 st.button("Remove", key=f"forget-{key}", on_click=adding.forget, args=(key,),
-                          help=f"Take {name} off this list; its folder stays as it is")  # fmt: skip
+                          help=f"Take {literal(name)} off this list; its folder stays")  # fmt: skip
 
 
 def look_at(key: str) -> None:
@@ -77,7 +78,7 @@ def under_way() -> None:
     """Show what is being embedded, to every visitor, and what could not be."""
     for source, reason in list(adding.failures().items()):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.error(f"{source} could not be added: {reason}".replace("$", r"\$"))
+            st.error(literal(f"{source} could not be added: {reason}"))
             st.button("Put away", key=f"put away {source}", on_click=adding.failures().pop,
                       args=(source, None))  # fmt: skip
     if adding.jobs():
@@ -92,6 +93,6 @@ def _progress(shown: tuple[str, ...]) -> None:
         st.rerun()
     for key, job in there.items():
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.progress(job.share, f"{job.source}: {job.told()}")
+            st.progress(job.share, literal(f"{job.source}: {job.told()}"))
             st.button("Cancel", key=f"cancel-{key}", on_click=adding.cancel, args=(key,),
-                      help=f"Stop embedding {job.source}; what is done is kept")  # fmt: skip
+                      help=literal(f"Stop embedding {job.source}; what is done stays"))  # fmt: skip

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import RLock, Thread
+from threading import BoundedSemaphore, RLock, Thread
 from time import monotonic
 
 import streamlit as st
@@ -28,7 +28,8 @@ SYSTEM = ("/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/opt", "/proc
           "C:\\Windows")  # fmt: skip
 MANY = 50_000  # pictures that nobody adds by mistake
 COUNTED_S = 3.0
-_lock = RLock()
+AT_ONCE = 2  # folders that are embedded; more wait for their turn
+_lock, _turns = RLock(), BoundedSemaphore(AT_ONCE)
 
 
 @dataclass
@@ -36,7 +37,7 @@ class Job:
     """A folder that is being embedded."""
 
     source: str
-    process: subprocess.Popen
+    process: subprocess.Popen | None = None  # while it waits for its turn
     done: int = 0
     total: int = 0
     first: tuple[float, int] | None = None  # when the first news came, and how many were done
@@ -52,6 +53,8 @@ class Job:
 
     def told(self) -> str:
         """Return how far it is: pictures done, how fast, how long yet."""
+        if self.process is None:
+            return "waiting for its turn"
         if not self.first:
             return "looking at what is there"
         since, before = self.first
@@ -134,7 +137,7 @@ def cancel(key: str) -> None:
     with _lock:
         job = jobs().pop(key, None)
         _keep()
-    if job:
+    if job and job.process:
         job.process.terminate()
 
 
@@ -196,25 +199,27 @@ def _keep() -> None:
 
 
 def _started(key: str, source: str) -> Job:
-    process = subprocess.Popen(
-        [sys.executable, str(EMBEDDER), source],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, errors="replace", bufsize=1,
-    )  # fmt: skip
-    job = Job(source, process)
+    job = Job(source)
+    if _turns.acquire(blocking=False):
+        job.process = _embedder(source)
     held = jobs(), failures(), resources.sources()  # what the thread cannot ask for itself
     Thread(target=_follow, args=(key, job, *held), daemon=True).start()
     return job
 
 
 def _follow(key: str, job: Job, jobs: dict, failures: dict, sources: dict) -> None:
-    """Follow what a process says to its end, and list the gallery if it ended well."""
-    for line in job.process.stdout:
-        try:
-            job.note(*json.loads(line))
-        except (ValueError, TypeError):
-            job.said.append(line.strip())
-    code = job.process.wait()
+    """Embed when it is its turn, follow what is said, and list the gallery if it ended well."""
+    if job.process is None:
+        _turns.acquire()
+    try:
+        with _lock:
+            if jobs.get(key) is not job and job.process is None:
+                return  # it was cancelled while it waited
+            job.process = job.process or _embedder(job.source)
+        _hear(job)
+        code = job.process.wait()
+    finally:
+        _turns.release()
     with _lock:
         if jobs.pop(key, None) is not job:
             return  # it was cancelled
@@ -223,3 +228,19 @@ def _follow(key: str, job: Job, jobs: dict, failures: dict, sources: dict) -> No
         else:
             failures[job.source] = (job.said or ["it stopped without a word"])[-1]
         _keep()
+
+
+def _embedder(source: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, str(EMBEDDER), source],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, errors="replace", bufsize=1,
+    )  # fmt: skip
+
+
+def _hear(job: Job) -> None:
+    for line in job.process.stdout:
+        try:
+            job.note(*json.loads(line))
+        except (ValueError, TypeError):
+            job.said.append(line.strip())

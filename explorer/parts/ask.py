@@ -5,6 +5,7 @@ import streamlit as st
 import address
 import query
 import resources
+from literal import literal
 from parts import grid, notices, paste
 from query import Piece
 from sigscope.images import MachineTrouble, PictureError, open_picture, picture_side
@@ -30,7 +31,7 @@ def more() -> None:
     with st.popover("Picture", key="by picture", help="Search by a picture of your own"):
         _picture()
     less = query.unwanted()
-    with st.popover(f"Less like “{less}”" if less else "Less like", key="less like"):
+    with st.popover(f"Less like “{literal(less)}”" if less else "Less like", key="less like"):
         st.text_input("Words that pictures should be less like", key="not", autocomplete="off",
                       placeholder="a drawing")  # fmt: skip
     if not query.is_empty():
@@ -41,7 +42,9 @@ def examples() -> None:
     """Show queries that the gallery itself suggests."""
     with st.container(horizontal=True, gap="xsmall", key="examples"):
         for example in resources.examples():
-            st.button(example, key=f"try-{example}", on_click=query.ask_words, args=(example,))
+            st.button(
+                literal(example), key=f"try-{example}", on_click=query.ask_words, args=(example,)
+            )
 
 
 def asked() -> None:
@@ -67,12 +70,12 @@ def _part(key: str, name: str, wanted: bool, several: bool, piece: Piece | None 
             with st.container(width="stretch", gap=None):
                 st.caption(("pictures like" if piece else "pictures of") if wanted else "less like")
                 st.text(name)
-            st.button("✕", key=f"remove-{key}", help=f"Search without {name}", type="tertiary",
-                      on_click=query.remove, args=(key,))  # fmt: skip
+            st.button("✕", key=f"remove-{key}", help=literal(f"Search without {name}"),
+                      type="tertiary", on_click=query.remove, args=(key,))  # fmt: skip
         if several:
             widget = f"weight of {key}"
             st.session_state[widget] = query.weight(key, wanted)
-            st.slider(f"How much {name} counts", 0.1, 2.0, step=0.1, key=widget,
+            st.slider(f"How much {literal(name)} counts", 0.1, 2.0, step=0.1, key=widget,
                       label_visibility="collapsed", on_change=query.weigh,
                       args=(key, widget))  # fmt: skip
 

@@ -7,6 +7,9 @@ from functools import wraps
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from literal import literal
+from sigscope.files import sha256
+
 SAID = "said"
 TO_THE_TOP = "document.querySelector('[data-testid=stMain]')?.scrollTo(0, 0)"
 UNFORESEEN = (
@@ -18,7 +21,7 @@ UNFORESEEN = (
 def say(reason: Exception | str) -> None:
     """Note a sentence, or what an exception of the package says, for the top of the page."""
     sentence = str(reason).strip().rstrip(".")
-    sentence = f"{sentence[:1].upper()}{sentence[1:]}.".replace("$", r"\$")
+    sentence = literal(f"{sentence[:1].upper()}{sentence[1:]}.")
     said = st.session_state.setdefault(SAID, [])
     if sentence not in said:
         said.append(sentence)
@@ -39,7 +42,8 @@ def show(box: DeltaGenerator) -> None:
         with box:
             for sentence in said:
                 st.error(sentence)
-            st.html(f"<script>/* {said} */ {TO_THE_TOP}</script>", unsafe_allow_javascript=True)
+            news = sha256(repr(said).encode())[:12]  # no sentence itself: it would be a script
+            st.html(f"<script>/* {news} */ {TO_THE_TOP}</script>", unsafe_allow_javascript=True)
 
 
 def guarded(act: Callable) -> Callable:

@@ -10,6 +10,7 @@ import streamlit as st
 
 import address
 import resources
+from literal import literal
 from parts import notices, text_limit
 from sigscope import INDEXES, Searcher
 from sigscope.indexes import fitting
@@ -101,5 +102,7 @@ def _several(label: str, column: str) -> list[str]:
     if not values:
         return []
     chosen = st.session_state[column]
-    with st.popover(f"{label}: {', '.join(chosen)}" if chosen else label, key=f"{column} chip"):
+    with st.popover(
+        f"{label}: {literal(', '.join(chosen))}" if chosen else label, key=f"{column} chip"
+    ):
         return st.multiselect(label, values, key=column, placeholder="all")

@@ -38,8 +38,11 @@ def restart(adding):
     """Do what the end of a server and the start of another do."""
     import resources
 
-    for job in list(adding.jobs().values()):
-        job.process.kill()
+    for key, job in list(adding.jobs().items()):
+        adding.cancel(key)
+        if job.process:
+            job.process.kill()
+            job.process.wait()
     for kept in (adding.jobs, adding.failures, adding.recall, resources.sources):
         kept.clear()
 
@@ -220,3 +223,20 @@ def test_visitor_from_elsewhere_may_add_below_the_stated_root_only(
     assert "can be added" in add(folder / "way out").error[0].value and not adding.jobs()
     add(folder / "colours")
     assert len(adding.jobs()) == 1
+
+
+def test_two_are_embedded_at_once_and_the_others_wait_for_their_turn(adding, tmp_path, monkeypatch):
+    embeds_by(SLOW, adding, tmp_path, monkeypatch)
+    folders = [tmp_path / name for name in "abcd"]
+    for one in folders:
+        one.mkdir()
+    keys = [adding.begin(str(one)) for one in folders]
+    jobs = adding.jobs()
+    wait_for(lambda: sum(job.process is not None for job in jobs.values()) == adding.AT_ONCE)
+    waiting = [key for key in keys if jobs[key].process is None]
+    assert len(waiting) == 2
+    assert all(jobs[key].told() == "waiting for its turn" for key in waiting)
+    adding.cancel(waiting[0])
+    adding.cancel(next(key for key in keys if key not in waiting))
+    wait_for(lambda: jobs[waiting[1]].process is not None)
+    assert len(jobs) == 2 and waiting[0] not in jobs

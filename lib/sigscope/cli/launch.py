@@ -19,6 +19,7 @@ from sigscope.files import write_json
 ADDRESS = "127.0.0.1"
 ANSWER_S = 60.0  # how long a start may take
 PAUSE_S = 0.05
+HELD = "SIGSCOPE_STDIN_IS_HELD"  # the explorer ends once its standard input does
 
 
 class LaunchError(RuntimeError):
@@ -94,6 +95,8 @@ def free_port(first: int = 0) -> int:
 def explorer(port: int) -> Iterator[subprocess.Popen]:
     """Run the explorer on port for as long as the block lasts; it may not answer yet.
 
+    It holds the other end of a pipe, so it ends with this process, even one that is killed.
+
     Raises:
         LaunchError: The port is taken.
     """
@@ -102,7 +105,7 @@ def explorer(port: int) -> Iterator[subprocess.Popen]:
     note.parent.mkdir(parents=True, exist_ok=True)
     with _log(port).open("wb") as log:
         process = subprocess.Popen(
-            _command(port), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment()
+            _command(port), stdin=subprocess.PIPE, stdout=log, stderr=log, env=_environment()
         )
     try:
         write_json(note, {"process": process.pid, "gallery": _gallery()})
@@ -157,7 +160,7 @@ def _environment() -> dict[str, str]:
     """
     model = os.environ.get("SIGSCOPE_MODEL", "")
     local = not model or Path(model).expanduser().is_dir()
-    ours = {"OMP_NUM_THREADS": "1", **({"HF_HUB_OFFLINE": "1"} if local else {})}
+    ours = {"OMP_NUM_THREADS": "1", HELD: "1", **({"HF_HUB_OFFLINE": "1"} if local else {})}
     return {**ours, **os.environ}
 
 
@@ -170,6 +173,8 @@ def _gallery() -> str:
 
 def _end(process: subprocess.Popen) -> None:
     process.terminate()
+    if process.stdin:
+        process.stdin.close()
     try:
         process.wait(5)
     except subprocess.TimeoutExpired:
