@@ -183,7 +183,7 @@ def test_the_server_is_told_that_its_input_is_held(monkeypatch):
 
     tree = ast.parse((paths.EXPLORER / "serve.py").read_text())
     named = [n.value.value for n in tree.body if isinstance(n, ast.Assign)
-             and n.targets[0].id == "HELD"]  # fmt: skip
+             and getattr(n.targets[0], "id", "") == "HELD"]  # fmt: skip
     assert named == [launch.HELD]
 
 
