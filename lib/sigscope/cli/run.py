@@ -16,7 +16,6 @@ from sigscope import paths
 from sigscope.cli import launch
 from sigscope.cli.options import Model, Pictures, Port
 from sigscope.files import slug
-from sigscope.models.checkpoints import small_model_note
 
 EPILOG = """Examples:
 
@@ -76,6 +75,8 @@ def notebooks() -> None:
 def _serving(port: int) -> Iterator[subprocess.Popen]:
     """Serve the explorer for as long as the block lasts, once its gallery is searchable."""
     launch.check_port(port)
+    from sigscope.models.checkpoints import small_model_note
+
     if said := small_model_note():
         print(said, flush=True)
     start = perf_counter()
