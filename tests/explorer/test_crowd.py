@@ -11,7 +11,6 @@ import pytest
 from visiting import captions_of
 from visitors import visit
 
-from sigscope.cli import launch
 from sigscope.search.searcher import Searcher
 
 VISITORS = 20
@@ -26,14 +25,6 @@ def expected():
     searcher = Searcher.open(os.environ.get("SIGSCOPE_GALLERY"))
     tables = {words: searcher.by_text(words, 20) for words in WORDS}
     return {words: captions_of(table) for words, table in tables.items()}
-
-
-@pytest.fixture(scope="module")
-def port():
-    port = launch.free_port()
-    with launch.explorer(port) as process:
-        launch.wait(process, port, PATIENCE_S)
-        yield port
 
 
 async def searching(port: int, number: int, until: float) -> list[tuple[str, list[str], list]]:

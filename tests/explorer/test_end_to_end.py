@@ -15,7 +15,6 @@ from browsing import (
     NO_BROWSER,
     PATIENCE_S,
     ask,
-    browser,
     cards,
     element,
     go_to,
@@ -71,14 +70,6 @@ def port(outside, tmp_path_factory):
             process = stack.enter_context(launch.explorer(port))
         launch.wait(process, port, PATIENCE_S)
         yield port
-
-
-@pytest.fixture
-def page(port):
-    with browser() as driver:
-        driver.get(launch.url(port))
-        wait_for(driver, lambda: is_ready(driver))
-        yield driver
 
 
 def captions_of(table) -> list[str]:

@@ -1,7 +1,6 @@
 """The explorer's search page, used as a visitor would; model and gallery are the shipped ones."""
 
 import re
-import sys
 import tomllib
 from html import unescape
 
@@ -23,13 +22,6 @@ from sigscope import paths
 from sigscope.search.compose import Part
 
 WORDS = "a red apple"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _importable():
-    sys.path.insert(0, str(paths.EXPLORER))
-    yield
-    sys.path.remove(str(paths.EXPLORER))
 
 
 @pytest.fixture(scope="module")

@@ -25,13 +25,6 @@ from sigscope.cli import launch
 FDS = Path("/proc/self/fd")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _importable():
-    sys.path.insert(0, str(paths.EXPLORER))
-    yield
-    sys.path.remove(str(paths.EXPLORER))
-
-
 @pytest.mark.skipif(not FDS.exists(), reason="nothing here lists the descriptors of a process")
 def test_an_idle_visitor_holds_no_descriptor():
     from descriptors import IdleLoop

@@ -3,14 +3,12 @@
 import pytest
 from browsing import (
     NO_BROWSER,
-    PATIENCE_S,
     ask,
     browser,
     cards,
     element,
     go_to,
     is_on,
-    is_ready,
     is_still,
     press,
     text_of,
@@ -26,22 +24,6 @@ EVERY_STATE = (
     "?q=a+cat&not=a+dog&weight=q%3A0.7&category=animals&split=train&k=40&size=120&index=hnsw"
     "&effort=16&mix=sentence&tame=1"
 )
-
-
-@pytest.fixture(scope="module")
-def port():
-    port = launch.free_port()
-    with launch.explorer(port) as process:
-        launch.wait(process, port, PATIENCE_S)
-        yield port
-
-
-@pytest.fixture
-def page(port):
-    with browser() as driver:
-        driver.get(launch.url(port))
-        wait_for(driver, lambda: is_ready(driver))
-        yield driver
 
 
 def entries(page) -> int:

@@ -2,26 +2,17 @@
 
 import html
 import re
-import sys
 import time
 
 import numpy as np
 import pytest
 from visiting import captions_of, cards, page_html, said, visitor
 
-from sigscope import paths
 from sigscope.maps import projection
 from sigscope.maps.map import KINDS, MapSettings
 
 WORDS = "a red apple"
 LISTED = r'<li( style="--mark: #\w+")?><img src="(.*?)".*?<p>\d+\. (.*?)</p>'
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _importable():
-    sys.path.insert(0, str(paths.EXPLORER))
-    yield
-    sys.path.remove(str(paths.EXPLORER))
 
 
 @pytest.fixture(scope="module")

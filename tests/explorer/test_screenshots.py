@@ -5,13 +5,12 @@ They are written to the cache, and to the folder that SIGSCOPE_SCREENSHOTS names
 """
 
 import os
-from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
-from browsing import MAP_S, NO_BROWSER, PATIENCE_S, browser, is_still, text_of, wait_for
+from browsing import MAP_S, NO_BROWSER, browser, is_still, text_of, wait_for
 from PIL import Image
 
 from sigscope import paths
@@ -32,14 +31,6 @@ LOOKS = {
     "dark": ((1280, 1000), ("--blink-settings=preferredColorScheme=0",)),
     "phone": ((500, 1000), ()),
 }
-
-
-@pytest.fixture(scope="module")
-def port():
-    with ExitStack() as stack:
-        port = launch.free_port()
-        launch.wait(stack.enter_context(launch.explorer(port)), port, PATIENCE_S)
-        yield port
 
 
 @pytest.fixture(scope="module", params=LOOKS)

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import sys
 from urllib.parse import quote
 
 import httpx
@@ -11,18 +10,10 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from sigscope import paths
 from sigscope.datasets.load import load_gallery
 from sigscope.gallery.links import FOLLOW
 
 SECRET = b"root:x:0:0:root:/root:/bin/bash\n"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _importable():
-    sys.path.insert(0, str(paths.EXPLORER))
-    yield
-    sys.path.remove(str(paths.EXPLORER))
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The limit on text: what was measured counts, and what was not is not offered."""
 
-import sys
 import time
 
 import numpy as np
@@ -13,13 +12,6 @@ from sigscope.rerank import text_areas
 from sigscope.rerank.text_areas import Line
 
 COLOURS = ("red", "green", "blue", "black", "white", "yellow")
-
-
-@pytest.fixture(autouse=True)
-def _importable():
-    sys.path.insert(0, str(paths.EXPLORER))
-    yield
-    sys.path.remove(str(paths.EXPLORER))
 
 
 @pytest.fixture

@@ -4,9 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy import write_gallery
 
-from sigscope.datasets.load import load_gallery
 from sigscope.models.encoder import Encoder
 from sigscope.models.hub import ModelError
 from sigscope.tuning import features
@@ -15,16 +13,6 @@ from sigscope.tuning.finetune import fine_tune
 from sigscope.tuning.recipes import Recipe
 
 SHORT = Recipe(epochs=1, batch_size=8, micro_batch=8, lr=1e-3)
-
-
-@pytest.fixture(scope="module")
-def gallery(tmp_path_factory):
-    return load_gallery(write_gallery(tmp_path_factory.mktemp("tune") / "gallery", 24, size=16))
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setattr(features, "FOLDER", tmp_path_factory.getbasetemp() / "features")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from sigscope.datasets.load import load_gallery
 from sigscope.duplicates.splits import LeakError
 from sigscope.models.encoder import Encoder
 from sigscope.models.hub import ModelError
-from sigscope.tuning import features, validation
+from sigscope.tuning import validation
 from sigscope.tuning.checkpoint import Tuned
 from sigscope.tuning.finetune import fine_tune
 from sigscope.tuning.recipes import ADAPTERS, HEADS, PRESETS, R3, SIGLIT, Recipe
@@ -20,16 +20,6 @@ from sigscope.tuning.validation import Validation
 
 HEADS_OF_CLIP = {"visual_projection", "text_projection"}
 SHORT = Recipe(epochs=2, batch_size=8, micro_batch=8, lr=1e-3)
-
-
-@pytest.fixture(scope="module")
-def gallery(tmp_path_factory):
-    return load_gallery(write_gallery(tmp_path_factory.mktemp("tune") / "gallery", 24, size=16))
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setattr(features, "FOLDER", tmp_path_factory.getbasetemp() / "features")
 
 
 @pytest.fixture

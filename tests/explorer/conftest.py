@@ -1,0 +1,32 @@
+"""What tests of the explorer share: its modules, a served explorer, and a page of it."""
+
+import sys
+
+import pytest
+from browsing import PATIENCE_S, browser, is_ready, wait_for
+
+from sigscope import paths
+from sigscope.cli import launch
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _importable():
+    sys.path.insert(0, str(paths.EXPLORER))
+    yield
+    sys.path.remove(str(paths.EXPLORER))
+
+
+@pytest.fixture(scope="module")
+def port():
+    port = launch.free_port()
+    with launch.explorer(port) as process:
+        launch.wait(process, port, PATIENCE_S)
+        yield port
+
+
+@pytest.fixture
+def page(port):
+    with browser() as driver:
+        driver.get(launch.url(port))
+        wait_for(driver, lambda: is_ready(driver))
+        yield driver
