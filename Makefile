@@ -5,10 +5,11 @@
 PORT ?= 8501
 export OMP_WAIT_POLICY ?= PASSIVE
 ONCE ?=
-export PICTURES ?=
+PICTURES ?=
+export SIGSCOPE_PICTURES := $(value PICTURES)
 export FLICKR8K ?=
 export PHOTOS ?=
-SHOW = $(if $(PICTURES),--pictures="$$PICTURES")
+SHOW = $(if $(SIGSCOPE_PICTURES),--pictures="$$SIGSCOPE_PICTURES")
 ifndef PYTHON
 PYTHON := $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; \

@@ -73,14 +73,25 @@ def test_what_could_not_be_read_is_counted_and_written_down(loaded, root, monkey
     monkeypatch.chdir(root.parent)
     for _ in range(2):
         *_, said = make_searchable(str(root))
-        assert said.startswith("2 files could not be read; cache/problems/My--Photos-")
+        assert said.startswith("11 files: 9 pictures, 2 unreadable; cache/problems/My--Photos-")
     table = pd.read_csv(said.split("; ")[1].removesuffix(" says which and why."))
     assert table["path"].tolist() == ["a.heic", "b.jpg"]
     assert "HEIC" in table["reason"][0] and "HTML" in table["reason"][1]
     (root / "a.heic").unlink()
     (root / "b.jpg").unlink()
-    assert "could not be read" not in " ".join(make_searchable(str(root)))
+    assert "unreadable" not in " ".join(make_searchable(str(root)))
     assert not list((paths.CACHE / "problems").iterdir())
+
+
+def test_a_folder_of_which_nothing_can_be_read_is_one_sentence_each_time(loaded, tmp_path, capsys):
+    for name in "ab":
+        (tmp_path / f"{name}.jpg").write_bytes(b"no picture at all")
+    for _ in range(2):
+        assert commands.main(["embed", f"--pictures={tmp_path}"]) == 1
+        said = capsys.readouterr().err
+        assert "None of the 2 pictures of" in said and "says why" in said
+    (file,) = (paths.CACHE / "problems").iterdir()
+    assert len(pd.read_csv(file)) == 2
 
 
 def test_pictures_changed_later_are_embedded_and_told(loaded, root, capsys):

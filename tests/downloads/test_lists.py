@@ -4,7 +4,7 @@ import pytest
 from sigscope.datasets.load import open_list
 from sigscope.downloads.lists import ListError, default_folder
 
-ROWS = [("http://x/1.jpg", 'a "red" cat, asleep'), ("http://x/2.jpg", "Tom & Ann"), ("", "")]
+ROWS = [("http://x/1.jpg", 'a "red" cat, asleep'), ("http://x/2.jpg", "Tom & Ann"), ("", "none")]
 
 
 def written(folder, kind):

@@ -5,6 +5,7 @@ small inputs of the same kinds themselves.
 """
 
 import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -192,3 +193,11 @@ def test_odd_pictures_are_seen_or_told():
     for id in ("lfs.jpg", "trunc90.jpg", "zero.jpg", "json_err.jpg"):
         with pytest.raises(PictureError):
             found.picture(id)
+
+
+def test_make_hands_a_dollar_in_a_path_on():
+    said = subprocess.run(
+        ["make", "-n", "explorer", f"PICTURES={folder_of('path-dollar')}/my $photos"],
+        cwd=paths.ROOT, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    assert '--pictures="$SIGSCOPE_PICTURES"' in said

@@ -11,6 +11,7 @@ from sigscope import paths
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import stored_failures
 from sigscope.files import atomic_write, slug
+from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.gallery import Gallery
 from sigscope.models.checkpoints import called
 from sigscope.spreadsheets import csv_of
@@ -30,19 +31,31 @@ def make_searchable(named: str | None) -> Iterator[str]:
     gallery = load_gallery(named or None, progress=True)
     failed = stored_failures(gallery, called())
     if failed is not None:
-        n = len(gallery) - len(failed)
-        yield f"{gallery.name}: {n:,} pictures are searchable; nothing has changed."
+        if n := len(gallery) - len(failed):
+            yield f"{gallery.name}: {n:,} pictures are searchable; nothing has changed."
     else:
         from sigscope.search.searcher import Searcher
 
         yield f"Making {gallery.name} searchable ({len(gallery):,} pictures) ..."
-        searcher = Searcher.open(gallery, progress=True)
-        failed = searcher.embeddings.failed
-        yield f"{len(searcher):,} pictures are searchable with {searcher.encoder.describe()}."
-    if file := _write_problems(gallery, failed):
-        count = len(gallery.problems) + len(failed)
-        files = "1 file" if count == 1 else f"{count:,} files"
-        yield f"{files} could not be read; {os.path.relpath(file)} says which and why."
+        try:
+            searcher = Searcher.open(gallery, progress=True)
+        except ValueError:  # where none of its pictures can be read, there is nothing to search
+            failed = stored_failures(gallery, called())
+            if failed is None or len(failed) < len(gallery):
+                raise
+        else:
+            failed = searcher.embeddings.failed
+            yield f"{len(searcher):,} pictures are searchable with {searcher.encoder.describe()}."
+    file = _write_problems(gallery, failed)
+    if len(failed) == len(gallery):
+        raise GalleryError(
+            f"None of the {len(gallery):,} pictures of {gallery.name} can be read; "
+            f"{os.path.relpath(file)} says why."
+        )
+    if file:
+        left_out = f"{len(gallery.problems) + len(failed):,} lines of what is left out"
+        counted = gallery.counted(len(failed)) or left_out
+        yield f"{counted}; {os.path.relpath(file)} says which and why."
 
 
 def _write_problems(gallery: Gallery, failed: pd.DataFrame) -> Path | None:

@@ -1,19 +1,20 @@
 """Lists of URLs with captions, read row by row, so that a million takes no memory."""
 
-import csv
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from sigscope import paths
+from sigscope.gallery.cells import text_of, texts_of
+from sigscope.gallery.columns import URLS, caption_columns, first_of
+from sigscope.gallery.delimited import heading_of
+from sigscope.gallery.folder import GalleryError
+from sigscope.gallery.tables import READERS as TABLES
+from sigscope.gallery.tables import records
 from sigscope.images.captions import tidy
 
 Row = tuple[str, str]  # URL, caption
-
-URL_COLUMNS = ("url", "image_url", "urls")  # in lower case, as LAION's are URL and TEXT
-CAPTION_COLUMNS = ("caption", "text", "title")
-BATCH = 10_000
 
 
 class ListError(ValueError):
@@ -42,53 +43,31 @@ def _read_txt(file: Path) -> Iterator[Row]:
                 yield line.strip(), ""
 
 
-def _read_csv(file: Path, delimiter: str = ",") -> Iterator[Row]:
-    with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
-        url, caption = _columns(file, next(reader, []))
-        try:
-            for row in reader:
-                if row:
-                    yield row[url].strip(), tidy(row[caption]) if caption is not None else ""
-        except (csv.Error, IndexError) as error:
-            raise ListError(f"{file}, line {reader.line_num}: {error}; look at it.") from error
-
-
-def _read_tsv(file: Path) -> Iterator[Row]:
-    return _read_csv(file, "\t")
-
-
-def _read_parquet(file: Path) -> Iterator[Row]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def _read_table(file: Path) -> Iterator[Row]:
+    url: str | None = None
     try:
-        table = pq.ParquetFile(file)
-    except (OSError, pa.ArrowException) as error:
-        raise ListError(f"{file} cannot be read ({error}).") from error
-    names = table.schema_arrow.names
-    wanted = [names[place] for place in _columns(file, names) if place is not None]
-    for batch in table.iter_batches(BATCH, columns=wanted):
-        columns = [batch.column(name).to_pylist() for name in wanted]
-        for url, *rest in zip(*columns, strict=True):
-            yield str(url or "").strip(), tidy(str(rest[0] or "")) if rest else ""
+        for _, record in records(file, []):
+            if url is None:
+                url, captions = _columns(file, list(record))
+            caption = texts_of(record.get(captions[0])) if captions else []
+            yield text_of(record.get(url)), next(map(tidy, caption), "")
+    except GalleryError as error:
+        raise ListError(str(error)) from error
+    if url is None:
+        _columns(file, heading_of(file) if file.suffix.lower() in (".csv", ".tsv") else [])
 
 
-def _columns(file: Path, heading: list[str]) -> tuple[int, int | None]:
-    """Return the places of the columns of URLs and of captions (None: there is none)."""
-    names = [name.strip().lower() for name in heading]
-    urls = [names.index(name) for name in URL_COLUMNS if name in names]
-    captions = [names.index(name) for name in CAPTION_COLUMNS if name in names]
-    if not urls:
+def _columns(file: Path, heading: list[str]) -> tuple[str, list[str]]:
+    """Return the column of URLs and those of captions."""
+    url = first_of(URLS, heading)
+    if not url:
         raise ListError(f"{file} has no column url (it has {', '.join(heading)[:200]}); name one.")
-    return urls[0], captions[0] if captions else None
+    return url, caption_columns(heading)
 
 
 READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
     ".txt": _read_txt,
-    ".csv": _read_csv,
-    ".tsv": _read_tsv,
-    ".parquet": _read_parquet,
+    **dict.fromkeys(TABLES, _read_table),
 }
 
 

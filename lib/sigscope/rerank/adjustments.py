@@ -16,7 +16,7 @@ from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.twins import right_pictures, twins
 from sigscope.progress import Progress
 from sigscope.rerank.corrections import Correction
-from sigscope.rerank.hubness import CSLS, HubnessReduction
+from sigscope.rerank.hubness import CSLS, HubnessReduction, Unchanged
 from sigscope.rerank.text_areas import (
     known_text_areas,
     measure_text_areas,
@@ -52,10 +52,14 @@ class Adjustments:
     def hubs(self) -> Correction:
         """The reduction, fitted to captions of the train split, or of all items where none is.
 
-        Of more than 5,000 captions, evenly spaced ones are used.
+        Of more than 5,000 captions, evenly spaced ones are used; of too few nothing is learnt, and
+        the score stays the cosine.
         """
         bank, right = self._bank()
-        return self.reduction.fit(bank, self.embeddings.images, right)
+        try:
+            return self.reduction.fit(bank, self.embeddings.images, right)
+        except ValueError:  # too few captions to learn from
+            return Unchanged().fit(bank, self.embeddings.images)
 
     @cached_property
     def text_scores(self) -> np.ndarray:

@@ -20,6 +20,7 @@ KINDS = ("text", "picture", "composed")
 MISSED = 0.05  # share of queries with a match that may be said to have none
 MISTAKEN = 0.10  # share of queries without a match that may be said to have a good one
 SMALLEST = 1e-6
+FEW = 10  # pictures, among which nothing stands out
 SAYS = {
     "good": "What was asked for is here, or something very like it.",
     "weak": "What was asked for may not be here.",
@@ -174,6 +175,10 @@ def _uncalibrated(evidence: np.ndarray, n: int) -> Match:
     "none" means no farther than the best five of n numbers from a bell curve would, "good" a whole
     robust standard deviation farther.
     """
+    if n < FEW or evidence[2] <= SMALLEST:
+        alike = "" if n < FEW else ", as all score alike"
+        sentence = f"{n:,} pictures are too few to tell whether what was asked for is here{alike}."
+        return Match("weak", float("nan"), 0.0, sentence, "too few to tell")
     over = excess(evidence, n)
     label = "good" if over >= 1 else "weak" if over > 0 else "none"
     return Match(
