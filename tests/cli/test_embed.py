@@ -84,10 +84,12 @@ def test_what_could_not_be_read_is_counted_and_written_down(loaded, root, monkey
 
 
 def test_a_folder_of_which_nothing_can_be_read_is_one_sentence_each_time(loaded, tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
     for name in "ab":
-        (tmp_path / f"{name}.jpg").write_bytes(b"no picture at all")
+        (folder / f"{name}.jpg").write_bytes(b"no picture at all")
     for _ in range(2):
-        assert commands.main(["embed", f"--pictures={tmp_path}"]) == 1
+        assert commands.main(["embed", f"--pictures={folder}"]) == 1
         said = capsys.readouterr().err
         assert "None of the 2 pictures of" in said and "says why" in said
     (file,) = (paths.CACHE / "problems").iterdir()
