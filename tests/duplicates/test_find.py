@@ -55,7 +55,7 @@ def others(tmp_path_factory) -> Path:
 
 def with_one_more(others: Path, folder: Path, name: str, picture: Image.Image, **how) -> Path:
     for file in others.iterdir():
-        (folder / file.name).symlink_to(file)
+        (folder / file.name).hardlink_to(file)
     picture.save(folder / name, **how)
     return folder
 
