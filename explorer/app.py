@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import StopException
 
 import address
 import query
@@ -33,8 +32,6 @@ try:
     st.set_page_config(f"{about}{page.title} · sigscope".lstrip(" ·"))
     shell.frame(resources.current())
     page.run()
-except StopException:
-    pass
 except Exception as reason:
     notices.trouble(reason)
 notices.show(box)

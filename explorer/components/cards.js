@@ -133,8 +133,13 @@ class Cards {
   key(event) {
     if (event.target.closest("input, textarea, [contenteditable]") || event.ctrlKey ||
         event.metaKey || event.altKey) return;
+    if (this.panel.box.open) {
+      const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (by) { event.preventDefault(); this.panel.step(by); }
+      return;
+    }
     const step = { "+": 25, "=": 25, "-": -25 }[event.key];
-    if (!step || this.panel.box.open) return;
+    if (!step) return;
     this.resize(this.size + step);
     this.keepSize();
   }
@@ -164,13 +169,9 @@ class Panel {
   constructor(cards) {
     this.cards = cards;
     this.id = "";
-    this.box = el("dialog", { className: "panel" });
+    this.box = el("dialog", { className: "panel", tabIndex: -1 });
     this.box.addEventListener("cancel", (event) => { event.preventDefault(); this.close(); });
     this.box.addEventListener("click", (event) => event.target === this.box && this.close());
-    this.box.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (step) { event.preventDefault(); this.step(step); }
-    });
     let from = null;
     this.box.addEventListener("touchstart", (event) => { from = event.touches[0]; });
     this.box.addEventListener("touchend", (event) => {
@@ -187,14 +188,12 @@ class Panel {
   }
 
   open(id) {
-    history.pushState({ panel: true }, "", address((a) => a.set("show", id)));
+    history.pushState({}, "", address((a) => a.set("show", id)));
     this.show(id);
   }
 
   close() {
-    if (history.state?.panel) history.back();
-    else go(address(() => {}), "replaceState");
-    this.show("");
+    go(address(() => {})); // and so to follow()
   }
 
   step(by) {
@@ -216,6 +215,7 @@ class Panel {
     }
     this.draw(this.cards.rows.find(([one]) => one === id) ?? [id, "", "", null]);
     if (!this.box.open) this.box.showModal();
+    if (!this.box.contains(document.activeElement)) this.box.focus();
     this.fetch(id);
   }
 
@@ -250,6 +250,7 @@ class Panel {
     this.fits = el("div");
     this.near = el("div", { className: "near" });
     const line = [score === null ? "" : `${called} ${score.toFixed(3)}`, category];
+    const held = document.activeElement?.closest(".stage button")?.title; // stays with who uses it
     this.box.setAttribute("aria-label", caption || file);
     this.box.replaceChildren(
       el("div", { className: "stage" }, picture,
@@ -260,6 +261,7 @@ class Panel {
         el("p", { className: "line" }, line.filter(Boolean).join(" · ")),
         this.texts, acts, this.facts, this.fits,
         el("h3", {}, "Nearest pictures"), this.near));
+    this.box.querySelector(`.stage [title="${held}"]:enabled`)?.focus();
   }
 
   async fetch(id) {

@@ -20,11 +20,11 @@ export default function ({ parentElement }) {
     if (button.ariaPressed !== "true" && event.target.closest(LAYER)) event.stopPropagation();
   };
   const onClick = ({ points }) => {
-    const id = points?.[0]?.customdata?.[0] ?? points?.[0]?.customdata;
-    if (typeof id !== "string" || !id) return;
+    const id = [points?.[0]?.customdata].flat()[0];
+    if (!id) return;
     const search = new URLSearchParams(location.search);
     search.set("show", id);
-    history.pushState({ panel: true }, "", `${location.pathname}?${search}`);
+    history.pushState({}, "", `${location.pathname}?${search}`);
     dispatchEvent(new Event("sigscope:show"));
   };
   const types = ["touchstart", "touchmove", "touchend"];

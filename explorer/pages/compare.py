@@ -12,6 +12,25 @@ from sigscope.search import facts, missed, shared_results
 MOST = 4
 START = ("flat", "ivf", "hnsw", "ivfpq")
 
+
+def lists(words: str, contenders: list[compared.Contender], columns: list, k: int) -> None:
+    """Show what each contender finds, in its column."""
+    answers = [one.answer(words, k) for one in contenders]
+    shared = shared_results([answer.found for answer in answers])
+    for column, one, answer in zip(columns, contenders, answers, strict=True):
+        with column:
+            lost = missed(answer.found, answer.exact)
+            compared.told(facts(one.searcher, k, answer.vector), lost, k)
+            compared.results(answer.found, shared)
+            if len(lost):
+                with st.expander(f"What it missed: {len(lost)}"):
+                    compared.results(lost, {})
+    st.caption(
+        "Missed: what exact search with the same model finds and this index does not. Times are "
+        "medians of 30 searches of this query on one thread, without its encoding."
+    )
+
+
 grid.style()
 st.html(compared.STYLE)
 st.title("Compare", anchor=False)
@@ -34,23 +53,9 @@ if not words:
     st.info("Type a few words, or take those of the search page along: the lists appear here.")
 else:
     try:
-        answers = [one.answer(words, k) for one in contenders]
+        lists(words, contenders, columns, k)
     except ValueError as reason:
         notices.say(reason)
-        st.stop()
-    shared = shared_results([answer.found for answer in answers])
-    for column, one, answer in zip(columns, contenders, answers, strict=True):
-        with column:
-            lost = missed(answer.found, answer.exact)
-            compared.told(facts(one.searcher, k, answer.vector), lost, k)
-            compared.results(answer.found, shared)
-            if len(lost):
-                with st.expander(f"What it missed: {len(lost)}"):
-                    compared.results(lost, {})
-    st.caption(
-        "Missed: what exact search with the same model finds and this index does not. Times are "
-        "medians of 30 searches of this query on one thread, without its encoding."
-    )
 
 st.subheader("Every index on this gallery", anchor=False)
 if compared.is_measured() or st.button(

@@ -4,7 +4,8 @@ import streamlit as st
 
 import resources
 from literal import literal
-from parts import added, adding, cards, grid
+from parts import added, adding, cards, grid, notices
+from sigscope.search import UnreadableGallery
 
 grid.style()
 gallery = resources.gallery()
@@ -13,15 +14,22 @@ st.caption(
     f"{literal(gallery.name)}: {len(gallery):,} pictures, {len(gallery.captions):,} captions."
 )
 
-searcher = resources.searcher()
-left_out = cards.left_out(gallery, searcher.embeddings)
+try:
+    searcher = resources.searcher()
+    failed = searcher.embeddings.failed
+except UnreadableGallery as reason:
+    notices.say(reason)
+    searcher, failed = None, reason.failed
+left_out = cards.left_out(gallery, failed)
 with st.container(horizontal=True):
     st.metric("Pictures", f"{len(gallery):,}", border=True)
     st.metric("Captions", f"{len(gallery.captions):,}", border=True)
-    st.metric("Searchable", f"{len(searcher):,}", border=True)
+    st.metric("Searchable", f"{len(searcher or ()):,}", border=True)
     st.metric("Left out", f"{len(left_out):,}", border=True)
 
-counted, reasons, model, index = st.tabs(["Pictures", "Left out", "Model", "Index"])
+counted, reasons, *more = st.tabs(
+    ["Pictures", "Left out", *(["Model", "Index"] if searcher else [])]
+)
 with counted:
     st.dataframe(cards.by_category(gallery), hide_index=True, key="by category")
     st.caption("How many pictures each category has in each split.")
@@ -30,14 +38,13 @@ with reasons:
         st.success("Every picture could be read.")
     else:
         st.dataframe(left_out, hide_index=True, key="left out")
-with model:
-    st.dataframe(cards.model_card(searcher), hide_index=True, key="model card", width="content")
+if searcher:
+    model, index = more
+    model.dataframe(cards.model_card(searcher), hide_index=True, key="model card", width="content")
     if words := cards.readme(searcher):
-        with st.expander("The model's own card"):
-            st.markdown(words)
-with index:
-    st.dataframe(cards.index_card(searcher), hide_index=True, key="index card", width="content")
-    st.caption("The page Compare measures every index on this gallery.")
+        model.expander("The model's own card").markdown(words)
+    index.dataframe(cards.index_card(searcher), hide_index=True, key="index card", width="content")
+    index.caption("The page Compare measures every index on this gallery.")
 
 st.subheader("Galleries", anchor=False)
 added.galleries(adding.galleries())

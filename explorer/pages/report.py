@@ -1,6 +1,8 @@
 """Report: the tables and figures of the notebooks, to read and to take along."""
 
+from collections.abc import Mapping
 from html import escape
+from pathlib import Path
 
 import streamlit as st
 
@@ -17,46 +19,54 @@ def book_of(path: str, changed: float) -> Notebook:
     return read_notebook(next(p for p in executed() if str(p) == path))
 
 
+def report(paths: Mapping[str, Path]) -> None:
+    """Let a notebook be chosen, and show what is in it."""
+    name = st.selectbox(
+        "Notebook", list(paths), **address.varying("notebook", "book", list(paths), min(paths)),
+        format_func=lambda stem: f"{stem[:2]} · {stem[3:].replace('-', ' ').capitalize()}",
+    )  # fmt: skip
+    book = book_of(str(paths[name]), paths[name].stat().st_mtime)
+    st.markdown(book.promise.split("\n\n")[0])
+    st.caption(
+        "As it was last executed on this machine or in the repository. `make report` writes all "
+        "notebooks as one site of static pages; scores say in the notebook what they depend on."
+    )
+    shown = st.segmented_control("Show", ["tables", "figures"], selection_mode="multi", key="kinds",
+                                 format_func=str.capitalize)  # fmt: skip
+    heading = ""
+    for number, result in enumerate(book.results):
+        if ("tables" if result.html else "figures") not in shown:
+            continue
+        if result.heading != heading:
+            heading = result.heading
+            st.subheader(heading, anchor=False)
+        if result.before:
+            st.markdown(result.before)
+        if result.html:
+            table = result.table
+            st.dataframe(table, hide_index=True, width="content", key=f"table-{number}")
+            st.download_button("CSV", as_csv(table), f"{name}-{number}.csv", "text/csv",
+                               key=f"csv-{number}", on_click="ignore")  # fmt: skip
+            continue
+        alt = result.alt or f"A figure of {heading}"
+        if result.figure:
+            st.plotly_chart(
+                figures.themed(result.figure), key=f"figure-{number}", theme=None, alt=alt
+            )
+        else:
+            source = uri(result.png, "image/png")
+            st.html(f'<img src="{source}" alt="{escape(alt)}" class="shown">')
+        st.download_button("PNG", result.png, f"{name}-{number}.png", "image/png",
+                           key=f"png-{number}", on_click="ignore")  # fmt: skip
+    if book.learned:
+        st.subheader("What we learned", anchor=False)
+        st.markdown(book.learned)
+
+
 grid.style()
 st.title("Report", anchor=False)
 paths = {path.stem: path for path in executed()}
-if not paths:
+if paths:
+    report(paths)
+else:
     st.info("There are no notebooks here; `make notebooks` executes those of the repository.")
-    st.stop()
-name = st.selectbox(
-    "Notebook", list(paths), **address.varying("notebook", "book", list(paths), min(paths)),
-    format_func=lambda stem: f"{stem[:2]} · {stem[3:].replace('-', ' ').capitalize()}",
-)  # fmt: skip
-book = book_of(str(paths[name]), paths[name].stat().st_mtime)
-st.markdown(book.promise.split("\n\n")[0])
-st.caption(
-    "As it was last executed on this machine or in the repository. `make report` writes all "
-    "notebooks as one site of static pages; scores say in the notebook what they depend on."
-)
-shown = st.segmented_control("Show", ["tables", "figures"], selection_mode="multi", key="kinds",
-                             format_func=str.capitalize)  # fmt: skip
-heading = ""
-for number, result in enumerate(book.results):
-    if ("tables" if result.html else "figures") not in shown:
-        continue
-    if result.heading != heading:
-        heading = result.heading
-        st.subheader(heading, anchor=False)
-    if result.before:
-        st.markdown(result.before)
-    if result.html:
-        table = result.table
-        st.dataframe(table, hide_index=True, width="content", key=f"table-{number}")
-        st.download_button("CSV", as_csv(table), f"{name}-{number}.csv", "text/csv",
-                           key=f"csv-{number}", on_click="ignore")  # fmt: skip
-        continue
-    alt = result.alt or f"A figure of {heading}"
-    if result.figure:
-        st.plotly_chart(figures.themed(result.figure), key=f"figure-{number}", theme=None, alt=alt)
-    else:
-        st.html(f'<img src="{uri(result.png, "image/png")}" alt="{escape(alt)}" class="shown">')
-    st.download_button("PNG", result.png, f"{name}-{number}.png", "image/png",
-                       key=f"png-{number}", on_click="ignore")  # fmt: skip
-if book.learned:
-    st.subheader("What we learned", anchor=False)
-    st.markdown(book.learned)

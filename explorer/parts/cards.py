@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from sigscope import Embeddings, Gallery, Searcher
+from sigscope import Gallery, Searcher
 
 CARD = "README.md"
 
@@ -15,9 +15,9 @@ def by_category(gallery: Gallery) -> pd.DataFrame:
     return counts.sort_values("pictures", ascending=False).reset_index()
 
 
-def left_out(gallery: Gallery, embeddings: Embeddings) -> pd.DataFrame:
+def left_out(gallery: Gallery, failed: pd.DataFrame) -> pd.DataFrame:
     """Return what was not read or not embedded, and why: path, reason."""
-    tables = [gallery.problems, embeddings.failed[["path", "reason"]]]
+    tables = [gallery.problems, failed[["path", "reason"]]]
     return pd.concat(tables, ignore_index=True).drop_duplicates()
 
 

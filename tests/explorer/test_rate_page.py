@@ -54,8 +54,8 @@ def start(name: str) -> AppTest:
 
 
 def told(app: AppTest) -> str:
-    """What the top of the page will say; a page tested alone is without it."""
-    return app.session_state["said"][0]
+    """What the top of the page says."""
+    return app.error[0].value
 
 
 def shown(app: AppTest) -> str:

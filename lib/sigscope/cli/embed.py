@@ -35,14 +35,13 @@ def make_searchable(named: str | None) -> Iterator[str]:
             yield f"{gallery.name}: {n:,} pictures are searchable; nothing has changed."
     else:
         from sigscope.search.searcher import Searcher
+        from sigscope.search.targets import UnreadableGallery
 
         yield f"Making {gallery.name} searchable ({len(gallery):,} pictures) ..."
         try:
             searcher = Searcher.open(gallery, progress=True)
-        except ValueError:  # where none of its pictures can be read, there is nothing to search
-            failed = stored_failures(gallery, called())
-            if failed is None or len(failed) < len(gallery):
-                raise
+        except UnreadableGallery as reason:
+            failed = reason.failed
         else:
             failed = searcher.embeddings.failed
             yield f"{len(searcher):,} pictures are searchable with {searcher.encoder.describe()}."

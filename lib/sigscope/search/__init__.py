@@ -6,6 +6,7 @@ from sigscope.search.export import as_csv, as_zip
 from sigscope.search.merging import Endpoint, MergeError, Merger, by_template
 from sigscope.search.searcher import Searcher
 from sigscope.search.side_by_side import Shared, facts, missed, shared_results
+from sigscope.search.targets import UnreadableGallery
 
 __all__ = [
     "Endpoint",
@@ -14,6 +15,7 @@ __all__ = [
     "Part",
     "Searcher",
     "Shared",
+    "UnreadableGallery",
     "as_csv",
     "as_zip",
     "by_template",

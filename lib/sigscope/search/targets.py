@@ -12,6 +12,7 @@ import pandas as pd
 
 from sigscope.arguments import whole
 from sigscope.embeddings.load import Embeddings
+from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.gallery import Gallery
 from sigscope.indexes.index import VectorIndex
 from sigscope.rerank.corrections import Correction, search_corrected
@@ -21,6 +22,15 @@ Build = Callable[[np.ndarray, np.ndarray], VectorIndex]  # from unit rows and th
 COLUMNS = pd.Index(["rank", "id", "score", "caption", "category", "path"])
 SHOWN = ["id", "caption", "category", "path"]
 TEXT = pd.StringDtype("python", na_value=np.nan)  # prints as str; quicker to pick a few rows from
+
+
+class UnreadableGallery(GalleryError):
+    """None of a gallery's pictures can be read; ``failed`` says of each why: id, path, reason."""
+
+    def __init__(self, sentence: str, failed: pd.DataFrame | None = None) -> None:
+        """Take the sentence to say, and the table."""
+        super().__init__(sentence)
+        self.failed = failed
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +89,12 @@ class Target:
     ) -> "Target":
         rows, items = _joined(ids, gallery.items)
         if rows.size == 0:
+            if len(embeddings.failed) == len(gallery):
+                raise UnreadableGallery(
+                    f"None of the {len(gallery):,} pictures of {gallery.name} can be read; the "
+                    "list of what was left out says of each why.",
+                    embeddings.failed,
+                )
             what = "pictures" if texts is None else "captions"
             raise ValueError(
                 f"{embeddings.folder} has no {what} of the {len(gallery):,} items in "

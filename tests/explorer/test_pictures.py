@@ -1,0 +1,204 @@
+"""The grid of pictures, the panel that shows one large, and the points of the map, in a browser."""
+
+import time
+
+import pytest
+from browsing import (
+    MAP_S,
+    NO_BROWSER,
+    browser,
+    cards,
+    element,
+    is_still,
+    press,
+    text_of,
+    wait_for,
+)
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from sigscope.cli import launch
+
+pytestmark = NO_BROWSER
+WHOLE = (
+    "return [...document.querySelectorAll('.card .open')]"
+    ".filter(c => c.getBoundingClientRect().bottom <= innerHeight).length"
+)
+PANEL = "dialog.panel[open]"
+
+
+def opened(driver, port, address: str):
+    driver.get(launch.url(port) + address)
+    wait_for(driver, lambda: is_still(driver) and driver.find_elements(By.CSS_SELECTOR, "h1"))
+
+
+def sized(driver, width: int, height: int, phone: bool = False):
+    view = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", view)
+    driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": phone})
+
+
+@pytest.fixture(scope="module")
+def driver():
+    with browser(size=(1280, 800)) as driver:
+        yield driver
+
+
+@pytest.fixture
+def page(driver, port):
+    sized(driver, 1280, 800)
+    opened(driver, port, "/?q=a+cat")
+    wait_for(driver, lambda: cards(driver))
+    return driver
+
+
+def panel(page) -> str:
+    """Return the name of the picture in the panel, or "" where it is closed."""
+    found = page.find_elements(By.CSS_SELECTOR, f"{PANEL} h2")
+    return found[0].text if found else ""
+
+
+def shown(page) -> str:
+    return page.execute_script("return new URLSearchParams(location.search).get('show') ?? ''")
+
+
+def is_large(page, id: str) -> bool:
+    return shown(page) == id and panel(page) == id.rpartition("/")[2]
+
+
+def typed(page, key: str):
+    ActionChains(page).send_keys(key).perform()
+
+
+@pytest.mark.parametrize(("size", "least"), [((1280, 800, False), 12), ((390, 844, True), 4)])
+def test_results_above_the_fold(page, size, least):
+    sized(page, *size)
+    page.refresh()
+    wait_for(page, lambda: cards(page) and is_still(page))
+    wait_for(page, lambda: page.execute_script(WHOLE) >= least)
+    wide = "return document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth"
+    assert page.execute_script(wide) <= 0
+
+
+def test_end_of_the_grid_brings_more_without_an_entry_in_the_history(page):
+    before, length = cards(page), page.execute_script("return history.length")
+    page.execute_script("document.querySelector('.end').scrollIntoView()")
+    wait_for(page, lambda: len(cards(page)) >= 2 * len(before) and is_still(page))
+    assert cards(page)[: len(before)] == before
+    assert page.execute_script("return history.length") == length and "k=" in page.current_url
+
+
+def test_panel_opens_at_once_goes_through_the_results_and_closes(page):
+    ids = page.execute_script(
+        "return [...document.querySelectorAll('.card')].map(c => c.dataset.id)"
+    )
+    first = page.find_element(By.CSS_SELECTOR, ".card .open")
+    began = page.execute_script(
+        "const began = performance.now(); arguments[0].click(); return performance.now() - began",
+        first,
+    )
+    assert began < 150 and panel(page) == ids[0].rpartition("/")[2]
+    wait_for(page, lambda: page.find_elements(By.CSS_SELECTOR, f"{PANEL} .near a"))
+    words = page.find_element(By.CSS_SELECTOR, PANEL).text
+    for part in ("Folder", "pixels", "kB", "More like this", "Less like this", "Show on map",
+                 "Open the original", "Copy path", "cosine", cards(page)[0]):  # fmt: skip
+        assert part in words
+    for key, at in ((Keys.ARROW_RIGHT, 1), (Keys.ARROW_RIGHT, 2), (Keys.ARROW_LEFT, 1)):
+        typed(page, key)
+        assert is_large(page, ids[at])
+    page.back()
+    wait_for(page, lambda: is_large(page, ids[2]))
+    typed(page, Keys.ESCAPE)
+    wait_for(page, lambda: not panel(page) and not shown(page))
+    page.back()
+    wait_for(page, lambda: is_large(page, ids[2]))
+
+
+def test_enter_opens_the_panel_and_escape_gives_the_focus_back(page):
+    first = page.find_element(By.CSS_SELECTOR, ".card .open")
+    page.execute_script("arguments[0].focus()", first)
+    typed(page, Keys.ENTER)
+    wait_for(page, lambda: panel(page))
+    typed(page, Keys.ESCAPE)
+    wait_for(page, lambda: not panel(page) and not shown(page))
+    assert page.execute_script("return document.activeElement.closest('.card') !== null")
+
+
+def test_link_to_a_picture_opens_it_and_its_neighbours_can_be_walked(page):
+    id = page.execute_script("return document.querySelectorAll('.card')[2].dataset.id")
+    page.get(page.current_url + "&show=" + id)
+    wait_for(page, lambda: panel(page) == id.rpartition("/")[2])
+    wait_for(page, lambda: page.find_elements(By.CSS_SELECTOR, f"{PANEL} .near a"))
+    page.execute_script("document.querySelector('dialog .near a').click()")
+    assert shown(page) != id and panel(page) == shown(page).rpartition("/")[2]
+
+
+def test_size_of_the_pictures_follows_slider_and_keys(page):
+    def width() -> float:
+        return page.execute_script("return document.querySelector('.card').offsetWidth")
+
+    before = width()
+    for _ in range(3):
+        typed(page, "+")
+    assert width() > before
+    wait_for(page, lambda: "size=225" in page.current_url and is_still(page))
+
+
+def map_page(page, port):
+    opened(page, port, "/map")
+    wait_for(page, lambda: "Trustworthiness" in text_of(page) and is_still(page), MAP_S)
+    time.sleep(1)  # until the listener is on the chart
+    plane = element(page, ".plotly .nsewdrag")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", plane)
+    return plane
+
+
+def a_point(page) -> tuple[int, int, str]:
+    """Return where in the window a point of the map lies, and of which picture it is."""
+    return page.execute_script(
+        "const p = document.querySelector('.js-plotly-plot'), l = p._fullLayout;"
+        "const t = p._fullData.find(t => t.customdata?.length > 20);"
+        "const box = p.getBoundingClientRect();"
+        "const at = (n) => [l.xaxis._offset + l.xaxis.c2p(t.x[n]) + box.left,"
+        " l.yaxis._offset + l.yaxis.c2p(t.y[n]) + box.top];"
+        "return [...at(5).map(Math.round), t.customdata[5]]"
+    )
+
+
+def test_click_on_the_map_opens_a_picture_while_the_tool_is_the_lasso(page, port):
+    map_page(page, port)
+    x, y, id = a_point(page)
+    mouse = ActionChains(page, duration=50)
+    mouse.w3c_actions.pointer_action.move_to_location(x, y)
+    mouse.perform()
+    wait_for(page, lambda: page.find_elements(By.CSS_SELECTOR, ".hoverlayer .hovertext"))
+    mouse = ActionChains(page, duration=50)
+    mouse.w3c_actions.pointer_action.click()
+    mouse.perform()
+    wait_for(page, lambda: is_large(page, id))
+
+
+def touched(page, *path: tuple[int, int]):
+    """Draw with one finger from place to place."""
+    for kind, at in zip(["touchStart", *["touchMove"] * len(path)], [path[0], *path], strict=True):
+        points = [{"x": at[0], "y": at[1]}]
+        page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def test_swipe_over_the_map_scrolls_the_page_until_the_lasso_is_on(page, port):
+    sized(page, 390, 844, phone=True)
+    map_page(page, port)
+    top = "return document.querySelector('[data-testid=stMain]').scrollTop"
+    before = page.execute_script(top)
+    touched(page, *((200, y) for y in range(500, 200, -25)))
+    wait_for(page, lambda: page.execute_script(top) > before + 100)
+    press(page, "Turn the lasso on")
+    plane = element(page, ".plotly .nsewdrag")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", plane)
+    before = page.execute_script(top)
+    around = [(90, 330), (90, 420), (90, 510), (190, 510), (290, 510), (290, 420), (290, 330)]
+    touched(page, *around, (190, 330), (95, 330))
+    wait_for(page, lambda: " selected" in text_of(page) and cards(page))
+    assert abs(page.execute_script(top) - before) < 50

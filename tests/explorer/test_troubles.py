@@ -1,0 +1,155 @@
+"""Whatever goes wrong is a sentence at the top of the page: the package's errors, and accidents."""
+
+import importlib
+import pkgutil
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from visiting import cards, said, upload, visitor
+
+import sigscope
+from sigscope import paths
+
+SENTENCE = "Something in particular is wrong here; do this about it."
+CALLED = {  # what each page calls, and how the page is reached
+    "search": ("query", "results", {"q": "a cat"}),
+    "map": ("parts.mapped", "making", {}),
+    "compare": ("parts.compared", "contender", {}),
+    "rate": ("parts.rating", "current", {}),
+    "data": ("parts.cards", "left_out", {}),
+    "report": ("sigscope.cli", "executed", {}),
+}
+
+
+@pytest.fixture(autouse=True)
+def _own_ratings(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGSCOPE_RATINGS", str(tmp_path / "ratings.sqlite"))
+
+
+def errors_of_the_package() -> list[Exception]:
+    """Return one of each kind of exception that the package defines."""
+    for module in pkgutil.walk_packages(sigscope.__path__, "sigscope."):
+        if not module.name.startswith(("sigscope._", "sigscope.ann.autofaiss_run")):
+            try:
+                importlib.import_module(module.name)
+            except ImportError:  # of an extra that is not installed
+                continue
+    kinds, found = [Exception], []
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.__subclasses__()
+        if kind.__module__.startswith("sigscope"):
+            found.append(kind)
+    return [made(kind) for kind in dict.fromkeys(found)]
+
+
+def made(kind: type[Exception]) -> Exception:
+    try:
+        return kind(SENTENCE)
+    except TypeError:
+        return kind("time-out", SENTENCE)
+
+
+@pytest.mark.parametrize("page", CALLED)
+def test_each_error_of_the_package_is_said_on_each_page(page, monkeypatch):
+    module, name, address = CALLED[page]
+    reasons = errors_of_the_package()
+    assert len(reasons) > 10
+    app = visitor(None if page == "search" else page, **address)
+    for reason in reasons:
+
+        def broken(*what, reason=reason, **also):
+            raise reason
+
+        with monkeypatch.context() as patch:
+            patch.setattr(importlib.import_module(module), name, broken)
+            app.run()
+        assert not app.exception, reason
+        assert [error.value for error in app.error] == [SENTENCE], reason
+
+
+def test_accident_is_said_in_our_words_and_the_page_goes_on_afterwards(monkeypatch):
+    import query
+
+    app = visitor(q="a cat")
+    with monkeypatch.context() as patch:
+        patch.setattr(query, "results", lambda how: 1 / 0)
+        app.run()
+    assert not app.exception and "did not foresee" in app.error[0].value
+    assert "ZeroDivision" not in app.error[0].value
+    app.run()
+    assert not app.error and cards(app)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)),
+        ("a.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+        ("a.txt", b"words"),
+        ("a.jpg", bytes(26_000_000)),
+        ("a.jpg", b""),
+    ],
+)
+def test_rejected_upload_is_a_sentence_at_the_top(name, data):
+    app = upload(visitor(), data, name)
+    assert not app.exception and re.fullmatch(r"\S.{20,}\.", app.error[0].value, re.S)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["file:///etc/passwd", "http://localhost:8501/", "not a url", "ftp://a.b/c.jpg",
+     "http://169.254.169.254/latest", "javascript:alert(1)", "https://"],
+)  # fmt: skip
+def test_refused_address_is_a_sentence_at_the_top(url):
+    app = visitor()
+    app.text_input(key="address").set_value(url).run()
+    assert not app.exception and re.fullmatch(r"\S.{20,}\.", app.error[0].value, re.S)
+
+
+@pytest.fixture
+def gallery_of(tmp_path, monkeypatch):
+    """A function from a number to the key of a gallery of so many pictures without captions."""
+    import resources
+
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    keys = []
+
+    def make(n: int) -> str:
+        folder = tmp_path / f"gallery-{n}"
+        folder.mkdir()
+        for number in range(n):
+            noise = np.random.default_rng(number).integers(0, 255, (32, 32, 3), np.uint8)
+            Image.fromarray(noise).save(folder / f"{number:03}.png")
+        if not n:
+            (folder / "broken.png").write_bytes(b"not a picture")
+        keys.append(folder.name)
+        resources.sources()[folder.name] = str(folder)
+        return folder.name
+
+    yield make
+    for key in keys:
+        del resources.sources()[key]
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3])
+def test_galleries_of_hardly_anything_are_shown_or_said_on_every_page(gallery_of, n):
+    key = gallery_of(n)
+    for page in ("search", "map", "compare", "data"):
+        app = visitor(None if page == "search" else page, gallery=key, q="a cat")
+        assert not app.exception and "did not foresee" not in str(app.error), page
+        assert n or "can be read" in app.error[0].value, page
+    if not n:
+        assert app.dataframe[1].value["path"].tolist() == ["broken.png"]
+
+
+def test_captions_that_fit_are_refused_in_words_where_there_are_none(gallery_of):
+    app = visitor(gallery=gallery_of(3), like="000.png", view="captions")
+    assert "have no captions" in app.error[0].value + said(app)
+
+
+def test_searching_by_captions_of_a_gallery_without_any_is_said(gallery_of):
+    app = visitor(gallery=gallery_of(3), like="000.png", q="a cat", mix="sentence")
+    assert not app.exception and app.error[0].value.endswith(".")
