@@ -33,7 +33,8 @@ def chance_hit_rate(n_right: np.ndarray, n: int, k: int) -> float:
         n: how many answers are ranked.
         k: how far down the list one looks; beyond n it means n.
     """
-    return float(np.mean(hypergeom.sf(0, n, np.asarray(n_right), min(_k(k), n))))
+    right, queries = np.unique(n_right, return_counts=True)
+    return float(np.average(hypergeom.sf(0, n, right, min(_k(k), n)), weights=queries))
 
 
 def hit_at_k(rankings: Rankings, k: int) -> np.ndarray:

@@ -11,7 +11,8 @@ from sigscope.protocols.landmarks import COLLECTIONS, landmark_map
 from sigscope.types import EncoderLike
 
 PROTOCOLS = ("captions", "classes", "landmarks", "judged-captions")
-SPLIT_SEARCHED = ("coco", "flickr30k", "flickr8k")  # papers search the test split alone
+SPLIT_SEARCHED = ("coco", "flickr30k", "flickr8k")  # papers search the test split alone;
+# it holds every judged picture of Flickr8k too
 COLUMNS = ["of", "figure", "report", "here", "low", "high", "chance", "depends_on"]
 
 
@@ -88,7 +89,8 @@ def searched_gallery(gallery: Gallery, protocol: str, split: str, among: str | N
     Raises:
         GalleryError: no picture is in that split.
     """
-    asked_by_papers = protocol == "captions" and gallery.name in SPLIT_SEARCHED
+    with_captions = protocol in ("captions", "judged-captions")
+    asked_by_papers = with_captions and gallery.name in SPLIT_SEARCHED
     if among == "split" or (among is None and asked_by_papers):
         return gallery.subset(split=split)
     return gallery
