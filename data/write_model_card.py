@@ -13,9 +13,11 @@ import torch
 from benchmarks import by_kind_of_caption, galleries, retrieval, zero_shot
 from towers import untrained
 
+from sigscope.embeddings import open_embeddings
 from sigscope.files import atomic_write, read_json
 from sigscope.models import Encoder
 from sigscope.paths import MINI
+from sigscope.protocols import run_protocol
 
 MARKS = {  # what this build should reach: text to image, then image to text, @1, @5, @10
     "Flickr8k": (0.27, 0.57, 0.70, 0.32, 0.62, 0.74),
@@ -75,6 +77,20 @@ def untrained_row(flickr8k: str | None) -> str:
     return f"{found['text to image']:.3f} and {found['image to text']:.3f}"
 
 
+def agreement(flickr8k: str | None, encoder: Encoder) -> str:
+    """Return how far cosine and Flickr8k's judges agree, CLIP's figures beside it, as words."""
+    if not flickr8k:
+        return "not measured, without FLICKR8K"
+    _, gallery = next(galleries(flickr8k, None))
+    embeddings = open_embeddings(gallery, encoder)
+    table = run_protocol("judged-captions", gallery, embeddings, encoder)
+    return "; ".join(
+        f"{row.figure} {row.here:.3f} ({row.low:.3f}–{row.high:.3f}"
+        + (f"; CLIP {row.report:.3f})" if row.report == row.report else f"; chance {row.chance:.3f})")
+        for row in table.itertuples()
+    )
+
+
 def main(folder: Path = MINI) -> None:
     """Measure the checkpoint in folder; write README.md and benchmarks.csv there."""
     torch.set_num_threads(2)
@@ -91,6 +107,7 @@ def main(folder: Path = MINI) -> None:
         steps=steps_table(record["steps"]).to_markdown(index=False),
         emoji=f"{record['lessons']['pictures'].get('emoji', 0):,}",
         untrained=untrained_row(os.environ.get("FLICKR8K")),
+        people=agreement(os.environ.get("FLICKR8K"), encoder),
         pairs=f"{record['lessons']['captions']:,}",
         **zero_shot(encoder),
     )
