@@ -84,10 +84,14 @@ def agreement(flickr8k: str | None, encoder: Encoder) -> str:
     _, gallery = next(galleries(flickr8k, None))
     embeddings = open_embeddings(gallery, encoder)
     table = run_protocol("judged-captions", gallery, embeddings, encoder)
+    beside = (
+        table["report"]
+        .map("CLIP {:.3f}".format)
+        .where(table["report"].notna(), table["chance"].map("chance {:.3f}".format))
+    )
     return "; ".join(
-        f"{row.figure} {row.here:.3f} ({row.low:.3f}–{row.high:.3f}"
-        + (f"; CLIP {row.report:.3f})" if row.report == row.report else f"; chance {row.chance:.3f})")
-        for row in table.itertuples()
+        f"{row.figure} {row.here:.3f} ({row.low:.3f}–{row.high:.3f}; {other})"
+        for row, other in zip(table.itertuples(), beside, strict=True)
     )
 
 
