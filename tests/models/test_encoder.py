@@ -133,10 +133,9 @@ def test_vectors_agree_with_the_library_s_own_forward(checkpoint, exact, name):
     model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     processor = transformers.AutoImageProcessor.from_pretrained(folder, backend="pil")
-    texts = [text.lower() for text in TEXTS]
-    tokens = tokenizer(
-        texts, padding=rules["padding"], max_length=64, truncation=True, return_tensors="pt"
-    )
+    texts = [text.lower() if rules["lower_case"] else text for text in TEXTS]
+    shape = {key: rules[key] for key in ("padding", "max_length")}
+    tokens = tokenizer(texts, truncation=True, return_tensors="pt", **shape)
     inputs = {key: tokens[key] for key in FAMILIES[exact(name).family].inputs}
     with torch.inference_mode():
         out = model(**inputs, **processor(pictures(), return_tensors="pt"))

@@ -101,6 +101,58 @@ def convolutional(folder: Path) -> Path:
     return _add(folder, processor_config={"image_processor": rules})
 
 
+def metaclip2(folder: Path) -> Path:
+    """MetaCLIP 2: CLIP with XLM-R's tokenizer, which keeps capitals, and its numbers of tokens."""
+    config = transformers.MetaClip2Config(
+        text_config={"vocab_size": 600, "pad_token_id": 1, "eos_token_id": 2, **SMALL},
+        vision_config={"image_size": 32, "patch_size": 8, **SMALL},
+        projection_dim=24,
+    )
+    _save(folder, transformers.MetaClip2Model(config))
+    xlm_tokenizer(folder)
+    rules = _pictures("CLIP", size={"shortest_edge": 32}, do_center_crop=True)
+    return _add(folder, preprocessor_config=rules | {"crop_size": {"height": 32, "width": 32}})
+
+
+def align(folder: Path) -> Path:
+    """ALIGN: EfficientNet, whose pooled map is the answer, and BERT."""
+    config = transformers.AlignConfig(
+        text_config={"vocab_size": 300, "max_position_embeddings": 80, **SMALL},
+        vision_config={"image_size": 32, "width_coefficient": 0.1, "depth_coefficient": 0.1}
+        | {"hidden_dim": 32},
+        projection_dim=32,
+    )
+    _save(folder, transformers.AlignModel(config))
+    bert_tokenizer(folder)
+    rules = _pictures("EfficientNet", size={"height": 36, "width": 36}, do_center_crop=True)
+    rules |= {"crop_size": {"height": 32, "width": 32}, "rescale_offset": True}
+    return _add(folder, preprocessor_config=rules | {"include_top": False, "resample": 2})
+
+
+def altclip(folder: Path) -> Path:
+    """AltCLIP: XLM-R, projected twice, beside CLIP's image tower."""
+    text = {"vocab_size": 600, "max_position_embeddings": 82, "project_dim": 40, **SMALL}
+    vision = {"image_size": 32, "patch_size": 8, **SMALL}
+    config = transformers.AltCLIPConfig(text_config=text, vision_config=vision, projection_dim=24)
+    _save(folder, transformers.AltCLIPModel(config))
+    xlm_tokenizer(folder)
+    rules = _pictures("CLIP", size={"shortest_edge": 32}, do_center_crop=True)
+    return _add(folder, preprocessor_config=rules | {"crop_size": {"height": 32, "width": 32}})
+
+
+def chinese_clip(folder: Path) -> Path:
+    """Chinese-CLIP: BERT's first token beside CLIP's image tower, its pictures squeezed."""
+    config = transformers.ChineseCLIPConfig(
+        text_config={"vocab_size": 300, "max_position_embeddings": 80, **SMALL},
+        vision_config={"image_size": 32, "patch_size": 8, **SMALL},
+        projection_dim=24,
+    )
+    _save(folder, transformers.ChineseCLIPModel(config))
+    bert_tokenizer(folder)
+    rules = _pictures("ChineseCLIP", size={"height": 32, "width": 32}, do_center_crop=False)
+    return _add(folder, preprocessor_config=rules)
+
+
 MAKERS = {
     "siglip": siglip,
     "siglip2-fixed": siglip2_fixed,
@@ -108,6 +160,10 @@ MAKERS = {
     "clip": clip,
     "dual": dual,
     "convolutional": convolutional,
+    "metaclip2": metaclip2,
+    "align": align,
+    "altclip": altclip,
+    "chinese-clip": chinese_clip,
 }
 
 
@@ -177,6 +233,26 @@ def clip_tokenizer(folder: Path) -> None:
     transformers.CLIPTokenizer.from_pretrained(folder).backend_tokenizer.save(
         str(folder / "tokenizer.json")
     )
+
+
+def xlm_tokenizer(folder: Path) -> None:
+    """XLM-R's Unigram: <s> 0, <pad> 1, </s> 2, <unk> 3; it keeps capitals."""
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    unigram = Tokenizer(models.Unigram())
+    unigram.pre_tokenizer = pre_tokenizers.Metaspace()
+    unigram.decoder = decoders.Metaspace()
+    capitals = [sentence.upper() for sentence in SENTENCES]
+    trainer = trainers.UnigramTrainer(
+        vocab_size=400, special_tokens=[*special, "<mask>"], unk_token="<unk>", show_progress=False
+    )
+    unigram.train_from_iterator([*SENTENCES, *capitals], trainer)
+    unigram.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    unigram.save(str(folder / "tokenizer.json"))
+    names = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
+    names |= {"cls_token": "<s>", "sep_token": "</s>", "mask_token": "<mask>"}
+    _add(folder, tokenizer_config=names | {"tokenizer_class": "XLMRobertaTokenizer"})
 
 
 def bert_tokenizer(folder: Path) -> None:

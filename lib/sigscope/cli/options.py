@@ -34,8 +34,8 @@ Model = Annotated[
         metavar="NAME",
         envvar="SIGSCOPE_MODEL",
         callback=_also_as("SIGSCOPE_MODEL"),
-        help="A SigLIP, SigLIP 2 or CLIP: a folder, or its name on the hub. Left out: the shipped "
-        "siglit-mini.",
+        help="A SigLIP, CLIP, MetaCLIP 2, ...: a folder, or its name on the hub. Left out: the "
+        "shipped siglit-mini.",
     ),
 ]
 Port = Annotated[str, typer.Option(help="Where to serve.")]

@@ -1,4 +1,4 @@
-"""A text or a picture becomes a unit vector: SigLIP, SigLIP 2, CLIP and dual encoders."""
+"""A text or a picture becomes a unit vector: SigLIP, CLIP, MetaCLIP 2 and others like them."""
 
 from sigscope.models.captioners import BlipCaptions, Captioner, NearestCaptions
 from sigscope.models.checkpoints import small_model_note

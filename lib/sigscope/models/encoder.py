@@ -1,7 +1,8 @@
 """The encoder: texts and pictures become unit vectors, float32 rows whose inner product is cosine.
 
-One class serves SigLIP, SigLIP 2, CLIP and dual encoders; what differs between them is a row of
-``families.FAMILIES``. An encoder never changes once it is loaded, and many threads may share it.
+One class serves SigLIP, CLIP, MetaCLIP 2 and other two-tower models; what differs between them is a
+row of ``families.FAMILIES``. An encoder never changes once it is loaded, and many threads may
+share it.
 """
 
 import threading

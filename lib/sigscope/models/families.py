@@ -46,6 +46,22 @@ FAMILIES: dict[str, Family] = {
         lower_case=False,
         inputs=MASKED,
     ),
+    "metaclip2": Family(
+        "MetaCLIP 2", "metaclip_2", "MetaClip2Model", "longest", 77, lower_case=False, inputs=MASKED
+    ),
+    "align": Family("ALIGN", "align", "AlignModel", "longest", 64, lower_case=False, inputs=MASKED),
+    "altclip": Family(
+        "AltCLIP", "altclip", "AltCLIPModel", "longest", 77, lower_case=False, inputs=MASKED
+    ),
+    "chinese-clip": Family(
+        "Chinese-CLIP",
+        "chinese_clip",
+        "ChineseCLIPModel",
+        "longest",
+        52,  # tokens that it was trained with: Yang et al. 2022, "Chinese CLIP"
+        lower_case=False,
+        inputs=MASKED,
+    ),
 }
 
 
