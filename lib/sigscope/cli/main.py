@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from sigscope import paths
-from sigscope.cli import download, measure, pictures, run, search
+from sigscope.cli import download, measure, models, pictures, run, search
 
 FAILED, INTERRUPTED = 1, 130
 HELP = (
@@ -90,6 +90,7 @@ app.command("map", rich_help_panel=FIND, epilog=pictures.MAP)(pictures.map_of)
 app.command(rich_help_panel=OWN)(pictures.embed)
 app.command(rich_help_panel=OWN, epilog=pictures.DUPLICATES)(pictures.duplicates)
 app.command(rich_help_panel=OWN, epilog=download.EPILOG)(download.download)
+app.add_typer(models.app, name="models", rich_help_panel=OWN)
 app.command(rich_help_panel=KEEP)(report)
 app.command(rich_help_panel=KEEP)(clean)
 

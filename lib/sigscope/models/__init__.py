@@ -1,5 +1,6 @@
 """A text or a picture becomes a unit vector: SigLIP, CLIP, MetaCLIP 2 and others like them."""
 
+from sigscope.models.cached import cached_models, fetch_model
 from sigscope.models.captioners import BlipCaptions, Captioner, NearestCaptions
 from sigscope.models.checkpoints import small_model_note
 from sigscope.models.checksums import record_checksums
@@ -14,6 +15,8 @@ __all__ = [
     "FAMILIES",
     "ModelError",
     "NearestCaptions",
-    "small_model_note",
+    "cached_models",
+    "fetch_model",
     "record_checksums",
+    "small_model_note",
 ]

@@ -66,7 +66,7 @@ def locate(model: str | Path, towers: tuple[str, ...]) -> Path:
 def complete(folder: Path, towers: tuple[str, ...]) -> bool:
     """Return whether nothing is missing from folder for these towers."""
     try:
-        _check_parts(folder, towers)
+        check_parts(folder, towers)
     except ModelError:
         return False
     return all(path.exists() for path in folder.iterdir())  # none of its links leads nowhere
@@ -79,12 +79,13 @@ def check(folder: Path, towers: tuple[str, ...]) -> str:
         ModelError: A file is missing, cut short, not what its checksum says, or of a model that
             sigscope does not know.
     """
-    family = _check_parts(folder, towers)
+    family = check_parts(folder, towers)
     check_checksums(folder)
     return family
 
 
-def _check_parts(folder: Path, towers: tuple[str, ...]) -> str:
+def check_parts(folder: Path, towers: tuple[str, ...]) -> str:
+    """Return the family of the checkpoint in folder, as ``check``, but compare no checksum."""
     family = _family(folder)
     for path in weight_files(folder):
         _check_weights(path)

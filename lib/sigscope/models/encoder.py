@@ -24,6 +24,7 @@ from sigscope.models.towers import (
     choose_device,
     choose_dtype,
     converted,
+    dimension,
     has_convolutions,
     known,
     load_config,
@@ -95,7 +96,7 @@ class Encoder:
         return cls(
             model=checkpoints.called(given),
             family=family,
-            dimension=_dimension(config),
+            dimension=dimension(config),
             device=device,
             dtype=dtype,
             towers=towers,
@@ -246,10 +247,6 @@ def _least_cosine(folder: Path, towers: tuple[str, ...], device: str, dtype: str
     except ModelError:
         return 0.0
     return min(shortcuts.least_cosine(answers[tower], exact[tower]) for tower in exact)
-
-
-def _dimension(config: Any) -> int:
-    return getattr(config, "projection_dim", None) or config.text_config.projection_size
 
 
 def _checked_texts(texts: Sequence[str]) -> list[str]:

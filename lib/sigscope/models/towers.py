@@ -94,6 +94,11 @@ def load_config(folder: Path) -> Any:
         return AutoConfig.from_pretrained(folder, local_files_only=True)
 
 
+def dimension(config: Any) -> int:
+    """Return how many numbers a vector of a checkpoint has, from its config."""
+    return getattr(config, "projection_dim", None) or config.text_config.projection_size
+
+
 def load_tokenizer(folder: Path, config: Any) -> Any:
     """Return the checkpoint's tokenizer; it pads on the right when it is told so."""
     from transformers import AutoTokenizer
