@@ -57,7 +57,7 @@ def test_the_caption_weight_is_chosen_by_what_is_found_first(weights, chosen):
     task, captions = asking(["a baby sheep", "a zebra"], [[0], [1]]), stored()
     vectors = captions.vectors.copy()
     vectors[[0, 2]] = task.xq
-    helpful = StoredCaptions(captions.texts, vectors, captions.rows, 5)
+    helpful = StoredCaptions(captions.texts, captions.rows, 5, vectors)
     scores = np.array([[0.5, 0.4, 0.3]] * 2, np.float32)
     found = scores, np.array([[3, 2, 0], [3, 2, 1]])
 

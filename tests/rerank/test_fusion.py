@@ -50,7 +50,7 @@ def test_a_query_without_words_or_with_unknown_ones_finds_nothing():
 
 
 def test_keywords_without_captions_are_refused():
-    empty = StoredCaptions(np.array([], object), np.empty((0, 8), np.float32), ROWS[:0], 5)
+    empty = StoredCaptions(np.array([], object), ROWS[:0], 5, np.empty((0, 8), np.float32))
     with pytest.raises(ValueError, match="nothing to search by words"):
         Keywords.build(empty)
 

@@ -25,7 +25,7 @@ def a_task(rng, queries=5, n=12, right=None):
 def stored(rng=None):
     """Return the captions TEXTS of the pictures ROWS, with random vectors."""
     rng = rng or np.random.default_rng(0)
-    return StoredCaptions(np.array(TEXTS, object), unit(rng, 5), ROWS, 5)
+    return StoredCaptions(np.array(TEXTS, object), ROWS, 5, unit(rng, 5))
 
 
 def asking(texts, right):

@@ -4,8 +4,6 @@ The queries of every language are captions of the same pictures, so each languag
 English picture by picture.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
@@ -14,11 +12,11 @@ from sigscope.evaluation.evaluate import Result, scored, summary
 from sigscope.evaluation.intervals import paired_difference
 from sigscope.evaluation.tasks import Task, check_and_describe, items_of
 from sigscope.gallery.gallery import Gallery
+from sigscope.gallery.translations import translations
 from sigscope.gallery.twins import right_pictures, twins
 from sigscope.types import EncoderLike
 
 ENGLISH = "en"
-FILE = "translations.csv"
 COLUMNS = ["language", "k", "hit_rate", "low", "high", "chance", "behind", "behind_low"]
 COLUMNS += ["behind_high", "p", "queries", "pictures", "searched"]
 
@@ -84,7 +82,7 @@ def language_queries(
     The arguments are those of `by_language`.
     """
     about = check_and_describe(gallery, embeddings, split, encoder)
-    table = _translations(gallery.root / FILE)
+    table = translations(gallery)
     chosen = items_of(gallery, split) & set(embeddings.ids)
     table = table[table["id"].isin(chosen) & (table["language"] != ENGLISH)]
     items = gallery.items[gallery.items["id"].isin(table["id"]) & (gallery.items["caption"] != "")]
@@ -110,18 +108,6 @@ def language_queries(
         )
         parts.append(scored(task, task.rankings(), []).rename(columns={"direction": "language"}))
     return pd.concat(parts, ignore_index=True)
-
-
-def _translations(path: Path) -> pd.DataFrame:
-    """Return a gallery's translations: id, language (a code such as pt_BR), caption; no blanks."""
-    if not path.is_file():
-        raise ValueError(f"there is no {path}; only galleries with translated captions have it")
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    missing = {"id", "language", "caption"} - set(table)
-    if missing:
-        raise ValueError(f"{path} lacks the columns {', '.join(sorted(missing))}")
-    table = table[["id", "language", "caption"]]
-    return table[table["caption"].str.strip() != ""].reset_index(drop=True)
 
 
 def _only(table: pd.DataFrame, languages: list[str] | None) -> pd.DataFrame:

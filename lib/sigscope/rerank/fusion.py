@@ -8,7 +8,7 @@ must say which stored captions a query may not see: `evaluation.systems.own_capt
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,20 +25,12 @@ _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, eq=False)
-class StoredCaptions:
-    """The captions that pictures are stored with: m texts and unit vectors over n pictures."""
+class StoredTexts:
+    """The texts that pictures are stored with: m texts over n pictures."""
 
     texts: np.ndarray  # (m,)
-    vectors: np.ndarray  # (m, d) float32, unit rows
     rows: np.ndarray  # (m,) int64, the picture of each
     n: int
-
-    @classmethod
-    def of(cls, embeddings: Embeddings) -> "StoredCaptions":
-        """Return the captions in embeddings; rows count its pictures."""
-        row_of = {id: row for row, id in enumerate(embeddings.ids)}
-        rows = np.array([row_of[id] for id in embeddings.caption_ids], dtype=np.int64)
-        return cls(embeddings.caption_texts, embeddings.captions, rows, len(embeddings))
 
     @cached_property
     def numbers_of(self) -> list[np.ndarray]:
@@ -48,34 +40,54 @@ class StoredCaptions:
 
 
 @dataclass(frozen=True, eq=False)
-class Keywords:
-    """Keyword search over captions: BM25 in Lucene's form, k1 = 1.5, b = 0.75, by ``bm25s``.
+class StoredCaptions(StoredTexts):
+    """The captions that pictures are stored with, and their vectors."""
 
-    Robertson & Zaragoza 2009, "The probabilistic relevance framework", has the formula. Words are
-    runs of letters and digits, case ignored; there is no list of stop words and no stemming. A
-    picture scores as its best caption; one that shares no word with the query is not found.
-    """
-
-    stored: StoredCaptions
-    retriever: Any  # bm25s.BM25
+    vectors: np.ndarray  # (m, d) float32, unit rows
 
     @classmethod
-    def build(cls, stored: StoredCaptions) -> "Keywords":
-        """Return the index of the stored captions."""
+    def of(cls, embeddings: Embeddings) -> "StoredCaptions":
+        """Return the captions in embeddings; rows count its pictures."""
+        row_of = {id: row for row, id in enumerate(embeddings.ids)}
+        rows = np.array([row_of[id] for id in embeddings.caption_ids], dtype=np.int64)
+        return cls(embeddings.caption_texts, rows, len(embeddings), embeddings.captions)
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text, runs of letters and digits, case folded."""
+    return _WORD.findall(text.casefold())
+
+
+@dataclass(frozen=True, eq=False)
+class Keywords:
+    """Keyword search over texts: BM25 in Lucene's form, k1 = 1.5, b = 0.75, by ``bm25s``.
+
+    Robertson & Zaragoza 2009, "The probabilistic relevance framework", has the formula. A picture
+    scores as its best text; one that shares no word with the query is not found. Words are runs of
+    letters and digits, case ignored, without stop words or stemming, unless others are given.
+    """
+
+    stored: StoredTexts
+    retriever: Any  # bm25s.BM25
+    terms: Callable[[str], list[str]]  # the words of a text
+
+    @classmethod
+    def build(cls, stored: StoredTexts, terms: Callable[[str], list[str]] = words_of) -> "Keywords":
+        """Return the index of the stored texts."""
         import bm25s
 
         if not len(stored.texts):
             raise ValueError("no picture has a caption, so there is nothing to search by words")
         retriever = bm25s.BM25(k1=1.5, b=0.75, method="lucene")
-        retriever.index([words_of(text) for text in stored.texts], show_progress=False)
-        return cls(stored, retriever)
+        retriever.index([terms(text) or [""] for text in stored.texts], show_progress=False)
+        return cls(stored, retriever, terms)
 
     def scores(self, query: str, left_out: Sequence[int] = ()) -> np.ndarray:
         """Return the BM25 score of each picture, float32 from 0, shape (n,).
 
         Captions in left_out give nothing; how rare a word is, is still counted with them.
         """
-        words, scores = words_of(query), np.zeros(self.stored.n, np.float32)
+        words, scores = self.terms(query), np.zeros(self.stored.n, np.float32)
         if words:
             of_captions = np.array(self.retriever.get_scores(words), dtype=np.float32)
             of_captions[np.asarray(left_out, np.int64)] = 0
@@ -105,11 +117,6 @@ class Keywords:
         scores = [self.scores(query, numbers) for query, numbers in pairs]
         found = [_best(row, np.arange(len(row)), k, above=0.0) for row in scores]
         return _stacked(found, min(k, self.stored.n))
-
-
-def words_of(text: str) -> list[str]:
-    """Return the words of a text, runs of letters and digits, case folded."""
-    return _WORD.findall(text.casefold())
 
 
 def reciprocal_rank_fusion(lists: Sequence[np.ndarray], k: int, *, constant: int = 60) -> Lists:

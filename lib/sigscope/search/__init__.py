@@ -4,11 +4,14 @@ from sigscope.search.compose import Part, raw_sum
 from sigscope.search.examples import example_queries
 from sigscope.search.export import as_csv, as_zip
 from sigscope.search.merging import Endpoint, MergeError, Merger, by_template
+from sigscope.search.queries import BY
 from sigscope.search.searcher import Searcher
 from sigscope.search.side_by_side import Shared, facts, missed, shared_results
 from sigscope.search.targets import UnreadableGallery
+from sigscope.search.words import gallery_words
 
 __all__ = [
+    "BY",
     "Endpoint",
     "MergeError",
     "Merger",
@@ -21,6 +24,7 @@ __all__ = [
     "by_template",
     "example_queries",
     "facts",
+    "gallery_words",
     "missed",
     "raw_sum",
     "shared_results",

@@ -130,8 +130,12 @@ class ModalityGap:
             side: text or picture.
         """
         off = vectors - self.means[side]
-        spread = np.sqrt(np.maximum(np.einsum("qd,de,qe->q", off, self.covariance, off), 0))
-        return off / np.maximum(spread, SMALLEST)[:, None]
+        return off / np.maximum(self.spread(off), SMALLEST)[:, None]
+
+    def spread(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the standard deviation of the pictures' scores with each row, float64, (q,)."""
+        variance = np.einsum("qd,de,qe->q", vectors, self.covariance, vectors)
+        return np.sqrt(np.maximum(variance, 0))
 
     def compose(self, parts: Sequence[tuple[np.ndarray, str, float]]) -> np.ndarray:
         """Return composed unit vectors, float32, (q, d).

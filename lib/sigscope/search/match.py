@@ -9,7 +9,7 @@ to be found.
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,6 +53,14 @@ class Match:
     def found(self) -> bool:
         """Whether there is anything to show as a match, good or weak."""
         return self.label != "none"
+
+    def named(self, count: int) -> "Match":
+        """Return what is said where so many pictures have the words of the query."""
+        if not count or self.label == "good":
+            return self
+        sentence = f"These words are in the captions or names of {count:,} pictures."
+        sentence = sentence.replace(" 1 pictures", " 1 picture")
+        return replace(self, label="good", sentence=sentence, short=f"{SHORT['good']} by words")
 
 
 @dataclass(frozen=True, eq=False)

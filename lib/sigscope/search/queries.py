@@ -17,6 +17,7 @@ from sigscope.search.compose import Part
 from sigscope.types import EncoderLike
 
 REMEMBERED_TEXTS = 1024
+BY = ("meaning", "words", "both")  # the ways by which a text finds pictures
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,7 @@ class Query:
         kind: what it is made of: text, picture or composed.
         without: ids that are no results.
         filters: what the results were chosen from, as `filters.mask` takes it.
+        by: whether they are found by meaning, by words, or by both.
     """
 
     parts: tuple[Part, ...]
@@ -36,13 +38,48 @@ class Query:
     kind: str
     without: tuple[str, ...]
     filters: dict
+    by: str = "meaning"
 
-    def in_words(self) -> dict | None:
-        """Return it as JSON from which it can be made again; None where a picture was shown."""
+    @classmethod
+    def of(
+        cls,
+        parts: Sequence[Part],
+        vector: np.ndarray,
+        without: Sequence[str],
+        filters: dict,
+        by: str,
+    ) -> "Query":
+        """Return the query that these parts make; its items are no results."""
+        if by not in BY:
+            raise ValueError(f"there is no search by {by!r}; choose from {', '.join(BY)}")
+        items = [part.value for part in parts if part.kind == "item"]
+        kind = parts[0].side if len(parts) == 1 else "composed"
+        return cls(
+            tuple(parts), vector, kind, tuple(dict.fromkeys([*without, *items])), filters, by
+        )
+
+    @property
+    def words(self) -> str:
+        """The words that are to be found in what is written of pictures, "" where by none."""
+        wanted = [part for part in self.parts if part.weight > 0]
+        if self.by == "meaning" or any(part.kind != "text" for part in wanted):
+            return ""
+        return " ".join(part.value for part in wanted)
+
+    def told(self) -> dict:
+        """Return what the ``attrs`` of its results say.
+
+        The query is among it, as JSON from which it can be made again, but where a picture was
+        shown.
+        """
+        found = {"composed": True} if self.kind == "composed" else {}
+        if self.words:
+            found |= {"by": self.by}
         if any(part.kind == "picture" for part in self.parts):
-            return None
+            return found
         parts = [[part.kind, part.value, part.weight] for part in self.parts]
-        return {"parts": parts, "without": list(self.without), "filters": self.filters}
+        query = {"parts": parts, "without": list(self.without), "filters": self.filters}
+        return found | {"query": query | {"by": self.by}}
 
 
 class Results(pd.DataFrame):

@@ -32,9 +32,10 @@ from sigscope.search.evidence import MatchEvidence
 from sigscope.search.filters import Choice, Filters, mask
 from sigscope.search.match import Match, Matcher
 from sigscope.search.merging import Merger, by_template
-from sigscope.search.queries import Query, QueryVectors, Results
+from sigscope.search.queries import BY, Query, QueryVectors, Results
 from sigscope.search.saved_indexes import open_index
 from sigscope.search.targets import Target
+from sigscope.search.words import gallery_words
 from sigscope.types import EncoderLike
 
 
@@ -47,9 +48,9 @@ class Searcher:
 
     Every search returns one row per result, best first: rank (from 1), id, score (cosine), caption,
     category and path. In its ``attrs`` are the milliseconds that the query took to encode
-    (``encode_ms``) and the rest took (``search_ms``), ``adjusted`` where the score is no longer the
-    cosine, ``composed`` where the query has several parts, and, unless a picture was shown, the
-    query in words (``query``). A table of pictures knows its `Query` as well (``asked``).
+    (``encode_ms``) and the rest took (``search_ms``), ``adjusted`` and ``by`` where the score is no
+    longer the cosine, ``composed`` where the query has several parts, and, unless a picture was
+    shown, the query in words (``query``). A table of pictures knows its `Query` too (``asked``).
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Searcher:
         self._pictures = Target.pictures(gallery, embeddings, self._build)
         self._captions: Target | None = None
         self.adjustments = Adjustments(gallery, embeddings, self._vectors.texts)
+        self._items = pd.Index(gallery.items["id"]).get_indexer(self._pictures.index.ids)
         rows = self._pictures.rows
         self.composer = Composer(embeddings, rows, self._vectors.texts)
         self.matcher = Matcher(partial(MatchEvidence.of, gallery, embeddings, rows), self.composer)
@@ -103,8 +105,7 @@ class Searcher:
         """
         from sigscope.models.encoder import Encoder
 
-        if not isinstance(gallery, Gallery):
-            gallery = load_gallery(gallery)
+        gallery = gallery if isinstance(gallery, Gallery) else load_gallery(gallery)
         encoder = Encoder.load(model)
         embeddings = open_embeddings(gallery, encoder, progress=progress)
         return cls(gallery, embeddings, encoder, index, effort, keep_index=True)
@@ -136,6 +137,7 @@ class Searcher:
         *,
         tame_hubs: bool = False,
         less_text: float = 0.0,
+        by: str = "meaning",
         **filters: Unpack[Filters],
     ) -> Results:
         """Return the pictures that fit a text best; a text too long for the model is cut.
@@ -143,6 +145,8 @@ class Searcher:
         Args:
             text: what to look for.
             k: how many.
+            by: meaning, words (written of a picture, `search.words`), or both. By the latter two
+                the score is no cosine, and a column ``found_by`` says what finds a result.
             tame_hubs: lower pictures that are near to everything (`sigscope.rerank.adjustments`).
             less_text: what a picture that is all text loses, in units of cosine, unless the query
                 asks for text. With either, a score is no cosine any more.
@@ -151,7 +155,7 @@ class Searcher:
         if not isinstance(text, str) or not text.strip():
             raise ValueError("the query is empty; write a few words that describe a picture")
         adjusted = self.adjustments.of(text, tame_hubs, less_text)
-        return self._found([Part("text", text)], k, corrections=adjusted, **filters)
+        return self._found([Part("text", text)], k, corrections=adjusted, by=by, **filters)
 
     def by_picture(self, picture: Source, k: int = 10, **filters: Unpack[Filters]) -> Results:
         """Return the pictures most like a picture: its path, its bytes, or an open one."""
@@ -161,16 +165,19 @@ class Searcher:
         """Return the pictures most like an item of the gallery, which is not among them itself."""
         return self._found([Part("item", id)], k, **filters)
 
-    def by_parts(self, parts: Sequence[Part], k: int = 10, **filters: Unpack[Filters]) -> Results:
+    def by_parts(
+        self, parts: Sequence[Part], k: int = 10, *, by: str = "meaning", **filters: Unpack[Filters]
+    ) -> Results:
         """Return the pictures that fit several parts together; its items are not among them.
 
         The score is the cosine to the composed vector (`compose.ModalityGap`); of a single part it
-        is what `by_text`, `by_picture` and `like` give.
+        is what `by_text`, `by_picture` and `like` give. As there, ``by`` may be words or both,
+        which makes no difference where a picture or an item is wanted.
 
         Raises:
             ValueError: there are no parts, all weights are below 0, or the parts cancel each other.
         """
-        return self._found(checked(parts), k, **filters)
+        return self._found(checked(parts), k, by=by, **filters)
 
     def by_caption(
         self,
@@ -213,28 +220,27 @@ class Searcher:
             ValueError: the table is no result of a search for pictures.
         """
         query = getattr(table, "asked", None)
-        if query is None and (words := table.attrs.get("query")):
-            parts = [Part(*part) for part in words["parts"]]
-            query = self._query(parts, words["without"], words["filters"])
+        if query is None and (told := table.attrs.get("query")):
+            parts = [Part(*part) for part in told["parts"]]
+            query = self._query(parts, told["without"], told["filters"], told.get("by", BY[0]))
         if query is None:
             raise ValueError("this table is no result of a search for pictures; search first")
         among = self._among(self._pictures, without=query.without, **query.filters)
-        return self.matcher.judge(query.vector, query.kind, among)
+        match = self.matcher.judge(query.vector, query.kind, among)
+        if query.words:
+            held = gallery_words(self.gallery).holds(query.words)[self._items]
+            match = match.named(int((held if among is None else held & among).sum()))
+        return match
 
     def captions_for(
-        self,
-        picture: Source,
-        k: int = 10,
-        *,
-        category: Choice = None,
-        split: Choice = None,
+        self, picture: Source, k: int = 10, *, category: Choice = None, split: Choice = None
     ) -> pd.DataFrame:
         """Return the captions that fit an item (by its id) or a picture best, one row a caption."""
         start = perf_counter()
         is_id = self._vectors.knows(picture)
         vector = self._vectors.item(picture) if is_id else self._vectors.picture(picture)
-        target = self._caption_target()
-        return self._ranked(target, vector, k, start, {"category": category, "split": split})
+        filters = {"category": category, "split": split}
+        return self._ranked(self._caption_target(), vector, k, start, filters)
 
     def _found(
         self,
@@ -244,27 +250,25 @@ class Searcher:
         start: float | None = None,
         without: Sequence[str] = (),
         corrections: Sequence[Correction] = (),
+        by: str = BY[0],
         **filters: Unpack[Filters],
     ) -> Results:
         """Return the pictures that fit a query; the clock has run since start, or runs from now."""
         start = perf_counter() if start is None else start
-        query = self._query(parts, without, filters)
-        settings = {"without": query.without, "corrections": corrections}
-        table = self._ranked(self._pictures, query.vector, k, start, query.filters, **settings)
+        query = self._query(parts, without, filters, by)
+        how = {"without": query.without, "corrections": corrections}
+        table = self._ranked(self._pictures, query.vector, k, start, filters, query, **how)
         table.asked = query
-        if words := query.in_words():
-            table.attrs["query"] = words
-        if corrections:
-            table.attrs["adjusted"] = True
-        if query.kind == "composed":
-            table.attrs["composed"] = True
+        table.attrs |= query.told() | ({"adjusted": True} if corrections else {})
         return table
 
-    def _query(self, parts: Sequence[Part], without: Sequence[str], filters: dict) -> Query:
+    def _query(self, parts: Sequence[Part], *about: Any) -> Query:
         vector = self.composer.vector(parts, [self._vectors.part(part) for part in parts])
-        items = [part.value for part in parts if part.kind == "item"]
-        kind = parts[0].side if len(parts) == 1 else "composed"
-        return Query(tuple(parts), vector, kind, tuple(dict.fromkeys([*without, *items])), filters)
+        return Query.of(parts, vector, *about)
+
+    def _lift(self, query: Query) -> np.ndarray:
+        spread = self.composer.gap.spread(query.vector[None])[0] if query.by == "both" else 1.0
+        return spread * gallery_words(self.gallery).lift(query.words)[self._items]
 
     def _among(self, target: Target, **filters: Any) -> np.ndarray | None:
         return mask(target, lambda: self.adjustments.limit_scores, **filters)
@@ -276,12 +280,15 @@ class Searcher:
         k: int,
         start: float,
         filters: Filters,
+        query: Query | None = None,
         **settings: Any,
     ) -> Results:
         encoded = perf_counter()
-        effort = self.effort if target.index.spec.knob else None
-        among = self._among(target, **filters)
-        table = target.nearest(vector, k, among=among, effort=effort, **settings)
+        settings["effort"] = self.effort if target.index.spec.knob else None
+        settings["among"] = self._among(target, **filters)
+        if query and query.words:
+            settings |= {"lift": self._lift(query), "by": query.by}
+        table = target.nearest(vector, k, **settings)
         table.attrs["encode_ms"] = 1000 * (encoded - start)
         table.attrs["search_ms"] = 1000 * (perf_counter() - encoded)
         return table

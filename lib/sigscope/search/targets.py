@@ -6,6 +6,7 @@ gallery by id.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -123,6 +124,8 @@ class Target:
         without: Sequence[str] = (),
         effort: int | None = None,
         corrections: Sequence[Correction] = (),
+        lift: np.ndarray | None = None,
+        by: str = "both",
     ) -> Results:
         """Return the k rows nearest a unit vector, best first, as a table with ``COLUMNS``.
 
@@ -133,23 +136,50 @@ class Target:
             without: ids to leave out; as many more are found first, whatever the index.
             effort: the value of the index's knob; None is its default.
             corrections: taken off the cosines, each over all rows of the embeddings.
+            lift: what words add to the score of each row, (n,), 0 where it has none of them. The
+                table then has a column ``found_by``: meaning, words, or both.
+            by: both; or words, for the rows that have some, by their lift alone.
 
         Raises:
             ValueError: k is below 1.
         """
         k = whole("k", k, "ask for at least one result")
         numbers = None if among is None else np.flatnonzero(among)
+        found = partial(
+            self._scored, vector, without=without, effort=effort, corrections=corrections
+        )
+        scores, rows = meant = found(k, numbers)
+        if lift is None:
+            return self._table(scores, rows)
+        named = np.flatnonzero(lift if among is None else lift * among)
+        theirs, named = found(max(1, named.size), named)
+        other = ~np.isin(rows, named) & (by == "both")
+        scores = np.concatenate([theirs * (by == "both") + lift[named], scores[other]])
+        rows = np.concatenate([named, rows[other]])
+        best = np.argsort(-scores, kind="stable")[:k]
+        table = self._table(scores[best].astype(np.float32), rows[best])
+        ways = np.where(np.isin(rows[best], meant[1]), "both", "words")
+        return table.assign(found_by=np.where(lift[rows[best]] > 0, ways, "meaning"))
 
-        def search(xq: np.ndarray, fetch: int) -> tuple[np.ndarray, np.ndarray]:
-            return self.index.search(xq, fetch, rows=numbers, effort=effort)
-
+    def _scored(
+        self,
+        vector: np.ndarray,
+        k: int,
+        numbers: np.ndarray | None,
+        *,
+        without: Sequence[str],
+        effort: int | None,
+        corrections: Sequence[Correction],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return corrected scores, float32, and rows of the k best of some rows, or of all."""
+        search = partial(self.index.search, rows=numbers, effort=effort)
         taken_off = [one.among(self.rows) for one in corrections]
         found = search_corrected(search, vector[None], k + len(without), taken_off)
         scores, rows = (part[0][found[1][0] >= 0] for part in found)
         kept = np.ones(len(rows), bool)
         for id in without:
             kept &= self.index.ids[rows] != id
-        return self._table(scores[kept][:k], rows[kept][:k])
+        return scores[kept][:k], rows[kept][:k]
 
     def _table(self, scores: np.ndarray, rows: np.ndarray) -> Results:
         columns = [
