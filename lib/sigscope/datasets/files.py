@@ -1,7 +1,8 @@
 """The files of a data set, looked up by name, so that it may be unpacked in any way."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from sigscope.gallery.archives import left_out, unpacked
 from sigscope.gallery.folder import GalleryError, LeftOut, Listing, folders, suffix_of
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.lookup import Lookup
-from sigscope.gallery.texts import decoded
+from sigscope.gallery.texts import decoded, lines_of
 from sigscope.images.captions import distinct
 from sigscope.images.read import SUFFIXES
+from sigscope.trouble import check_machine
 
 MOST = 100  # JSON files that are looked into; more are side-cars
 SHOWN = 3  # missing pictures named in a sentence
@@ -110,9 +112,22 @@ class Tree:
     def json(self, path: Path) -> Any:
         """Return what a JSON file says; GalleryError when it is not whole."""
         self._read.add(self.shown(path))
-        try:
+        with self._reading(path):
             return json.loads(decoded(path.read_bytes()))
+
+    def lines(self, path: Path) -> Iterator[tuple[int, str]]:
+        """Yield (number from 1, line) of a text without its blank lines; else a GalleryError."""
+        with self._reading(path):
+            yield from lines_of(path)
+
+    @contextmanager
+    def _reading(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except GalleryError:
+            raise
         except (OSError, ValueError, RecursionError) as error:
+            check_machine(path, error)
             raise self.error(f"{path} cannot be read ({error}); download it again.") from error
 
     def gallery(self, entries: Iterable[Entry]) -> Gallery:

@@ -15,7 +15,6 @@ from sigscope.gallery.columns import FILES, OTHER_NAMES, SPLITS, caption_columns
 from sigscope.gallery.delimited import looks_like_table
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.tables import records
-from sigscope.gallery.texts import lines_of
 from sigscope.images.captions import tidy
 
 Captions = tuple[str, list[str], str]  # a picture's file name, what is said of it, its split
@@ -78,7 +77,7 @@ def _splits(tree: Tree) -> dict[str, str]:
     """Return the split of each picture that Flickr8k's lists name."""
     files = {split: tree.find(name) for split, name in LISTS.items()}
     return {
-        line.strip(): split for split, file in files.items() if file for _, line in lines_of(file)
+        line.strip(): split for split, file in files.items() if file for _, line in tree.lines(file)
     }
 
 
@@ -87,7 +86,7 @@ def token_lines(tree: Tree, file: Path) -> Iterator[tuple[str, int, str]]:
 
     Other lines are problems of the tree.
     """
-    for number, line in lines_of(file):
+    for number, line in tree.lines(file):
         if found := TOKEN.fullmatch(line):
             yield found["name"].strip(), int(found["number"]), tidy(found["text"])
         else:

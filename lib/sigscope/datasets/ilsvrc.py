@@ -6,7 +6,6 @@ order of the WordNet ids (0 is the tench, n01440764). A list of names in the sec
 nothing about numbers of the first.
 """
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from sigscope.datasets.files import Entry, Tree
 from sigscope.gallery.gallery import Gallery
-from sigscope.gallery.texts import lines_of
+from sigscope.gallery.tables import records
 from sigscope.images.captions import tidy
 from sigscope.images.read import SUFFIXES
 
@@ -22,6 +21,7 @@ FLAT = re.compile(r"ILSVRC2012_val_(\d{8})\.jpe?g", re.IGNORECASE)
 ELSEWHERE = ("train", "test", "Annotations")  # of the whole of ImageNet, which is not wanted here
 Classes = dict[str, str]  # a picture's stem → WordNet id
 WNID = re.compile(r"n\d{8}")
+MAPPED = re.compile(r"(n\d{8})\s+(\d+)\s+(\S.*)", re.ASCII)  # of map_clsloc.txt
 NAMES = ("synset_words.txt", "LOC_synset_mapping.txt")
 Synsets = dict[str, str]  # WordNet id → its names, "tench, Tinca tinca"
 
@@ -98,16 +98,16 @@ def _classes(tree: Tree) -> Classes:
 
 def _solution(tree: Tree, file: Path) -> Classes:
     """Read Kaggle's: ImageId, and a class with a box, often several: n03995372 85 1 499 272."""
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        rows = [(row["ImageId"], row["PredictionString"]) for row in csv.DictReader(lines)]
-    return {id: boxes.split()[0] for id, boxes in rows if boxes.split()}
+    rows = (record for _, record in records(file, tree.problems))
+    boxes = ((row.get("ImageId", ""), row.get("PredictionString", "").split()) for row in rows)
+    return {id: words[0] for id, words in boxes if words}
 
 
 def _ground_truth(tree: Tree, file: Path) -> Classes:
     """Read the development kit's: line i is the ILSVRC2012_ID of picture i."""
     numbers = _numbers(tree)
     classes = {}
-    for place, line in lines_of(file):
+    for place, line in tree.lines(file):
         try:
             classes[f"ILSVRC2012_val_{place:08d}"] = numbers[int(line)]
         except (KeyError, ValueError):
@@ -118,7 +118,7 @@ def _ground_truth(tree: Tree, file: Path) -> Classes:
 
 def _synset_labels(tree: Tree, file: Path) -> Classes:
     """Read the list of TensorFlow's scripts: line i is the WordNet id of picture i."""
-    return {f"ILSVRC2012_val_{place:08d}": line.strip() for place, line in lines_of(file)}
+    return {f"ILSVRC2012_val_{place:08d}": line.strip() for place, line in tree.lines(file)}
 
 
 def _caffe(tree: Tree, file: Path) -> Classes:
@@ -127,7 +127,7 @@ def _caffe(tree: Tree, file: Path) -> Classes:
     Raises:
         GalleryError: It is another val.txt, or there is no list of the thousand classes.
     """
-    rows = [line.split() for _, line in lines_of(file)]
+    rows = [line.split() for _, line in tree.lines(file)]
     if not all(len(row) == 2 and FLAT.fullmatch(row[0]) and row[1].isdigit() for row in rows):
         raise tree.error(f"{file} has no lines like ILSVRC2012_val_00000001.JPEG 65.")
     wnids = _sorted_wnids(tree)
@@ -139,7 +139,7 @@ def _caffe(tree: Tree, file: Path) -> Classes:
 def _synsets(tree: Tree) -> Synsets:
     """Return the names of each synset that the files below tree give; empty where none does."""
     if file := tree.find(*NAMES):
-        lines = (line.strip().partition(" ") for _, line in lines_of(file))
+        lines = (line.strip().partition(" ") for _, line in tree.lines(file))
         return {wnid: tidy(names) for wnid, _, names in lines if WNID.fullmatch(wnid)}
     return {wnid: names for _, wnid, names in _numbered(tree)}
 
@@ -190,8 +190,8 @@ def _numbered(tree: Tree) -> list[tuple[int, str, str]]:
     if file := tree.find("meta.mat"):
         return _meta(tree, file)
     if file := tree.find("map_clsloc.txt"):
-        cells = [line.split(maxsplit=2) for _, line in lines_of(file)]
-        return [(int(n), wnid, name.replace("_", " ")) for wnid, n, name in cells]
+        found = (MAPPED.fullmatch(line.strip()) for _, line in tree.lines(file))
+        return [(int(each[2]), each[1], each[3].replace("_", " ")) for each in found if each]
     return []
 
 

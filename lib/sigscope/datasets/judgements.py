@@ -12,7 +12,6 @@ import pandas as pd
 
 from sigscope.datasets.files import Tree
 from sigscope.datasets.flickr import TOKENS, token_lines
-from sigscope.gallery.texts import lines_of
 
 FILES = {"experts": "ExpertAnnotations.txt", "crowd": "CrowdFlowerAnnotations.txt"}
 
@@ -44,9 +43,9 @@ def read_judgements(path: str | Path, people: str) -> pd.DataFrame:
 
 
 def _rows(tree: Tree, file: Path, people: str, captions: dict[str, str]) -> Iterator[tuple]:
-    for number, line in lines_of(file):
-        picture, key, *cells = line.split("\t")
+    for number, line in tree.lines(file):
         try:
+            picture, key, *cells = line.split("\t")
             grades = tuple(float(cell) for cell in cells)
             share, _, _ = grades  # three cells in either file
             caption = captions[key]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sigscope.datasets.files import Entry, Tree
-from sigscope.gallery.cells import texts_of
+from sigscope.gallery.cells import text_of, texts_of
 from sigscope.gallery.columns import SPLITS
 from sigscope.images.captions import tidy
 
@@ -34,12 +34,14 @@ def karpathy_entries(tree: Tree, path: Path) -> Iterator[Entry]:
 
 
 def _entry(image: dict, listed: str) -> Entry:
-    split = str(image["split"]).strip()
+    split, file = text_of(image["split"]), text_of(image["filename"])
+    if not file:
+        raise KeyError("filename")
     return Entry(
-        id=str(image.get("cocoid") or image["filename"]),
-        file=image["filename"],
+        id=text_of(image.get("cocoid")) or file,
+        file=file,
         captions=[tidy(text) for text in texts_of(image["sentences"])],
-        folder=image.get("filepath") or "",
+        folder=text_of(image.get("filepath")),
         listed=listed,
         fields={"split": SPLITS.get(split.lower(), split)},
     )

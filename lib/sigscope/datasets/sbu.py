@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sigscope.datasets.img2dataset import find_shards, load_img2dataset
 from sigscope.downloads.lists import UrlList, default_folder
+from sigscope.gallery.cells import text_of
 from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.gallery import Gallery
 from sigscope.images.captions import tidy
@@ -74,7 +75,7 @@ def _list_of(file: Path, urls, captions) -> UrlList:
 
     def rows() -> Iterator[tuple[str, str]]:
         for url, caption in zip(urls(), captions(), strict=True):
-            yield url.strip(), tidy(caption)
+            yield text_of(url), tidy(caption)
 
     return UrlList("sbu", rows, lengths[0])
 
@@ -88,7 +89,7 @@ def _columns(file: Path) -> tuple[list[str], list[str]]:
     """Return the two lists in the JSON form; they take some 300 MB of memory."""
     try:
         said = json.loads(file.read_text(encoding="utf-8-sig", errors="replace"), strict=False)
-        return said["image_urls"], said["captions"]
+        return [*said["image_urls"]], [*said["captions"]]
     except (ValueError, KeyError, TypeError) as error:
         sentence = f"{file} has no whole list of URLs and captions ({error}); fetch it again from"
         raise GalleryError(f"{sentence} {SOURCE}.") from error

@@ -156,7 +156,7 @@ def _parquet(**columns: list) -> bytes:
 def _mapped(path: Path) -> np.ndarray:
     try:
         rows = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # numpy raises many kinds on a damaged heading
         check_machine(path, error)
         raise StaleEmbeddings(f"{path} is not a whole .npy file ({error}); {REMAKE}") from error
     if rows.ndim != 2 or rows.dtype.kind != "f":
