@@ -136,7 +136,7 @@ def test_a_line_that_is_no_json_object_is_told_and_the_rest_read(tmp_path, line)
 
 
 def test_a_csv_row_with_too_many_cells_is_told_and_the_rest_read(tmp_path):
-    content = "file_name,text\na.jpg,a cat, on a mat\nb.jpg,a dog\n"
+    content = "file_name,text,n\na.jpg,a cat, on a mat,1\nb.jpg,a dog,2\n"
     listing = listed(folder(tmp_path, "a.jpg", "b.jpg"), content, "csv")
     assert captions(listing) == {"b.jpg": ["a dog"]}
     reasons = [reason for _, reason in listing.problems]

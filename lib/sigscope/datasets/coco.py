@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sigscope.datasets.files import Entry, Tree
-from sigscope.datasets.karpathy import karpathy_entries
+from sigscope.datasets.karpathy import karpathy_entries, split_file
 from sigscope.gallery.cells import text_of, texts_of
-from sigscope.gallery.columns import split_in
+from sigscope.gallery.columns import caption_columns, split_in
 from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.gallery import Gallery
 from sigscope.images.captions import tidy
@@ -67,7 +67,7 @@ def load_coco_karpathy(path: str | Path) -> Gallery:
 
 
 def _karpathy(tree: Tree) -> Gallery:
-    file = tree.find(KARPATHY)
+    file = split_file(tree, KARPATHY)
     if file is None:
         raise tree.error(f"{tree.root} has no {KARPATHY}.")
     return tree.gallery(karpathy_entries(tree, file))
@@ -91,7 +91,8 @@ def _edition(tree: Tree, year: str) -> Gallery:
 def _entries(tree: Tree, file: Path, name: str, year: str) -> Iterator[Entry]:
     """Yield the pictures of one file in its order; a record that cannot be used is a problem."""
     said = tree.json(file)
-    if not isinstance(said, dict) or not {"images", "annotations"} <= said.keys():
+    lists = [said.get(name) for name in ("images", "annotations")] if isinstance(said, dict) else []
+    if not lists or not all(isinstance(each, list) for each in lists):
         raise tree.error(f"{file} is no file of COCO captions: no images or no annotations.")
     listed = tree.shown(file)
     captions = _captions(tree, said, listed)
@@ -105,25 +106,32 @@ def _entries(tree: Tree, file: Path, name: str, year: str) -> Iterator[Entry]:
             tree.problems.append((listed, f"image {number} has no id or no file_name"))
             continue
         folder = "" if "/" in path else f"{split}{year}"
-        yield Entry(id, path, captions.get(id, []), folder, listed, {"split": split})
+        own = (text for name in caption_columns(image) for text in texts_of(image[name]))
+        texts = captions.get(_key(id)) or [*own]
+        yield Entry(id, path, texts, folder, listed, {"split": split})
 
 
 def _captions(tree: Tree, said: dict[str, Any], listed: str) -> dict[str, list[str]]:
     """Return the captions of each picture by its number; one of no picture is a problem."""
     images = said["images"]
     captions: dict[str, list[str]] = {
-        text_of(image["id"]): [] for image in images if isinstance(image, dict) and "id" in image
+        _key(image["id"]): [] for image in images if isinstance(image, dict) and "id" in image
     }
     annotations = said["annotations"]
     for number, note in enumerate(annotations):
         annotations[number] = None  # a third of the memory, back before the table is made
         note = note if isinstance(note, dict) else {}
         texts = [tidy(text) for text in texts_of(note.get("caption"))]
-        id = note.get("image_id")
-        known = captions.get(text_of(id)) if isinstance(id, str | int | float) else None
+        known = captions.get(_key(note.get("image_id")))
         if known is None or not any(texts):
             reason = f"annotation {number} has no caption, or no picture that is listed"
             tree.problems.append((listed, reason))
         else:
             known += texts
     return captions
+
+
+def _key(id: Any) -> str:
+    """Return an id as it is compared: 7, 7.0, "7" and "000000000007" are one."""
+    text = text_of(id) if isinstance(id, str | int | float) else ""
+    return text.lstrip("0") or "0" if text.isdecimal() else text

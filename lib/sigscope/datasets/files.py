@@ -9,10 +9,11 @@ from typing import Any
 
 from sigscope.datasets.registry import DATASETS
 from sigscope.gallery.archives import left_out, unpacked
-from sigscope.gallery.folder import GalleryError, LeftOut, Listing, folders, suffix_of
+from sigscope.gallery.folder import GalleryError, Listing, suffix_of
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.lookup import Lookup
 from sigscope.gallery.texts import decoded, lines_of
+from sigscope.gallery.walk import LeftOut, folders
 from sigscope.images.captions import distinct
 from sigscope.images.read import SUFFIXES
 from sigscope.trouble import check_machine

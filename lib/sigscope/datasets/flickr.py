@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sigscope.datasets.files import Entry, Tree
-from sigscope.datasets.karpathy import karpathy_entries
+from sigscope.datasets.karpathy import karpathy_entries, split_file
 from sigscope.gallery.cells import text_of, texts_of
 from sigscope.gallery.columns import FILES, OTHER_NAMES, SPLITS, caption_columns, first_of
 from sigscope.gallery.delimited import looks_like_table
@@ -37,7 +37,7 @@ def load_flickr30k(path: str | Path) -> Gallery:
         GalleryError: The captions or all of the pictures are missing.
     """
     tree = Tree(path, "flickr30k")
-    if file := tree.find("dataset_flickr30k.json"):
+    if file := split_file(tree, "dataset_flickr30k.json"):
         return tree.gallery(karpathy_entries(tree, file))
     names = ("flickr_annotations_30k.csv", "results_20130124.token", "results.csv", "captions.txt")
     return _captioned(tree, *names)
@@ -52,7 +52,7 @@ def load_flickr8k(path: str | Path) -> Gallery:
         GalleryError: The captions or all of the pictures are missing.
     """
     tree = Tree(path, "flickr8k")
-    if file := tree.find("dataset_flickr8k.json"):
+    if file := split_file(tree, "dataset_flickr8k.json"):
         return tree.gallery(karpathy_entries(tree, file))
     return _captioned(tree, TOKENS, "captions.txt")
 
@@ -102,7 +102,7 @@ def _table(tree: Tree, file: Path) -> Iterator[Captions]:
     if not looks_like_table(file):
         raise tree.error(f"{file} does not begin with image,caption or image_name| … | comment.")
     wrong: list[tuple[str, str]] = []
-    for place, record in records(file, wrong, last_is_rest=True):
+    for place, record in records(file, wrong):
         name = text_of(record.get(first_of(FILES, record)))
         captions = [
             tidy(text)

@@ -13,6 +13,11 @@ from sigscope.gallery.columns import SPLITS
 from sigscope.images.captions import tidy
 
 
+def split_file(tree: Tree, name: str) -> Path | None:
+    """Return the split file of this name, or one of another name; None if there is none."""
+    return tree.find(name) or next(iter(tree.holding(b'"sentences"', b'"filename"')), None)
+
+
 def karpathy_entries(tree: Tree, path: Path) -> Iterator[Entry]:
     """Yield what a split file lists; a record that cannot be used is a problem of the tree.
 
@@ -29,12 +34,12 @@ def karpathy_entries(tree: Tree, path: Path) -> Iterator[Entry]:
         try:
             yield _entry(image, path.name)
         except (KeyError, TypeError, AttributeError):
-            reason = f"image {number} has no filename, split or sentences"
+            reason = f"image {number} has no filename or no sentences"
             tree.problems.append((tree.shown(path), reason))
 
 
 def _entry(image: dict, listed: str) -> Entry:
-    split, file = text_of(image["split"]), text_of(image["filename"])
+    split, file = text_of(image.get("split")), text_of(image["filename"])
     if not file:
         raise KeyError("filename")
     return Entry(

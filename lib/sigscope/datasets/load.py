@@ -8,6 +8,7 @@ there is in the gallery's problems, with the reason; everything else is kept.
 
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -16,9 +17,10 @@ from pathlib import Path
 import pandas as pd
 
 from sigscope import paths
-from sigscope.datasets.img2dataset import find_shards, load_img2dataset
+from sigscope.datasets.img2dataset import load_img2dataset
 from sigscope.datasets.parquet import load_packed, picture_column
 from sigscope.datasets.registry import DATASETS
+from sigscope.datasets.tars import find_shards
 from sigscope.downloads.lists import READERS, ListError, UrlList
 from sigscope.files import size_of
 from sigscope.gallery.delimited import looks_like_table
@@ -147,9 +149,12 @@ def _is_of(path: str, shards: Mapping[str, Path | None]) -> bool:
 
 def _with(contents: Contents, gallery: Gallery) -> Gallery:
     """Return a gallery with what lies beside its files as problems."""
-    beside = contents.finish(Listing(), ()).problems
-    table = pd.DataFrame(beside, columns=["path", "reason"], dtype="str")
-    return replace(gallery, problems=pd.concat([table, gallery.problems], ignore_index=True))
+    beside = contents.finish(Listing(), ())
+    table = pd.DataFrame(beside.problems, columns=["path", "reason"], dtype="str")
+    problems = pd.concat([table, gallery.problems], ignore_index=True)
+    counts = Counter(beside.counts) + Counter(gallery.counts)
+    counts["texts and tables"] -= len(contents.used)  # what the pictures were taken from
+    return replace(gallery, problems=problems, counts={"pictures": 0, "unreadable": 0, **counts})
 
 
 def _no_folder(root: Path) -> str:

@@ -96,7 +96,8 @@ def load_packed(
             for other in bytes_columns(shard)
             if other != column and _is_picture(shard, other)
         ]
-    return Gallery.of(name, home, Listing(rows, problems))
+    counts = {"pictures": len(rows), "unreadable": number - len(rows)}
+    return Gallery.of(name, home, Listing(rows, problems, counts), shown=root)
 
 
 def _row(record: dict[str, Any], classes: dict[str, list[str]], split: str) -> dict[str, Any]:

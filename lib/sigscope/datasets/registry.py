@@ -116,7 +116,7 @@ _ALL = (
         *("vector_tables", "load_vectors"),
         "It needs a table (.csv or .parquet) with the columns Image Embedding and Description, and "
         "Text Embedding if it has one.",
-        f"R5 made its table from {_DSD}",
+        f"{_DSD}, from which R5 made its table",
     ),
     Dataset(
         "sbu",

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from sigscope.datasets.img2dataset import find_shards, load_img2dataset
+from sigscope.datasets.img2dataset import load_img2dataset
+from sigscope.datasets.tars import find_shards
 from sigscope.downloads.lists import UrlList, default_folder
 from sigscope.gallery.cells import text_of
 from sigscope.gallery.folder import GalleryError

@@ -56,10 +56,10 @@ def _find_table(path: str | Path) -> Path:
         return path
     tree = Tree(path, "vectors")
     names = [name for name in tree.names() if Path(name).suffix.lower() in READERS]
-    found = [tree.root / each for name in sorted(names) for each in tree.all(name)]
-    found = [file for file in found if has_vectors(file)]
-    if len(found) == 1:
-        return found[0]
+    tables = [tree.root / each for name in sorted(names) for each in tree.all(name)]
+    found = [file for file in tables if has_vectors(file)]
+    if len(found) == 1 or len(tables) == 1:
+        return (found or tables)[0]
     if not found:
         raise tree.error(f"{tree.root} has no table of vectors.")
     listed = ", ".join(tree.shown(file) for file in found)

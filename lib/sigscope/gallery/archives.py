@@ -18,22 +18,24 @@ from pathlib import Path
 from sigscope import paths
 from sigscope.files import PART, atomic_folder, folder_lock, read_json, write_json
 from sigscope.gallery.columns import SPLITS
-from sigscope.gallery.folder import NO_PICTURE, GalleryError, count_of, is_junk, suffix_of
+from sigscope.gallery.folder import ARCHIVES, GalleryError, no_picture, suffix_of
 from sigscope.gallery.sidecars import SUFFIXES as SIDECARS
 from sigscope.gallery.tables import READERS
+from sigscope.gallery.texts import decoded
+from sigscope.gallery.walk import count_of, is_junk
 from sigscope.images.read import MAX_BYTES, RAW_SUFFIXES, REFUSED_SUFFIXES, SUFFIXES, plain
-from sigscope.images.sniff import HEAD, kind_of, meaning_of
+from sigscope.images.sniff import HEAD, kind_of
 from sigscope.progress import progress_bar
 from sigscope.trouble import is_of_machine
 
 TAKEN = {  # what is unpacked, beside whatever begins like a picture
     *(*SUFFIXES, *READERS, *SIDECARS, ".tar", ".token", ".mat", ".npy"),
 }
-ARCHIVES = (".zip", ".gz", ".tgz", ".7z", ".rar")
 MAX_FILES = 2_000_000
 MAX_RATIO = 200  # bytes unpacked per byte of the zip; photographs hardly shrink at all
 SMALL = 100_000_000  # bytes unpacked that no ratio is asked of
 SPARE = 1_000_000_000  # bytes of the disk that are left free
+OF_ZIPS = ("cp437", "cp1252", "cp850")  # encodings of Western names in them
 PICTURES, LEFT_OUT = "pictures", "left-out.json"
 
 Problems = list[tuple[str, str]]  # name in the zip, reason
@@ -115,10 +117,8 @@ def _unpack(archive: zipfile.ZipFile, path: Path, home: Path, progress: bool) ->
 def _wanted(archive: zipfile.ZipFile, problems: Problems) -> Iterator[tuple[str, zipfile.ZipInfo]]:
     """Yield (name, member) of everything to be unpacked; what is not is a problem."""
     junk: Counter[str] = Counter()
-    for member in archive.infolist():
-        name = _name(member)
-        if member.is_dir():
-            continue
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    for member, name in zip(members, _names(members), strict=True):
         if place := _junk(name):
             junk[place] += 1
         elif reason := _trouble(member, name) or _not_taken(archive, member, name):
@@ -144,16 +144,25 @@ def _not_taken(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> 
         return f"it cannot be unpacked ({getattr(error, 'strerror', None) or error})"
     if kind_of(head) and suffix not in RAW_SUFFIXES:
         return ""
-    return REFUSED_SUFFIXES.get(suffix) or meaning_of(head) or NO_PICTURE
+    return REFUSED_SUFFIXES.get(suffix) or no_picture(name, head)
 
 
-def _name(member: zipfile.ZipInfo) -> str:
-    """Return a member's name with "/"; many zips hold UTF-8 without saying so."""
-    name = member.filename
-    if not member.flag_bits & 0x800:
-        with suppress(UnicodeError):
-            name = name.encode("cp437").decode("utf-8")
-    return name.replace("\\", "/")
+def _names(members: list[zipfile.ZipInfo]) -> list[str]:
+    """Return the members' names with "/".
+
+    Many zips hold UTF-8, or what Windows writes in one country or another, without saying so.
+    """
+    names = [member.filename.replace("\\", "/") for member in members]
+    silent = [
+        at
+        for at, (name, member) in enumerate(zip(names, members, strict=True))
+        if not (name.isascii() or member.flag_bits & 0x800)
+    ]
+    with suppress(ValueError):
+        raw = "\n".join(names[at] for at in silent).encode("cp437")
+        for at, name in zip(silent, decoded(raw, OF_ZIPS).split("\n"), strict=True):
+            names[at] = name
+    return names
 
 
 def _junk(name: str) -> str:
@@ -170,7 +179,7 @@ def _junk(name: str) -> str:
 
 def _trouble(member: zipfile.ZipInfo, name: str) -> str:
     """Return why a member may not be unpacked, or "" when it may be."""
-    if suffix_of(name) in ARCHIVES:
+    if suffix_of(name) in ARCHIVES and suffix_of(name) not in TAKEN:
         return "it is an archive inside the archive; unpack it first"
     if name.startswith("/") or ".." in name.split("/") or re.match("[A-Za-z]:", name):
         return "its name leads out of the archive"

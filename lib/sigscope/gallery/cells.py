@@ -59,8 +59,10 @@ def _of_mapping(cell: Mapping) -> Iterator[str]:
     by_name = {str(key).strip().lower(): value for key, value in cell.items()}
     named = [by_name[name] for name in SAID if name in by_name]
     found = [text for value in named for text in _texts(value)]
-    if not found and (tokens := by_name.get("tokens")):
-        several = tokens if isinstance(tokens[0], list | tuple) else [tokens]
+    tokens = by_name.get("tokens")
+    tokens = tokens.split() if isinstance(tokens, str) else tokens
+    if not found and tokens and isinstance(tokens, list | tuple):
+        several = [words for words in tokens if isinstance(words, list | tuple)] or [tokens]
         found = [" ".join(map(text_of, words)) for words in several]
     if not named and not found:
         found = [text for value in cell.values() if not _is_number(value) for text in _texts(value)]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from sigscope.gallery.columns import CAPTIONS, Record, normal
+from sigscope.gallery.columns import CAPTIONS, Record, caption_columns, normal
 from sigscope.gallery.folder import Problems, suffix_of
 from sigscope.gallery.texts import all_lines, lines_of
 from sigscope.images.read import SUFFIXES
@@ -18,19 +18,22 @@ from sigscope.images.read import SUFFIXES
 Placed = tuple[str, Record]  # where in the file, and what
 
 DELIMITERS = ",\t;|"
+ADDRESS = re.compile("https?://", re.IGNORECASE)
 MOST_LINES = 1_000  # that a cell in quotes may have
 csv.field_size_limit(sys.maxsize)  # of this process; vectors and packed pictures are long
 
 
-def read_csv(path: Path, problems: Problems, last_is_rest: bool = False) -> Iterator[Placed]:
+def read_csv(path: Path, problems: Problems) -> Iterator[Placed]:
     """Yield the rows of a CSV; the csv module leaves every cell the text it is.
+
+    Captions in the last column may hold the delimiter without quotes.
 
     Args:
         path: The file; its delimiter and its encoding are found out.
         problems: Is added to, with the name of the file.
-        last_is_rest: Whether the last cell may hold the delimiter without quotes.
     """
     names, delimiter, lines = _opened(path)
+    last_is_rest = bool(caption_columns(names[1:][-1:]))
     for number, cells in _rows(lines, delimiter, len(names)):
         while len(cells) > len(names) and not cells[-1].strip():
             cells.pop()
@@ -54,7 +57,7 @@ def heading_of(path: Path) -> list[str]:
 def _opened(path: Path) -> tuple[list[str], str, Iterator[tuple[int, str]]]:
     """Return the names of a CSV's columns, its delimiter, and the lines below the heading."""
     lines = all_lines(path)
-    filled = (line for _, line in lines if line.strip())
+    filled = (line for _, line in lines if line.strip() and not _is_comment(line))
     heading = next(filled, "")
     if found := re.fullmatch(r'"?sep=(.)"?', heading.strip()):  # for Excel
         delimiter, heading = found[1], next(filled, "")
@@ -62,7 +65,7 @@ def _opened(path: Path) -> tuple[list[str], str, Iterator[tuple[int, str]]]:
         delimiter = _delimiter(heading)
     cells = _cells(heading, delimiter) or _bare_cells(heading, delimiter)
     names = _distinct(cells) if heading.strip() else []
-    if any(map(_is_file_name, names)):  # there is no heading
+    if any(_is_file_name(name) or ADDRESS.match(name) for name in names):  # there is no heading
         return _guessed(names), delimiter, chain([(1, heading)], lines)
     return names, delimiter, lines
 
@@ -104,11 +107,14 @@ def _with(ahead: list, lines: Iterator) -> Iterator:
 
 def _cells(text: str, delimiter: str) -> list[str] | None:
     """Return the cells of a row; None while a quote is open, and [] where quotes are broken."""
-    try:
-        reader = csv.reader([text], delimiter=delimiter, strict=True, skipinitialspace=True)
-        return next(reader, [])
-    except csv.Error as error:
-        return None if "unexpected end" in str(error) else []
+    escapes = [{}, {"escapechar": "\\", "doublequote": False}]  # ""…"" as in Excel, or \"…\"
+    for further in escapes[: 1 + ('\\"' in text)]:
+        try:
+            options = {"delimiter": delimiter, "strict": True, "skipinitialspace": True}
+            return next(csv.reader([text], **options, **further), [])
+        except csv.Error as error:
+            is_open = "unexpected end" in str(error)
+    return None if is_open else []
 
 
 def _bare_cells(line: str, delimiter: str, count: int = 0) -> list[str]:
@@ -143,18 +149,22 @@ def _distinct(heading: list[str]) -> list[str]:
     return names
 
 
+def _is_comment(line: str) -> bool:
+    return line.startswith("#") and all(each not in line for each in DELIMITERS)
+
+
 def _is_file_name(cell: str) -> bool:
     return suffix_of(cell) in SUFFIXES and "://" not in cell
 
 
 def _guessed(cells: list[str]) -> list[str]:
     """Return names of columns for a table without a heading, by its first row."""
-    if len(cells) == 2:
-        return ["file_name", "text"] if _is_file_name(cells[0]) else ["text", "file_name"]
-    return [
-        "file_name" if _is_file_name(cell) else f"column {number}"
-        for number, cell in enumerate(cells, start=1)
+    other = "text" if len(cells) == 2 else ""
+    known = [
+        "url" if ADDRESS.match(cell) else "file_name" if _is_file_name(cell) else other
+        for cell in cells
     ]
+    return _distinct(known)
 
 
 def looks_like_table(path: Path) -> bool:

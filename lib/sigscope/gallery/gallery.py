@@ -53,14 +53,15 @@ class Gallery:
     vectors: Path | None = None
 
     @classmethod
-    def of(cls, name: str, root: Path, listing: Listing) -> "Gallery":
+    def of(cls, name: str, root: Path, listing: Listing, shown: Path | None = None) -> "Gallery":
         """Return the gallery of a listing; GalleryError when it lists no pictures.
 
-        A row's path is its id unless it has one of its own.
+        A row's path is its id unless it has one of its own. The error names the folder shown, where
+        that is not root.
         """
         listing = inside(root, listing)
         if not listing.rows:
-            raise GalleryError(_no_pictures(root, listing))
+            raise GalleryError(_no_pictures(shown or root, listing))
         items, problems = _items(listing.rows), _problems(listing.problems)
         return cls(name, root, items, problems, listing.counts)
 

@@ -1,13 +1,16 @@
 """Lookup: the files below a folder, found under whatever name a table calls them."""
 
 import os
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from unicodedata import normalize
+from urllib.parse import unquote
 
 from sigscope.images.read import SUFFIXES
 
+LABEL_STUDIO = re.compile(r"[0-9a-f]{8}-(?=.)")  # what it puts before a name
 OUTSIDE = "its file_name leads out of the folder; name a file inside it"
 
 
@@ -72,7 +75,7 @@ class Lookup:
             return path
         found = _nearest(path, exact) or _nearest(path, self._spelt(name))
         if not found:
-            found = _nearest(path, self._numbered(name))
+            found = _nearest(path, self._numbered(name)) or _nearest(path, self._renamed(name))
         if len(found) > 1:
             raise ValueError(f"{len(found)} files are called so, such as {found[0]}")
         if found and not _is_spelt(found[0], path):
@@ -90,6 +93,11 @@ class Lookup:
         key = _key(name)
         found = self._index().get(f"/{key}", [])
         return found or self._index().get(f"/{key.lstrip('0')}", []) if key.isdecimal() else found
+
+    def _renamed(self, name: str) -> list[str]:
+        """Return what a name in an address (my%20cat.jpg), or Label Studio's, may mean."""
+        bare = LABEL_STUDIO.sub("", unquote(name))
+        return self._spelt(bare) if bare != name else []
 
     def _index(self) -> dict[str, list[str]]:
         """Return paths by how their names sound, and with a "/" before it by stem."""

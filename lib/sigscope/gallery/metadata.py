@@ -15,11 +15,13 @@ from sigscope.gallery.columns import (
     address_column,
     columns_of,
     normal,
+    split_in,
 )
 from sigscope.gallery.delimited import Placed
-from sigscope.gallery.folder import GalleryError, Listing, Problems, folders, trouble
+from sigscope.gallery.folder import GalleryError, Listing, Problems, trouble
 from sigscope.gallery.lookup import Lookup
 from sigscope.gallery.tables import READERS, bytes_columns, records
+from sigscope.gallery.walk import folders
 from sigscope.images.captions import distinct
 
 DOWNLOAD = "python -m sigscope download"
@@ -40,8 +42,8 @@ class Table:
         """Read a table.
 
         A file name counts from the folder of path and must stay inside root. A row that cannot be
-        used is a problem; no other row moves. In a folder called train, val or test, that is the
-        split of the pictures whose row names none.
+        used is a problem; no other row moves. In a folder, or a file, called train, val or test,
+        that is the split of the pictures whose row names none.
 
         Args:
             path: Whose suffix is a key of READERS, or a .txt that is a CSV.
@@ -60,6 +62,7 @@ class Table:
         self.folder = path.parent.relative_to(root).as_posix().removeprefix(".")
         folders = [part.lower() for part in self.folder.split("/")]
         self.split = next((SPLITS[part] for part in reversed(folders) if part in SPLITS), "")
+        self.split = self.split or split_in(path.stem)
         found = list(records(path, self.problems))
         self.problems = [(self.name, reason) for _, reason in self.problems]
         if found:

@@ -12,12 +12,13 @@ from unicodedata import normalize
 
 from sigscope.gallery.cells import texts_of
 from sigscope.gallery.columns import caption_columns
-from sigscope.gallery.folder import Contents, Problems, suffix_of, unreachable
+from sigscope.gallery.folder import TEXTS, Contents, Problems, suffix_of, unreachable
 from sigscope.gallery.texts import decoded
 from sigscope.images.captions import distinct, xmp_texts
+from sigscope.images.read import SUFFIXES as PICTURES
 from sigscope.trouble import check_machine
 
-SUFFIXES = (".txt", ".caption", ".captions", ".json", ".xmp")
+SUFFIXES = (*TEXTS, ".json")
 MAX_TEXT = 1_000_000  # bytes of a text file with captions
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 BOX = 4  # numbers in a line that are the place of a box
@@ -27,7 +28,9 @@ LICENCE = re.compile(
     r"|(copyright|©|\(c\)).*|all rights reserved\W*",
     re.IGNORECASE,
 )
-TAKEOUT = re.compile(r"\.supp?lemental-metadata.*$")  # how Google names what it knows of a photo
+TAKEOUT = re.compile(  # a.jpg(1), as Google names what it knows of a(1).jpg
+    r"(.+?)(\.\w{3,4})(?:\.s[uplemntadi-]*)?(\(\d+\))?"
+)
 TERMS = re.compile(
     r"permission is hereby granted|without warranty|redistribution and use|licensor"
     r"|terms and conditions",
@@ -66,6 +69,7 @@ def sidecar_captions(contents: Contents, problems: Problems) -> dict[str, list[s
 def _owners(texts: list[str], pictures: list[str]) -> dict[str, list[str]]:
     """Return the pictures that each text of a folder belongs to: those of its name, then stem.
 
+    A last part of the stem may be more: a.en.txt and a.caption.txt are texts of a.jpg.
     How accents are composed and capitals matter only where two names differ by nothing else.
     """
     by_name = _by(pictures, lambda name: name)
@@ -73,13 +77,14 @@ def _owners(texts: list[str], pictures: list[str]) -> dict[str, list[str]]:
     loose = None
     owners = {}
     for text in texts:
-        stem = TAKEOUT.sub("", os.path.splitext(text)[0])
+        stem = os.path.splitext(text)[0]
         found = by_name.get(stem) or by_stem.get(stem)
         if not found:
             loose = loose or {
                 _key(key): value for key, value in [*by_stem.items(), *by_name.items()]
             }
-            found = loose.get(_key(stem))
+            others = (stem, TAKEOUT.sub(r"\1\3\2", stem), os.path.splitext(stem)[0])
+            found = next((loose[_key(each)] for each in others if _key(each) in loose), None)
         if found:
             owners[text] = found
     return owners
@@ -107,7 +112,8 @@ def captions_in(path: str, owners: list[str]) -> list[str]:
         return [text for text in xmp_texts(data) if text not in owners]
     text = decoded(data)
     if path.lower().endswith(".json"):
-        return [each for each in _of_json(text) if each not in owners]
+        names = (name for name in _of_json(text) if suffix_of(name) in PICTURES and " " not in name)
+        return [each for each in _of_json(text) if each not in {*owners, *names}]
     if reason := _no_caption(text):
         raise ValueError(reason)
     return distinct(re.split(r"[\r\n]+", text))

@@ -5,6 +5,7 @@ cannot be read costs itself alone: it is a problem, and the others are read.
 """
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sigscope.gallery.cells import text_of
+from sigscope.gallery.columns import FILES, SPLITS, first_of
 from sigscope.gallery.delimited import Placed, read_csv
 from sigscope.gallery.folder import GalleryError, Problems
 from sigscope.gallery.texts import decoded, lines_of
@@ -23,21 +25,19 @@ EXAMPLE = '{"file_name": "a.jpg", "text": "a cat"}'
 ROWS = 256  # of a parquet file that are in memory at once
 
 
-def records(path: Path, problems: Problems, *, last_is_rest: bool = False) -> Iterator[Placed]:
+def records(path: Path, problems: Problems) -> Iterator[Placed]:
     """Yield (place in the file, record) of every row; rows that cannot be read are problems.
 
     Args:
         path: A file whose suffix is a key of READERS, or a .txt that is a CSV.
         problems: Is added to.
-        last_is_rest: Whether the last cell of a CSV may hold the delimiter without quotes.
 
     Raises:
         GalleryError: The file cannot be read at all.
     """
     reader = READERS.get(path.suffix.lower(), read_csv)
-    further = {"last_is_rest": last_is_rest} if reader is read_csv else {}
     try:
-        for place, row in reader(path, problems, **further):
+        for place, row in reader(path, problems):
             yield place, {plain(str(key)).strip(): _plain(cell) for key, cell in row.items()}
     except (OSError, ValueError, RecursionError) as error:
         check_machine(path, error)
@@ -50,12 +50,12 @@ def _read_jsonl(path: Path, problems: Problems) -> Iterator[Placed]:
     first = next(lines, None)
     if first is None:
         return
-    if first[1].lstrip().startswith("[") and not _is_json(first[1], dict):
+    if first[1].strip() in ("[", "{") or first[1].lstrip().startswith("["):
         yield from _read_json(path, problems)
         return
     for number, line in chain([first], lines):
         try:
-            record = json.loads(line)
+            record = json.loads(line.strip().rstrip(","))
         except (ValueError, RecursionError):
             record = None
         if isinstance(record, dict):
@@ -64,28 +64,32 @@ def _read_jsonl(path: Path, problems: Problems) -> Iterator[Placed]:
             problems.append((path.name, f"line {number} is no JSON object like {EXAMPLE}"))
 
 
-def _is_json(text: str, kind: type) -> bool:
-    try:
-        return isinstance(json.loads(text), kind)
-    except (ValueError, RecursionError):
-        return False
-
-
 def _read_json(path: Path, problems: Problems) -> Iterator[Placed]:
     """Read an array of objects, columns, or file names with their captions."""
     text = decoded(path.read_bytes()).lstrip("\ufeff")
     try:
         said = json.loads(text)
     except ValueError:
-        if _is_json(next(filter(str.strip, text.splitlines()), ""), dict):
+        first = next(filter(str.strip, text.splitlines()), "")
+        if first.strip() != "{" and first.lstrip().startswith("{"):
             yield from _read_jsonl(path, problems)
             return
-        raise
+        said = _one_by_one(text)
     for number, record in enumerate(_listed(said)):
         if isinstance(record, dict):
             yield f"object {number}", record
         else:
             problems.append((path.name, f"object {number} is no JSON object like {EXAMPLE}"))
+
+
+def _one_by_one(text: str) -> list[Any]:
+    """Return the values of a text in which one follows the other, over several lines each."""
+    found, place = [], 0
+    while place < len(text):
+        value, place = json.JSONDecoder().raw_decode(text, place)
+        found.append(value)
+        place = re.compile(r"[\s,]*").match(text, place).end()
+    return found
 
 
 def _listed(said: Any) -> Iterable[Any]:
@@ -96,10 +100,19 @@ def _listed(said: Any) -> Iterable[Any]:
         return []
     if isinstance(said.get("images"), list) and isinstance(said.get("annotations"), list):
         return _of_coco(said)
+    if isinstance(said.get("columns"), list) and isinstance(said.get("data"), list):  # by pandas
+        return [
+            dict(zip(said["columns"], row, strict=False)) for row in filter(_is_list, said["data"])
+        ]
     lists = {name: value for name, value in said.items() if isinstance(value, list)}
-    named = [value for value in lists.values() if value and isinstance(value[0], dict)]
-    if len(named) == 1:  # {"images": [{…}, …]}
-        return named[0]
+    named = {name: value for name, value in lists.items() if value and _is_dict(value[0])}
+    if named:  # {"images": [{…}, …]}, or {"train": [{…}, …], "test": [{…}, …]}
+        return [row for name, rows in named.items() for row in _of_split(name, rows)]
+    inner = [value for value in said.values() if _is_dict(value)]
+    if len(inner) == len(said) and first_of(FILES, said):  # {"image": {"0": "a.jpg", …}, …}, too
+        return [{name: said[name].get(key) for name in said} for key in inner[0]]
+    if len(inner) == 1 and any(map(_is_list, inner[0].values())):  # {"data": {"train": [{…}, …]}}
+        return _listed(inner[0])
     if len(lists) > 1 and len(lists) == len(said):  # {"file_name": […], "text": […]}
         return [dict(zip(lists, row, strict=False)) for row in zip(*lists.values(), strict=False)]
     if "file_name" in said:
@@ -121,8 +134,18 @@ def _of_coco(said: dict[str, Any]) -> list[Any]:
     ]
 
 
+def _of_split(name: str, rows: list[Any]) -> list[Any]:
+    """Return records with the split that their list is called, where they name none."""
+    further = {"split": name} if name.lower() in SPLITS else {}
+    return [{**further, **row} if _is_dict(row) else row for row in rows]
+
+
 def _is_dict(value: Any) -> bool:
     return isinstance(value, dict)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
 
 
 def _read_parquet(path: Path, problems: Problems) -> Iterator[Placed]:

@@ -19,18 +19,23 @@ MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-WESTERN = ("cp1252", "mac_roman", "cp1250", "cp850")  # the first of those that look best
-FOREIGN = ("cp1251", "cp932", "gb18030", "euc_kr", "big5", "euc_jp", "koi8_r", "cp1253")
+WESTERN = ("cp1252", "mac_roman", "cp1254", "cp1250", "cp850")  # the first of those that look best
+FOREIGN = ("cp1251", "cp932", "gb18030", "euc_kr", "big5", "euc_jp", "koi8_r", "cp1253", "cp866")
 MOSTLY = 0.7  # share of letters beyond ASCII, in words that have one, from which no script is Latin
-ODD = re.compile(  # signs and capitals within words
+ODD = re.compile(  # signs, capitals and an Icelandic þ within words, and letters of other scripts
     r"[^\W\d_][^\w\s'’.,;:()\[\]\"“”‘–—…-]+[^\W\d_]|[a-zà-ÿ][A-ZÀ-ÝŒŠŽŸ]|[¹²³][a-z]"
-    r"|[\ufffd\x80-\x9f]"
+    r"|[^\W\d_]þ|[\ufffd\x80-\x9f\u0370-\u03ff\u207f\u2500-\u259f]"
 )
 
 
-def decoded(data: bytes) -> str:
-    """Return the text that some bytes spell; ValueError when they hold none."""
-    encoding = _encoding(data)
+def decoded(data: bytes, western: tuple[str, ...] = WESTERN) -> str:
+    """Return the text that some bytes spell; ValueError when they hold none.
+
+    Args:
+        data: The bytes.
+        western: The encodings of Latin letters that come into question.
+    """
+    encoding = _encoding(data, western)
     if encoding != "utf-8":
         return data.decode(encoding, "replace")
     return "".join(map(_mended, data.decode(encoding, "surrogateescape").splitlines(True)))
@@ -57,7 +62,7 @@ def all_lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, _mended(line).rstrip("\r\n")
 
 
-def _encoding(sample: bytes) -> str:
+def _encoding(sample: bytes, western: tuple[str, ...] = WESTERN) -> str:
     if is_pointer(sample):
         raise ValueError(LFS)
     for mark, encoding in MARKS.items():
@@ -68,7 +73,7 @@ def _encoding(sample: bytes) -> str:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
-        return _of_lines(sample)
+        return _of_lines(sample, western)
     return "utf-8"
 
 
@@ -80,7 +85,7 @@ def _of_two_bytes(sample: bytes) -> str:
     return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
 
 
-def _of_lines(sample: bytes) -> str:
+def _of_lines(sample: bytes, western: tuple[str, ...]) -> str:
     """Return UTF-8 if most lines beyond ASCII are in it, or else what their letters look like."""
     lines = [line for line in re.split(rb"[\r\n]+", sample) if not line.isascii()]
     others = [line for line in lines if not _is_utf8(line)]
@@ -95,7 +100,7 @@ def _of_lines(sample: bytes) -> str:
         if found is not None:
             return found.encoding
     text = b"\n".join(others)
-    return min(WESTERN, key=lambda each: len(ODD.findall(text.decode(each, "replace"))))
+    return min(western, key=lambda each: len(ODD.findall(text.decode(each, "replace"))))
 
 
 def _is_utf8(line: bytes) -> bool:

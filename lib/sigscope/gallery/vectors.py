@@ -19,6 +19,7 @@ IMAGES = (
     *("image_embedding", "image_embeddings", "image_vector", "image_emb", "img_emb"),
     *("image_features", "embedding", "embeddings", "vector", "vectors", "features", "emb"),
 )
+VECTORS = re.compile(r"_(embeddings?|vectors?|features|emb)$")  # clip_embedding, of pictures
 TEXTS = ("text_embedding", "text_embeddings", "text_vector", "text_emb", "caption_embedding")
 IDS = ("id", "key", "uid")
 FEWEST = 4  # columns that are one vector's, where each holds one number of it
@@ -111,6 +112,8 @@ def parse_vector(cell: Any, d: int | None = None) -> np.ndarray:
 
 def _numbers(cell: Any) -> np.ndarray:
     if not isinstance(cell, str):
+        if isinstance(cell, list):  # one column a number, perhaps with decimal commas
+            cell = [each.replace(",", ".") if isinstance(each, str) else each for each in cell]
         return np.asarray([] if cell is None else cell, dtype=np.float64).reshape(-1)
     if "..." in cell:
         raise ValueError("it was cut short: numpy writes … for what lies between its ends")
@@ -129,6 +132,9 @@ def _fields(path: Path, names: list[str]) -> dict[str, list[str]]:
     fields = {
         field: [column] for field, known in single.items() if (column := first_of(known, names))
     }
+    others = [name for name in names if VECTORS.search(normal(name))]
+    if "image" not in fields and others and others[:1] != fields.get("text"):
+        fields["image"] = others[:1]
     fields |= {field: columns for field, columns in _spread(names).items() if field not in fields}
     vectors = [name for field in ("image", "text") for name in fields.get(field, ())]
     fields["description"] = [name for name in caption_columns(names) if name not in vectors][:1]
