@@ -35,9 +35,9 @@ def captions(source):
     [
         ("splits.json", {"train": [ONE], "test": [TWO]}),
         ("nested.json", {"data": {"train": [ONE], "test": [TWO]}}),
-        ("records.json", {"info": {}, "licenses": [], "images": [ONE, TWO]}),
+        ("records.json", {"info": {}, "images": [ONE, TWO]}),
         ("pandas.json", {"image": {"0": "a.jpg", "1": "b.jpg"}, "text": {"0": "one", "1": "two"}}),
-        ("split.json", {"columns": ["image", "text"], "data": [["a.jpg", "one"], ["b.jpg", "two"]]}),
+        ("by.json", {"columns": ["image", "text"], "data": [["a.jpg", "one"], ["b.jpg", "two"]]}),
         ("ids.json", {"a": {"caption": "one"}, "b": {"caption": "two"}}),
         ("pretty.jsonl", f"{json.dumps(ONE, indent=1)}\n{json.dumps(TWO, indent=1)}\n"),
         ("commas.jsonl", f"{json.dumps(ONE)},\r\n{json.dumps(TWO)}\r\n"),
