@@ -16,7 +16,6 @@ from sigscope.arguments import real
 from sigscope.indexes.exact import exact_neighbours, neighbour_recall
 
 SINGLES = 32  # of each kind
-PASSES = 2  # over them; the quicker median counts, as a busy moment slows one and not the other
 LITTLE = 0.005  # added to both shares of missed neighbours that are compared, as one may be 0
 STEPS = 4  # of bisection
 
@@ -96,8 +95,7 @@ class Questions:
             pairs = zip(found, self.exact[kind], strict=True)
             each = [neighbour_recall(f[None], e[None]) for f, e in pairs]
             recalls.append(np.mean(each) - margin * np.std(each) / sqrt(len(each)))
-            passes = [single_ms(index, xq, self.k, effort, SINGLES) for _ in range(PASSES)]
-            ms.append(min(map(np.median, passes)))
+            ms.append(np.median(single_ms(index, xq, self.k, effort, SINGLES)))
         return Point(effort, float(max(0.0, min(recalls))), float(max(ms)))
 
 

@@ -2,12 +2,12 @@
 
 Every index answers the same queries, one kind (text, image) at a time, with the same k and as many
 threads. "Recall" here is always ``neighbour_recall``, the share of exact neighbours found. A number
-carries its unit in its name; times are wall time, taken after a warm-up.
+carries its unit in its name; times are wall time, the least of several, taken after a warm-up.
 """
 
 import gc
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from time import perf_counter
@@ -27,8 +27,8 @@ __all__ = ["IndexRun", "as_table", "exact_neighbours", "measure", "pareto", "sin
 
 WARM_UP = 10  # queries, unmeasured
 SINGLES = 200  # queries asked one at a time for the median and p95
-SHORT_S = 0.05  # a batch quicker than this is asked BATCHES times, and the median counts
-BATCHES = 5
+PASSES = 5  # over the queries; the least time of each counts, as a busy moment slows one pass only
+LONG_S = 0.5  # after so long there is no further pass
 BIGGER_IS_BETTER = {"neighbour_recall", "queries_per_s"}
 SMALLER_IS_BETTER = {
     "ms_median",
@@ -119,7 +119,8 @@ def measure(
         raise ValueError(f"exact {exact.shape} does not hold {k} neighbours of {len(xq)} queries")
     with threads_set(threads):
         index.search(xq[:WARM_UP], k, effort=effort)
-        found, batch_s = _timed_batch(index, xq, k, effort)
+        _, found = index.search(xq, k, effort=effort)
+        batch_s = least_seconds(lambda queries: index.search(queries, k, effort=effort), [xq])[0]
         ms = single_ms(index, xq, k, effort, singles)
     return IndexRun(
         index=index.name,
@@ -139,28 +140,24 @@ def measure(
 def single_ms(
     index: Any, xq: np.ndarray, k: int, effort: int | None, singles: int = SINGLES
 ) -> np.ndarray:
-    """Return the milliseconds that each of some evenly spaced queries took when asked alone."""
+    """Return the fewest milliseconds that each of some evenly spaced queries took, asked alone."""
     picked = np.unique(np.linspace(0, len(xq) - 1, min(singles, len(xq))).round().astype(int))
     alone = [np.ascontiguousarray(xq[row : row + 1]) for row in picked]
     for query in alone[:3]:
         index.search(query, k, effort=effort)
-    ms = np.empty(len(alone))
-    for i, query in enumerate(alone):
-        start = perf_counter()
-        index.search(query, k, effort=effort)
-        ms[i] = 1000 * (perf_counter() - start)
-    return ms
+    return 1000 * least_seconds(lambda query: index.search(query, k, effort=effort), alone)
 
 
-def _timed_batch(
-    index: Any, xq: np.ndarray, k: int, effort: int | None
-) -> tuple[np.ndarray, float]:
-    seconds = []
-    while not seconds or (seconds[0] < SHORT_S and len(seconds) < BATCHES):
-        start = perf_counter()
-        _, found = index.search(xq, k, effort=effort)
-        seconds.append(perf_counter() - start)
-    return found, float(np.median(seconds))
+def least_seconds(ask: Callable[[np.ndarray], Any], queries: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the fewest seconds that ask took for each of queries, over at most PASSES passes."""
+    passes: list[np.ndarray] = []
+    while len(passes) < PASSES and np.sum(passes) < LONG_S:
+        passes.append(np.empty(len(queries)))
+        for i, query in enumerate(queries):
+            start = perf_counter()
+            ask(query)
+            passes[-1][i] = perf_counter() - start
+    return np.min(passes, axis=0)
 
 
 def _size_of(index: Any) -> dict[str, float]:

@@ -77,7 +77,9 @@ def recall_against_time(table: pd.DataFrame, *, title: str = "") -> go.Figure:
         )
         for name, runs in rows.groupby("index", sort=False):
             _add_index(figure, name, runs, "ms_median", "neighbour_recall", column)
-    figure.update_xaxes(type="log", dtick="D2", title_text="median time of a query (ms)")
+    ticks = [digit * 10.0**power for power in range(-4, 5) for digit in (1, 2, 5)]
+    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
+    figure.update_xaxes(title_text="median time of a query (ms)")
     figure.update_yaxes(tickformat=".0%", range=[-0.03, 1.03])
     figure.update_yaxes(title_text=FOUND, col=1)
     return _with_legend(figure, len(set(table["index"])) + 1, title)

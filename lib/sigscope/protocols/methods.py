@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from sigscope.ann.measure import least_seconds
 from sigscope.indexes.files import vectors_fingerprint
 from sigscope.indexes.index import VectorIndex
 from sigscope.indexes.specs import IndexSpec
@@ -41,12 +41,9 @@ class Method:
         alone = [np.ascontiguousarray(xq[row : row + 1]) for row in range(len(xq))]
         for query in alone[:WARM_UP]:
             self._asked(query, k, None)
-        return float(np.median([self._timed(query, k) for query in alone]))
-
-    def _timed(self, query: np.ndarray, k: int) -> float:
-        start = perf_counter()
-        self._asked(query, k, None)
-        return 1000 * (perf_counter() - start)
+        return 1000 * float(
+            np.median(least_seconds(lambda query: self._asked(query, k, None), alone))
+        )
 
     def _asked(self, xq: np.ndarray, k: int, effort: int | None) -> tuple[np.ndarray, np.ndarray]:
         return self.search(xq, k) if effort is None else self.search(xq, k, effort=effort)
