@@ -233,6 +233,15 @@ def test_notebook_that_fails_is_named_with_its_cell_and_done_again(folder, tmp_p
     assert not run_once(path, tmp_path).was_done
 
 
+def test_cells_that_an_earlier_run_reached_are_not_counted(folder, tmp_path):
+    path = write(folder, "01-a.ipynb", "x = 2", "x / 0", "x")
+    book = nbformat.read(path, 4)
+    for number, cell in enumerate(book.cells, 1):
+        cell.execution_count = number
+    nbformat.write(book, path)
+    assert "stopped at code cell 2:" in run_once(path, tmp_path).error
+
+
 def test_others_go_on_after_one_that_fails(folder, monkeypatch, capsys):
     write(folder, "01-bad.ipynb", "undefined")
     write(folder, "02-good.ipynb", "1 + 1")

@@ -100,6 +100,8 @@ def execute(notebook: nbformat.NotebookNode, path: Path, tell: Tell) -> Notebook
         record_timing=False,
         resources={"metadata": {"path": str(path.parent)}},
     )
+    for cell in _code(notebook):  # what an earlier run left says nothing of how far this one got
+        cell.execution_count, cell.outputs = None, []
     total, start, done, problem = len(_code(notebook)), perf_counter(), [0], []
     client.on_cell_executed = lambda **_: done.__setitem__(0, done[0] + 1)
     worker = threading.Thread(target=lambda: problem.append(_problem(client)), daemon=True)
