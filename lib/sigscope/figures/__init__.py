@@ -34,6 +34,7 @@ from sigscope.figures.ratings import agreement_curve, interval_curves, score_dot
 from sigscope.figures.sheets import picture_sheet, table_sheet, text_card
 from sigscope.figures.stills import show
 from sigscope.figures.theme import PALETTE, THEMES, Theme
+from sigscope.figures.towers import towers_drawing
 
 __all__ = [
     "PALETTE",
@@ -77,4 +78,5 @@ __all__ = [
     "table_sheet",
     "text_card",
     "text_heaviness",
+    "towers_drawing",
 ]
