@@ -47,7 +47,7 @@ test: EXTRAS := test
 test: install ## what CI runs: style, tests, notebooks
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m pytest -m "not solution" -n $(WORKERS) --dist loadfile
+	SIGSCOPE_FUZZ=250 $(PY) -m pytest -m "not solution" -n $(WORKERS) --dist loadfile
 	$(PY) -m pytest -m solution -n $(WORKERS) --dist load
 	$(if $(NOTEBOOKS),$(PY) -m pytest -n $(WORKERS) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=300 notebooks)
 	@$(MAKE) --no-print-directory test-portable

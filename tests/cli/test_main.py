@@ -253,6 +253,12 @@ def test_recommend_hands_the_budget_on_and_says_why(towers, tmp_path, monkeypatc
     assert json.loads(capsys.readouterr().out) == wanted
 
 
+def test_recommend_says_of_a_few_pictures_that_they_need_no_index(towers, tmp_path, capsys):
+    root = write_gallery(tmp_path / "Toys", 3)
+    assert commands.main(["recommend", "--pictures", str(root)]) == 1
+    assert "Toys has 3 pictures" in capsys.readouterr().err
+
+
 def test_map_is_one_page_that_asks_nothing_of_the_world(
     towers, root, tmp_path, monkeypatch, capsys
 ):

@@ -8,6 +8,7 @@ import typer
 from sigscope.cli.options import AsJson, Model, Pictures
 from sigscope.cli.output import print_json, print_table, shows_bars, waiting
 
+FEWEST = 40  # queries that indexes are compared by
 EVALUATE = """Examples:
 
     sigscope evaluate
@@ -87,12 +88,18 @@ def recommend(
     from sigscope.ann.recommend import recommend as choose
     from sigscope.datasets.load import load_gallery
     from sigscope.embeddings.embed import open_embeddings
+    from sigscope.gallery.folder import GalleryError
     from sigscope.models.encoder import Encoder
 
     gallery = load_gallery(pictures or None, progress=shows_bars())
     embeddings = open_embeddings(gallery, Encoder.load(), progress=True)
     asked = {"text": embeddings.captions, "image": embeddings.images}
-    asked = {kind: vectors for kind, vectors in asked.items() if len(vectors) >= 40}
+    asked = {kind: vectors for kind, vectors in asked.items() if len(vectors) >= FEWEST}
+    if not asked:
+        raise GalleryError(
+            f"{gallery.name} has {len(embeddings):,} pictures and {len(embeddings.captions):,} "
+            f"captions to ask with; indexes are compared by {FEWEST} of either, so few need none."
+        )
     advice = choose(
         embeddings.images,
         asked,

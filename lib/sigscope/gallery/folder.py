@@ -64,6 +64,7 @@ class Contents:
     def __init__(self, root: Path) -> None:
         """Look at everything below root; files without a known suffix are opened."""
         self.root, self.used = root, set()
+        self._top = os.path.join(root, "")
         self.left_out: list[LeftOut] = []
         self.folders = {
             prefix: sorted(entry.name for entry in files)
@@ -82,7 +83,7 @@ class Contents:
 
     def place(self, path: str) -> str:
         """Return where a file lies."""
-        return os.path.join(self.root, path)
+        return self._top + path
 
     def _is_picture(self, path: str) -> bool:
         suffix = suffix_of(path)

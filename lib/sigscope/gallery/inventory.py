@@ -144,12 +144,12 @@ class Scan:
             bare: whose captions are wanted.
             last: what is known.
         """
-        self.root, self.bare = str(root), bare
+        self.root, self.bare = os.path.join(root, ""), bare
         self.seen: dict[str, Seen] = {}
         self.reasons: dict[str, str] = {}
         for name in names:
             try:
-                state = os.stat(os.path.join(self.root, name))
+                state = os.stat(self.root + name)
             except (OSError, ValueError) as error:
                 check_machine(name, error)
                 self.reasons[name] = _reason(error)

@@ -33,13 +33,13 @@ def inside(root: Path, listing: "Listing") -> "Listing":
     """
     folders: dict[str, bool] = {}
     outside: Counter[str] = Counter()
-    rows = []
+    rows, top = [], os.path.join(root, "")
     for row in listing.rows:
         path = row.get("path", row["id"])
         folder = path.rpartition("/")[0]
         if folder not in folders:
             folders[folder] = leads_out(root, folder)
-        is_link = not folders[folder] and os.path.islink(os.path.join(root, path))
+        is_link = not folders[folder] and os.path.islink(top + path)
         if folders[folder]:
             outside[f"{folder}/"] += 1
         elif is_link and leads_out(root, path):
