@@ -15,6 +15,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from parts import notices
 from sigscope import INDEXES
+from sigscope.search import BY
 
 KEPT, WRITTEN, PAGE = "address kept", "address written", "address page"
 MOST_LETTERS = 1000  # of words asked for; a model reads some sixty words
@@ -88,6 +89,7 @@ CHOICES = {
     "size": Choice(150, _number(80, 400)),
     "index": Choice("flat", _one_of(*INDEXES)),
     "effort": Choice(None, _number(1, 1_000_000)),
+    "by": Choice("both", _one_of(*BY)),
     "mix": Choice("vectors", _one_of("vectors", "sentence")),
     "tame": Choice(False, lambda text: _one_of("1")(text) == "1"),
     "less": Choice(0.0, _number(0, 0.3, float)),

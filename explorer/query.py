@@ -114,12 +114,12 @@ def found_for(asked: Sequence[Part], how: Settings) -> pd.DataFrame:
     """Return the best pictures for these parts."""
     searcher, k, only = how.searcher, how.k, how.only
     if len(asked) == 1 and asked[0].kind == "text" and asked[0].weight > 0:
-        adjusted = {"tame_hubs": how.tame_hubs, "less_text": how.less_text}
+        adjusted = {"tame_hubs": how.tame_hubs, "less_text": how.less_text, "by": how.by}
         return searcher.by_text(asked[0].value, k, **only, **adjusted)
     if how.as_sentence and (pair := picture_and_words(asked)):
         how_r2 = {"captioner": resources.captioner(), "merge": resources.merger()}
         return searcher.by_caption(*pair, k, **how_r2, **only)
-    return searcher.by_parts(asked, k, **only)
+    return searcher.by_parts(asked, k, by=how.by, **only)
 
 
 def picture_and_words(asked: Sequence[Part]) -> tuple[bytes | str, str] | None:
@@ -142,6 +142,11 @@ def ask_words(example: str) -> None:
     """Look for words alone."""
     clear()
     st.session_state["q"] = example
+
+
+def reword(text: str) -> None:
+    """Look for other words, and leave all else as it is."""
+    st.session_state["q"] = text
 
 
 def ask_like(id: str) -> None:

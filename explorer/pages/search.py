@@ -12,7 +12,8 @@ SCORE = (
     "A score is the cosine between the vector of what you ask and the vector of a picture: 1 is "
     "the same direction, 0 is unrelated. Words and pictures lie further apart than pictures and "
     "pictures do, so compare scores within one search only. With hubs tamed, pictures of text "
-    "lowered or several parts mixed a score is no cosine any more."
+    "lowered or several parts mixed a score is no cosine any more. Where words count too, they add "
+    "what is rare of them, and most where all of them are written of a picture."
 )
 VIEWS = ("pictures", "captions")
 MATCHES = {"good": "good match", "weak": "weak match", "none": "no good match"}
@@ -27,7 +28,13 @@ def search(how: settings.Settings) -> None:
             return
         grid.captions(grid.fitting(picture, how.k))
         return
+    ask.advice(how)
     found = query.results(how)
+    if found.empty and found.attrs.get("by") == "words":
+        st.info(
+            "None of these words is written of any picture here; search by meaning, or by both."
+        )
+        return
     if found.empty:
         st.info("Nothing is left to search: take a category, a split or the limit on text away.")
         return

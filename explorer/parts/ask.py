@@ -7,8 +7,10 @@ import query
 import resources
 from literal import literal
 from parts import grid, notices, paste
+from parts.settings import Settings
 from query import Piece
 from sigscope.images import MachineTrouble, PictureError, open_picture, picture_side
+from sigscope.search import gallery_words, unknown_words
 
 MOST_MB = 25  # of a picture shown; the widget itself lets more through, to be answered in words
 ADDRESS = "address"
@@ -45,6 +47,15 @@ def examples() -> None:
             st.button(
                 literal(example), key=f"try-{example}", on_click=query.ask_words, args=(example,)
             )
+
+
+def advice(how: Settings) -> None:
+    """Suggest another spelling of the words, and say when the model knows none of them."""
+    if how.by != "words" and (unknown := unknown_words(how.searcher.encoder, query.words())):
+        st.caption(unknown)
+    if spelt := gallery_words(resources.gallery()).suggestion(query.words()):
+        st.button(f"Did you mean “{literal(spelt)}”?", key="suggestion", type="tertiary",
+                  on_click=query.reword, args=(spelt,))  # fmt: skip
 
 
 def asked() -> None:

@@ -53,7 +53,10 @@ def cards(table: pd.DataFrame, told: str = "", help: str = "", most: int = 0) ->
     """
     key = resources.current()
     scores = table["score"].round(4).tolist() if "score" in table else [None] * len(table)
-    columns = (table["id"], table["caption"], table["category"], scores)
+    below = table["category"]
+    if "found_by" in table:
+        below = (below + " · by " + table["found_by"]).str.removeprefix(" · ")
+    columns = (table["id"], table["caption"], below, scores)
     component("cards")(
         key="cards", height="content",
         data={
@@ -88,6 +91,8 @@ def fitting(picture: bytes | str, k: int = N_CAPTIONS) -> pd.DataFrame:
 
 def score_name(table: pd.DataFrame) -> str:
     """Return what the scores of a table of results are."""
+    if by := table.attrs.get("by"):
+        return "keyword score" if by == "words" else "score"
     if table.attrs.get("adjusted"):
         return "adjusted cosine"
     return "mixed score" if table.attrs.get("composed") else "cosine"

@@ -14,11 +14,16 @@ from literal import literal
 from parts import notices, text_limit
 from sigscope import INDEXES, Searcher
 from sigscope.indexes import fitting
+from sigscope.search import BY
 
 WAYS = {"vectors": "add their vectors", "sentence": "one sentence (R2)"}
 INDEX_HELP = (
     "Flat compares with every picture. The others look at fewer, or at shorter codes: notebooks 4 "
     "and 5 measure what that loses."
+)
+BY_HELP = (
+    "By meaning: what the model sees in pictures. By words: what is written of them, in captions, "
+    "translations, categories, and names of files and folders. Both finds most."
 )
 WIDEST = 1152  # dimensions that a model may have; the widest SigLIP has as many
 
@@ -34,6 +39,7 @@ class Settings:
     as_sentence: bool
     tame_hubs: bool
     less_text: float
+    by: str
 
     @property
     def searcher(self) -> Searcher:
@@ -52,6 +58,9 @@ def chips() -> Settings:
     categories = _several("Category", "category")
     splits = _several("Split", "split")
     max_text, less = text_limit.chip()
+    if st.session_state["q"].strip():
+        st.segmented_control("Find by", BY, key="by", required=True, help=BY_HELP,
+                             label_visibility="collapsed")  # fmt: skip
     with st.popover("How to search", key="how"):
         index = st.selectbox(
             "Index", indexes(), format_func=lambda name: INDEXES[name].label,
@@ -70,7 +79,7 @@ def chips() -> Settings:
         )  # fmt: skip
     return Settings(
         st.session_state["k"], tuple(categories), tuple(splits), max_text, index, effort,
-        way == "sentence", tame, less,
+        way == "sentence", tame, less, st.session_state["by"],
     )  # fmt: skip
 
 

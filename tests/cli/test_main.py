@@ -168,6 +168,25 @@ def test_a_picture_finds_itself_and_less_like_puts_its_own_kind_down(towers, roo
     assert json.loads(capsys.readouterr().out) != plain
 
 
+def test_by_words_only_what_has_them_written_is_found(towers, root, capsys):
+    words = ["search", "red", "--pictures", str(root), "--json", "-k", "50"]
+    found = {}
+    for by in ("both", "meaning", "words"):
+        assert commands.main([*words, "--by", by]) == 0
+        found[by] = json.loads(capsys.readouterr().out)
+    assert commands.main(words) == 0
+    assert json.loads(capsys.readouterr().out) == found["both"]
+    assert all("red" in row["caption"] for row in found["words"])
+    assert len(found["words"]) < len(found["meaning"]) == len(found["both"])
+    assert commands.main([*words, "--by", "luck"]) == 2
+
+
+def test_another_spelling_is_said_beside_the_table(towers, root, capsys):
+    assert commands.main(["search", "yelow", "--pictures", str(root), "--json"]) == 0
+    said = capsys.readouterr()
+    assert "Did you mean 'yellow'?" in said.err and json.loads(said.out)
+
+
 def test_duplicates_are_listed_and_may_be_told_by_the_status(root, capsys):
     words = ["duplicates", "--pictures", str(root), "--same-files", "--json", "--exit-code"]
     first, second, *_ = sorted(root.rglob("*.png"))

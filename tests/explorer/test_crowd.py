@@ -23,7 +23,7 @@ WORDS = [f"{colour} {thing}" for colour in ("red", "blue", "old") for thing in (
 @pytest.fixture(scope="module")
 def expected():
     searcher = Searcher.open(os.environ.get("SIGSCOPE_GALLERY"))
-    tables = {words: searcher.by_text(words, 20) for words in WORDS}
+    tables = {words: searcher.by_text(words, 20, by="both") for words in WORDS}
     return {words: captions_of(table) for words, table in tables.items()}
 
 

@@ -90,7 +90,7 @@ def well_found_caption(searcher) -> str:
     """Return the caption of a train picture that the model ranks first among all pictures."""
     items = searcher.gallery.items
     for row in items[(items["split"] == "train") & (items["caption"] != "")].head(50).itertuples():
-        if searcher.by_text(row.caption, 1)["id"].iat[0] == row.id:
+        if searcher.by_text(row.caption, 1, by="both")["id"].iat[0] == row.id:
             return row.caption
     raise AssertionError("none of 50 train captions finds its own picture")
 
@@ -98,7 +98,7 @@ def well_found_caption(searcher) -> str:
 def test_typed_words_find_the_picture_that_they_describe(page, searcher):
     words = well_found_caption(searcher)
     ask(page, words)
-    is_there(page, captions_of(searcher.by_text(words, 20)))
+    is_there(page, captions_of(searcher.by_text(words, 20, by="both")))
     assert cards(page)[0] == words
 
 
@@ -115,7 +115,7 @@ def test_uploaded_picture_is_found_first(page, searcher):
 
 def test_more_like_this_follows_and_begins_at_the_top(page, searcher):
     ask(page, "a cat")
-    first = searcher.by_text("a cat", 20)
+    first = searcher.by_text("a cat", 20, by="both")
     is_there(page, captions_of(first))
     act = page.find_elements(By.CSS_SELECTOR, ".card .acts a")[4 * 12]
     page.execute_script("arguments[0].scrollIntoView(); arguments[0].click()", act)
@@ -134,7 +134,7 @@ def test_every_picture_is_drawn_and_has_words_in_its_place(page):
 
 def test_nothing_leaves_the_machine(page, port, searcher, outside):
     ask(page, "a boat")
-    is_there(page, captions_of(searcher.by_text("a boat", 20)))
+    is_there(page, captions_of(searcher.by_text("a boat", 20, by="both")))
     called = hosts(page, launch.url(port))
     assert called and called <= HERE
     assert not outside[1], "the explorer itself tried to reach the world"
@@ -150,7 +150,7 @@ def test_two_visitors_search_at_once(page, port, searcher):
         ask(page, words)
     for window, words in ((one, "a dog"), (two, "a flower")):
         page.switch_to.window(window)
-        is_there(page, captions_of(searcher.by_text(words, 20)))
+        is_there(page, captions_of(searcher.by_text(words, 20, by="both")))
 
 
 def test_pasted_picture_is_searched_for(page, searcher):
@@ -167,19 +167,19 @@ def test_pasted_picture_is_searched_for(page, searcher):
 
 def test_query_can_be_kept_as_an_address(page, port, searcher):
     ask(page, "a dog")
-    is_there(page, captions_of(searcher.by_text("a dog", 20)))
+    is_there(page, captions_of(searcher.by_text("a dog", 20, by="both")))
     wait_for(page, lambda: "q=a+dog" in page.current_url)
     page.get(page.current_url)
-    is_there(page, captions_of(searcher.by_text("a dog", 20)))
+    is_there(page, captions_of(searcher.by_text("a dog", 20, by="both")))
 
 
 def test_words_come_along_to_other_pages_and_back(page, searcher):
     ask(page, "a dog")
-    is_there(page, captions_of(searcher.by_text("a dog", 20)))
+    is_there(page, captions_of(searcher.by_text("a dog", 20, by="both")))
     go_to(page, "Compare")
     wait_for(page, lambda: "of 10 that exact search finds" in text_of(page))
     go_to(page, "Search")
-    is_there(page, captions_of(searcher.by_text("a dog", 20)))
+    is_there(page, captions_of(searcher.by_text("a dog", 20, by="both")))
 
 
 def test_lasso_on_the_map_shows_the_pictures_inside(page):

@@ -60,7 +60,7 @@ def test_other_pictures_can_be_drawn(visit):
 def test_words_find_what_the_searcher_finds(visit, searcher):
     search(visit, f"  {WORDS} ")
     assert not visit.exception
-    assert cards(visit) == captions_of(searcher.by_text(WORDS, 20))
+    assert cards(visit) == captions_of(searcher.by_text(WORDS, 20, by="both"))
     assert re.search(r"encode [\d.]+ ms · search [\d.]+ ms · good match", said(visit))
 
 
@@ -70,13 +70,13 @@ def test_examples_are_searched_written_into_the_box_and_match(visit, searcher, n
     button.click().run()
     example = button.label
     assert visit.text_input(key="q").value == example
-    assert cards(visit) == captions_of(searcher.by_text(example, 20))
+    assert cards(visit) == captions_of(searcher.by_text(example, 20, by="both"))
     assert "good match" in said(visit)
 
 
 def test_number_of_results_is_in_the_address(searcher):
     app = visitor(q=WORDS, k="5")
-    assert cards(app) == captions_of(searcher.by_text(WORDS, 5))
+    assert cards(app) == captions_of(searcher.by_text(WORDS, 5, by="both"))
     assert grid(app)["more"] == len(searcher), "the grid can be scrolled to the gallery's end"
 
 
@@ -124,7 +124,7 @@ def test_picture_and_words_can_be_mixed_by_a_sentence(visit, searcher):
 def test_unwanted_words_are_taken_off(visit, searcher):
     search(visit, "apple", unwanted="a drawing")
     parts = [Part("text", "apple"), Part("text", "a drawing", -0.5)]
-    assert cards(visit) == captions_of(searcher.by_parts(parts, 20))
+    assert cards(visit) == captions_of(searcher.by_parts(parts, 20, by="both"))
 
 
 def test_unwanted_words_alone_get_a_sentence(visit):
@@ -133,18 +133,19 @@ def test_unwanted_words_alone_get_a_sentence(visit):
 
 
 def test_more_like_this_shows_neighbours_without_the_item_itself(searcher):
-    second = searcher.by_text(WORDS, 20)["id"].iat[1]
+    second = searcher.by_text(WORDS, 20, by="both")["id"].iat[1]
     assert cards(visitor(like=second)) == captions_of(searcher.like(second, 20))
 
 
 def test_less_like_this_pushes_an_item_away(searcher):
-    second = searcher.by_text(WORDS, 20)["id"].iat[1]
+    second = searcher.by_text(WORDS, 20, by="both")["id"].iat[1]
     parts = [Part("text", WORDS), Part("item", second, -0.5)]
-    assert cards(visitor(q=WORDS, unlike=second)) == captions_of(searcher.by_parts(parts, 20))
+    best = searcher.by_parts(parts, 20, by="both")
+    assert cards(visitor(q=WORDS, unlike=second)) == captions_of(best)
 
 
 def test_item_can_join_the_query_and_leave_it(searcher):
-    first = searcher.by_text(WORDS, 1)["id"].iat[0]
+    first = searcher.by_text(WORDS, 1, by="both")["id"].iat[0]
     app = visitor(q=WORDS, like=first)
     parts = [Part("text", WORDS), Part("item", first)]
     assert cards(app) == captions_of(searcher.by_parts(parts, 20))
@@ -158,7 +159,7 @@ def test_category_and_split_keep_only_their_pictures(visit, searcher):
     visit.multiselect(key="category").set_value([category])
     visit.multiselect(key="split").set_value(["test"]).run()
     only = {"category": category, "split": "test"}
-    assert cards(visit) == captions_of(searcher.by_text(WORDS, 20, **only))
+    assert cards(visit) == captions_of(searcher.by_text(WORDS, 20, by="both", **only))
 
 
 def test_address_brings_the_whole_query_back(searcher):
@@ -173,6 +174,7 @@ def test_address_brings_the_whole_query_back(searcher):
     ("name", "value"),
     [("like", "../../etc/passwd"), ("k", "many"), ("k", "0"), ("split", "none such"),
      ("category", "<b>none</b>"), ("index", "HNSW32"), ("view", "Pictures"), ("gallery", "gone"),
+     ("by", "luck"),
      ("weight", "q:heavy"), ("picture", "0123456789ab"), ("effort", "7"), ("nonsense", "1")],
 )  # fmt: skip
 def test_what_the_address_names_and_nobody_knows_is_said(searcher, name, value):
@@ -233,8 +235,8 @@ def test_visitors_do_not_see_each_others_queries(visit, searcher):
     search(visit, WORDS)
     search(other, "music")
     visit.run()
-    assert cards(visit) == captions_of(searcher.by_text(WORDS, 20))
-    assert cards(other) == captions_of(searcher.by_text("music", 20))
+    assert cards(visit) == captions_of(searcher.by_text(WORDS, 20, by="both"))
+    assert cards(other) == captions_of(searcher.by_text("music", 20, by="both"))
 
 
 def test_words_are_still_there_after_another_page(visit, searcher):
@@ -242,7 +244,7 @@ def test_words_are_still_there_after_another_page(visit, searcher):
     visit.switch_page("pages/data.py").run()
     visit.switch_page("pages/search.py").run()
     assert visit.text_input(key="q").value == WORDS
-    assert cards(visit) == captions_of(searcher.by_text(WORDS, 20))
+    assert cards(visit) == captions_of(searcher.by_text(WORDS, 20, by="both"))
 
 
 def test_settings_keep_the_explorer_on_this_machine():
@@ -261,7 +263,7 @@ def test_the_index_and_its_effort_are_chosen_and_said(visit, searcher):
     visit.select_slider("effort-hnsw").set_value(16).run()
     search(visit, "a red bus")
     assert not visit.exception
-    exact = searcher.by_text("a red bus", 20)
+    exact = searcher.by_text("a red bus", 20, by="both")
     assert len(set(cards(visit)) & set(captions_of(exact))) > len(exact) // 2
     assert "Index: hnsw, efSearch 16" in said(visit)
 
@@ -269,4 +271,46 @@ def test_the_index_and_its_effort_are_chosen_and_said(visit, searcher):
 def test_hubs_are_tamed_on_request(visit, searcher):
     search(visit, "red apple")
     visit.toggle("tame").set_value(True).run()
-    assert cards(visit) == captions_of(searcher.by_text("red apple", 20, tame_hubs=True))
+    assert cards(visit) == captions_of(searcher.by_text("red apple", 20, tame_hubs=True, by="both"))
+
+
+@pytest.mark.parametrize("by", ["meaning", "words"])
+def test_by_what_to_find_is_chosen_and_in_the_address(visit, searcher, by):
+    search(visit, WORDS)
+    next(one for one in visit.get("button_group") if one.key == "by").set_value(by).run()
+    assert visit.query_params["by"] == by
+    assert cards(visit) == captions_of(searcher.by_text(WORDS, 20, by=by))
+    assert cards(visitor(q=WORDS, by=by)) == cards(visit)
+
+
+def test_each_picture_says_by_which_way_it_was_found(searcher):
+    found = searcher.by_text("holidays", 20, by="both")
+    said_of = [row[2] for row in grid(visitor(q="holidays"))["rows"]]
+    assert [text.rpartition(" · by ")[2] for text in said_of] == found["found_by"].tolist()
+
+
+def test_words_that_nobody_wrote_find_nothing_by_words_and_that_is_said():
+    app = visitor(q="xqzt vvvw", by="words")
+    assert not app.exception and "None of these words is written" in app.info[0].value
+
+
+def test_another_spelling_is_one_click_away(visit, searcher):
+    search(visit, "a red buterfly")
+    suggestion = next(one for one in visit.button if one.key == "suggestion")
+    assert "a red butterfly" in suggestion.label
+    suggestion.click().run()
+    assert visit.query_params["q"] == "a red butterfly"
+    assert cards(visit) == captions_of(searcher.by_text("a red butterfly", 20, by="both"))
+
+
+@pytest.mark.parametrize(
+    ("words", "best"), [("ein Haus", "house"), ("un chat noir", "cat"), ("Apfel", "apple")]
+)
+def test_words_of_other_languages_find_by_translations_what_the_model_cannot(words, best):
+    app = visitor(q=words)
+    assert best in cards(app)[0] and "good match" in said(app)
+
+
+def test_words_that_the_model_does_not_know_are_said_to_be_a_guess_of_its():
+    assert "can only guess" in said(visitor(q="xqzt vvvw"))
+    assert "can only guess" not in said(visitor(q=WORDS))

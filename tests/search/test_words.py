@@ -5,9 +5,10 @@ from toy import ToyEncoder, write_gallery
 
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import embed_gallery
+from sigscope.models.encoder import Encoder
 from sigscope.search.compose import Part
 from sigscope.search.searcher import Searcher
-from sigscope.search.words import GalleryWords, gallery_words
+from sigscope.search.words import GalleryWords, gallery_words, unknown_words
 
 N = 16
 TRANSLATIONS = (
@@ -197,7 +198,7 @@ def test_a_picture_has_no_words_to_find(searcher):
 
 
 def test_an_unknown_way_is_answered_with_those_there_are(searcher):
-    with pytest.raises(ValueError, match="by 'luck'; choose from meaning, words, both"):
+    with pytest.raises(ValueError, match="by 'luck'; choose from both, meaning, words"):
         searcher.by_text("red", by="luck")
 
 
@@ -207,6 +208,25 @@ def test_a_subset_is_found_by_its_own_words_alone(gallery, searcher):
 
 
 # --- what is said of it
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return Encoder.load(towers=("text",))
+
+
+@pytest.mark.parametrize("text", ["a red bus", "zebra", "xqzt bus", "ab 12", "", "BUS"])
+def test_a_model_that_knows_a_word_is_not_said_to_guess(text, reader):
+    assert unknown_words(reader, text) == ""
+
+
+@pytest.mark.parametrize("text", ["xqzt vvvw blorp", "żółw", "яблоко"])
+def test_a_model_that_knows_no_word_is_said_to_guess(text, reader):
+    assert "can only guess" in unknown_words(reader, text)
+
+
+def test_of_an_encoder_that_cannot_say_nothing_is_said():
+    assert unknown_words(ToyEncoder(), "xqzt vvvw blorp") == ""
 
 
 def test_what_words_find_is_not_denied(searcher):

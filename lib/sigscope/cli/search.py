@@ -1,7 +1,8 @@
 """The command `search`: words and pictures go in, and a ranked table is printed."""
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,8 +19,9 @@ EPILOG = """Examples:
     sigscope search "a red bus" --less-like "a drawing" -k 5
     sigscope search --picture cat.jpg --pictures ~/Photos
     sigscope search "in the snow" --picture cat.jpg --json | jq -r '.[].path'
+    sigscope search "un chat noir" --by words
 
-A score is the cosine of query and picture; compare scores of one kind of query only.
+By meaning, a score is the cosine of query and picture; compare scores of one kind of query only.
 """
 
 
@@ -33,6 +35,13 @@ def search(
         list[str] | None,
         typer.Option(metavar="WORDS", help="What they should be less like; may be repeated."),
     ] = None,
+    by: Annotated[
+        Literal["both", "meaning", "words"],
+        typer.Option(
+            help="What the model sees in pictures; the words of their captions, translations and "
+            "names; or both together, where only words are asked for."
+        ),
+    ] = "both",
     pictures: Pictures = "",
     model: Model = "",
     k: Results = 10,
@@ -40,6 +49,7 @@ def search(
 ) -> None:
     """Find pictures by words, by pictures, or by both."""
     from sigscope.search.compose import Part
+    from sigscope.search.words import gallery_words, unknown_words
 
     parts = [Part("text", words)] if words.strip() else []
     parts += [Part("picture", path.expanduser()) for path in picture or []]
@@ -47,12 +57,17 @@ def search(
         raise typer.BadParameter("give words to look for, or a picture with --picture")
     parts += [Part("text", text, -LESS) for text in less_like or []]
     searcher = _searcher(pictures, words_only=not picture)
-    table = searcher.by_parts(parts, k)
+    table = searcher.by_parts(parts, k, by=by)
     root = searcher.gallery.root
+    if spelt := gallery_words(searcher.gallery).suggestion(words):
+        print(f"Did you mean {spelt!r}?", file=sys.stderr)
+    if by != "words" and (sentence := unknown_words(searcher.encoder, words)):
+        print(sentence, file=sys.stderr)
+    shown = ("rank", "score", "caption", "category", "path", "found_by")
     print_table(
         table.assign(path=[str(root / path) for path in table["path"]]),
         as_json=as_json,
-        columns=("rank", "score", "caption", "category", "path"),
+        columns=[name for name in shown if name in table],
         digits={"score": ".3f"},
     )
 

@@ -8,7 +8,7 @@ from sigscope.search.queries import BY
 from sigscope.search.searcher import Searcher
 from sigscope.search.side_by_side import Shared, facts, missed, shared_results
 from sigscope.search.targets import UnreadableGallery
-from sigscope.search.words import gallery_words
+from sigscope.search.words import gallery_words, unknown_words
 
 __all__ = [
     "BY",
@@ -28,4 +28,5 @@ __all__ = [
     "missed",
     "raw_sum",
     "shared_results",
+    "unknown_words",
 ]

@@ -17,7 +17,7 @@ from sigscope.search.compose import Part
 from sigscope.types import EncoderLike
 
 REMEMBERED_TEXTS = 1024
-BY = ("meaning", "words", "both")  # the ways by which a text finds pictures
+BY = ("both", "meaning", "words")  # the ways by which a text finds pictures
 
 
 @dataclass(frozen=True, eq=False)

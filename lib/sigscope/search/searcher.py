@@ -32,7 +32,7 @@ from sigscope.search.evidence import MatchEvidence
 from sigscope.search.filters import Choice, Filters, mask
 from sigscope.search.match import Match, Matcher
 from sigscope.search.merging import Merger, by_template
-from sigscope.search.queries import BY, Query, QueryVectors, Results
+from sigscope.search.queries import Query, QueryVectors, Results
 from sigscope.search.saved_indexes import open_index
 from sigscope.search.targets import Target
 from sigscope.search.words import gallery_words
@@ -222,7 +222,7 @@ class Searcher:
         query = getattr(table, "asked", None)
         if query is None and (told := table.attrs.get("query")):
             parts = [Part(*part) for part in told["parts"]]
-            query = self._query(parts, told["without"], told["filters"], told.get("by", BY[0]))
+            query = self._query(parts, told["without"], told["filters"], told.get("by", "meaning"))
         if query is None:
             raise ValueError("this table is no result of a search for pictures; search first")
         among = self._among(self._pictures, without=query.without, **query.filters)
@@ -250,7 +250,7 @@ class Searcher:
         start: float | None = None,
         without: Sequence[str] = (),
         corrections: Sequence[Correction] = (),
-        by: str = BY[0],
+        by: str = "meaning",
         **filters: Unpack[Filters],
     ) -> Results:
         """Return the pictures that fit a query; the clock has run since start, or runs from now."""

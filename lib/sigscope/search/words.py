@@ -28,12 +28,14 @@ import pandas as pd
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.translations import translations
 from sigscope.rerank.fusion import Keywords, StoredTexts
+from sigscope.types import EncoderLike
 
 BM25_WEIGHT, HELD_WEIGHT = 0.3, 4.0  # in deviations of the query's cosines
 REMEMBERED = 4  # galleries
 LIKE = 0.8  # of two spellings that one may stand for the other, as difflib counts it
 TRIED = 30  # words whose letters are most like a misspelt one
 SHORTEST = 4  # letters of a word that is taken to be misspelt
+UNKNOWN = "The model's vocabulary has none of these words: by meaning it can only guess."
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 _JOINT = re.compile(r"(?<=[a-z])(?=[A-Z])")  # of camelCase
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{2,}")
@@ -122,6 +124,12 @@ class GalleryWords:
 def gallery_words(gallery: Gallery) -> GalleryWords:
     """Return a gallery's words, read when they are first asked for and then kept."""
     return GalleryWords(gallery)
+
+
+def unknown_words(encoder: EncoderLike, text: str) -> str:
+    """Return a sentence where the model knows no word of a text (`Encoder.knows`), else ""."""
+    knows = getattr(encoder, "knows", None)
+    return UNKNOWN if text.strip() and knows and not knows(text) else ""
 
 
 def _terms_of(text: str) -> list[str]:
