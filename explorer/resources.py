@@ -65,7 +65,7 @@ def _exact(key: str, model: str) -> Searcher:
     """Exact search; the first text and picture, which are slow, are behind it."""
     with _one_at_a_time:
         ready = Searcher.open(_gallery(key), model or None)
-    ready.by_text("warm-up", 1, by="both")
+    ready.by_text("warm-up", 1)
     ready.by_picture(Image.new("RGB", (64, 64), "white"), 1)
     return ready
 

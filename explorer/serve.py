@@ -29,7 +29,7 @@ descriptors.hold_none_for_idle_visitors()
 def warm() -> None:
     with suppress(Exception):  # a visitor is told in a sentence
         searcher = resources.searcher(key=resources.MAIN)
-        searcher.match(searcher.by_text("warm-up"))  # what it learns from the gallery, once
+        searcher.match(searcher.by_text("warm-up", by="both"))  # what it learns of the gallery
         resources.examples()
     gc.collect()
     gc.freeze()  # what is loaded stays, so no later collection looks through it again

@@ -55,7 +55,7 @@ def cards(table: pd.DataFrame, told: str = "", help: str = "", most: int = 0) ->
     scores = table["score"].round(4).tolist() if "score" in table else [None] * len(table)
     below = table["category"]
     if "found_by" in table:
-        below = (below + " · by " + table["found_by"]).str.removeprefix(" · ")
+        below = ("by " + table["found_by"] + " · " + below).str.removesuffix(" · ")
     columns = (table["id"], table["caption"], below, scores)
     component("cards")(
         key="cards", height="content",

@@ -20,6 +20,7 @@ from browsing import (
     go_to,
     is_ready,
     is_there,
+    press,
     text_of,
     wait_for,
 )
@@ -100,6 +101,24 @@ def test_typed_words_find_the_picture_that_they_describe(page, searcher):
     ask(page, words)
     is_there(page, captions_of(searcher.by_text(words, 20, by="both")))
     assert cards(page)[0] == words
+
+
+def test_by_what_to_find_is_one_click_and_going_back_undoes_it(page, searcher):
+    words = "un chat noir"
+    both, written = (captions_of(searcher.by_text(words, 20, by=by)) for by in ("both", "words"))
+    ask(page, words)
+    is_there(page, both)
+    press(page, "words")
+    is_there(page, written)
+    assert "by=words" in page.current_url and written != both
+    page.back()
+    is_there(page, both)
+
+
+def test_another_spelling_is_searched_with_one_click(page, searcher):
+    ask(page, "a red buterfly")
+    press(page, "Did you mean “a red butterfly”?")
+    is_there(page, captions_of(searcher.by_text("a red butterfly", 20, by="both")))
 
 
 def test_uploaded_picture_is_found_first(page, searcher):

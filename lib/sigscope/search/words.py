@@ -19,6 +19,7 @@ of a title are nowhere else in its own picture's texts, but in those of others (
 import difflib
 import os
 import re
+import threading
 import unicodedata
 from functools import cached_property, lru_cache
 
@@ -120,10 +121,14 @@ class GalleryWords:
         return words, {term for word in found for term in _terms_of(word)}, letters, matrix
 
 
-@lru_cache(maxsize=REMEMBERED)
 def gallery_words(gallery: Gallery) -> GalleryWords:
     """Return a gallery's words, read when they are first asked for and then kept."""
-    return GalleryWords(gallery)
+    with _one_at_a_time:
+        return _words(gallery)
+
+
+_words = lru_cache(maxsize=REMEMBERED)(GalleryWords)
+_one_at_a_time = threading.Lock()
 
 
 def unknown_words(encoder: EncoderLike, text: str) -> str:
