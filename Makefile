@@ -16,7 +16,6 @@ PYTHON := $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3
 	done),python3)
 endif
 PY := .venv/bin/python
-NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 EXTRAS :=
 WORKERS ?= auto
 # what the oldest processors can do, and what the newest choose
@@ -47,9 +46,10 @@ test: EXTRAS := test
 test: install ## what CI runs: style, tests, notebooks
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	SIGSCOPE_FUZZ=250 $(PY) -m pytest -m "not solution" -n $(WORKERS) --dist loadfile
-	$(PY) -m pytest -m solution -n $(WORKERS) --dist load
-	$(if $(NOTEBOOKS),$(PY) -m pytest -n $(WORKERS) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=300 notebooks)
+	SIGSCOPE_FUZZ=250 $(PY) -m pytest -m "" -n $(WORKERS) --dist loadfile
+	$(PY) tests/support/solved.py data/cache/solved
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --nbval --nbval-current-env \
+		--nbval-cell-timeout=300 data/cache/solved
 	@$(MAKE) --no-print-directory test-portable
 
 test-portable: EXTRAS := test

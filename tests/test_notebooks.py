@@ -10,8 +10,8 @@ from itertools import groupby
 import nbformat
 import pytest
 from PIL import Image
+from solved import solution
 
-from sigscope import paths
 from sigscope.figures.stills import PLOTLY, SCALE, WIDTH
 from sigscope.paths import NOTEBOOKS, ROOT
 
@@ -61,11 +61,6 @@ def defined(code):
 
 def is_import(node):
     return isinstance(node, ast.Import | ast.ImportFrom)
-
-
-def solution(book):
-    """The code in the exercise's collapsed solution."""
-    return "\n".join(re.findall(r"```python\n(.*?)```", book.cells[-2].source, re.DOTALL))
 
 
 def test_notebooks_are_numbered_from_one_without_a_gap():
@@ -160,15 +155,6 @@ def test_exercise_has_a_collapsed_solution_that_is_whole(book):
     assert text.count("<details>") == text.count("</details>") == 1
     assert text.index("<summary>Solution</summary>") < text.index("```python")
     assert ast.parse(solution(book)).body
-
-
-@pytest.mark.slow
-@pytest.mark.solution
-def test_solution_works_after_the_notebook(name, book, code, monkeypatch):
-    monkeypatch.chdir(NOTEBOOKS)
-    monkeypatch.setattr(paths, "CACHE", paths.CACHE)  # a notebook may set another: put it back
-    source = "\n".join([*(cell.source for cell in code), solution(book)])
-    exec(compile(source, name, "exec"), {"__name__": "notebook"})
 
 
 def test_last_cell_says_what_we_learned_and_what_is_next(book):

@@ -16,7 +16,7 @@ def _importable():
     sys.path.remove(str(paths.EXPLORER))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def port():
     port = launch.free_port()
     with launch.explorer(port) as process:
