@@ -26,7 +26,7 @@ def about(key: str, id: str, here: bool) -> dict:
     file, items = gallery.file(id), gallery.items
     row = items.iloc[resources.rows(key)[id]]
     folder = str(Path(row["path"]).parent)
-    facts = [("Folder", "" if folder == "." else folder), *_of_file(file)]
+    facts = [("Folder", "" if folder == "." else folder), *of_file(file)]
     facts += [(name.capitalize(), row[name]) for name in ("split", "author", "licence", "source")]
     known = id in set(searcher.embeddings.ids)
     return {
@@ -59,7 +59,7 @@ def _fitting(searcher: Searcher, id: str) -> list[tuple[str, float]]:
     return list(zip(table["caption"], table["score"].astype(float), strict=True))
 
 
-def _of_file(file: Path) -> list[tuple[str, str]]:
+def of_file(file: Path) -> list[tuple[str, str]]:
     """Return what a picture's file says of itself: its size, when it was taken and by what."""
     facts = [("File size", _bytes(file.stat().st_size))]
     try:

@@ -14,6 +14,7 @@ PAGES = {
     "search": "Search",
     "map": "Map",
     "compare": "Compare",
+    "duplicates": "Duplicates",
     "rate": "Rate results",
     "data": "Data",
     "report": "Report",

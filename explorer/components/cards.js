@@ -79,7 +79,8 @@ class Cards {
       JSON.stringify(data.rows.slice(0, this.rows.length)) && this.data?.base === data.base &&
       this.data?.called === data.called;
     const from = same ? this.rows.length : 0;
-    const fresh = data.rows.slice(from).map((row, n) => this.card(row, from + n, data));
+    const fresh = data.rows.slice(from).flatMap((row) => [
+      ...(row[4].heading ? [el("h2", {}, row[4].heading)] : []), this.card(row, data)]);
     same ? this.grid.append(...fresh) : this.grid.replaceChildren(...fresh);
     this.data = data;
     this.rows = data.rows;
@@ -94,7 +95,7 @@ class Cards {
     this.panel.follow();
   }
 
-  card([id, caption, category, score], number, { base, called }) {
+  card([id, caption, category, score, { alike, kind }], { base, called }) {
     const name = caption || id.split("/").pop();
     const picture = el("img", { src: base + encodeURIComponent(id), alt: name, loading: "lazy",
       decoding: "async", draggable: false });
@@ -111,7 +112,10 @@ class Cards {
     const figure = el("figure", { className: "card" }, open,
       el("div", { className: "acts" }, ...acts),
       el("figcaption", { title: name }, name),
-      el("p", {}, below.filter(Boolean).join(" · ") || "\u00a0"));
+      el("p", { title: below.join(" ") }, below.filter(Boolean).join(" · ") || "\u00a0"));
+    if (alike) figure.querySelector("p").prepend(link(`+${alike} alike`,
+      `Show the ${alike} that are like ${name}`, (a) => a.set("group", id), "/duplicates"), " · ");
+    figure.classList.toggle("keep", kind === "");
     figure.dataset.id = id;
     figure.onclick = (event) => {
       if (plain(event) && event.target.closest(".open")) this.panel.open(id);

@@ -1,5 +1,5 @@
-// What every page has: the way past the sidebar for those who use keys, and words for the time in
-// which the explorer does not answer. Streamlit asks again by itself and draws the page anew.
+// What every page has: words for the time in which the explorer does not answer. Streamlit asks again
+// by itself and draws the page anew.
 
 const GONE = "The explorer has stopped answering. Start it again with “make explorer”; this page " +
   "then comes back by itself, as it was.";
@@ -7,19 +7,6 @@ const GONE = "The explorer has stopped answering. Start it again with “make ex
 export default function () {
   const app = document.querySelector('[data-testid="stApp"]');
   document.documentElement.lang = "en";
-  if (!document.querySelector(".skip")) {
-    const skip = document.createElement("a");
-    skip.className = "skip";
-    skip.textContent = "Skip to the pictures";
-    skip.href = "#";
-    skip.onclick = (event) => {
-      event.preventDefault();
-      const main = document.querySelector('[data-testid="stMain"]');
-      main.tabIndex = -1;
-      main.focus();
-    };
-    document.body.prepend(skip);
-  }
   const gone = document.querySelector(".gone") ?? document.createElement("p");
   gone.className = "gone";
   gone.setAttribute("role", "alert");

@@ -5,7 +5,7 @@ import streamlit as st
 import query
 import resources
 from literal import literal
-from parts import ask, export, grid, notices, settings
+from parts import ask, copies, export, grid, notices, settings
 
 N_SAMPLE = 20
 SCORE = (
@@ -29,7 +29,7 @@ def search(how: settings.Settings) -> None:
         grid.captions(grid.fitting(picture, how.k))
         return
     ask.advice(how)
-    found = query.results(how)
+    found = copies.folded(how)
     if found.empty and found.attrs.get("by") == "words":
         st.info(
             "None of these words is written of any picture here; search by meaning, or by both."
@@ -76,6 +76,7 @@ with st.container(horizontal=True, gap="xsmall", key="chips", vertical_alignment
     if query.only_picture():
         st.segmented_control("Show", VIEWS, required=True, key="view", format_func=str.capitalize,
                              label_visibility="collapsed")  # fmt: skip
+    copies.toggle()
     exported = st.container(width="content")
 ask.asked()
 try:

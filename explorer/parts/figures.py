@@ -1,17 +1,19 @@
 """Figures of the notebooks in the visitor's theme: by night they are drawn on the page's ground."""
 
+import json
+
 import plotly.graph_objects as go
 import plotly.io as pio
 
 from parts import mapped
 
 
-def themed(figure: go.Figure) -> go.Figure:
-    """Return a figure that can be read on the visitor's page; by day it is the figure itself."""
+def themed(figure: dict) -> go.Figure:
+    """Return a notebook's figure so that it can be read on the visitor's page, in their theme."""
     theme = mapped.theme()
     if theme.background == mapped.PAGE["light"]:
-        return figure
-    drawn = figure.to_json()
+        return go.Figure(figure)
+    drawn = json.dumps(figure)
     for black in ("#000000", "#222222"):  # what would be drawn dark on dark
         drawn = drawn.replace(f'"{black}"', f'"{theme.ink}"')
     changed = pio.from_json(drawn)

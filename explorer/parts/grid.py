@@ -45,6 +45,9 @@ def style() -> None:
 def cards(table: pd.DataFrame, told: str = "", help: str = "", most: int = 0) -> None:
     """Show one picture per row of a table with id, caption, category and perhaps score.
 
+    Further columns there may be: alike, how many pictures hide behind it; kind, "" where it is
+    to be kept of several; heading, which begins a new group.
+
     Args:
         table: what to show; what the score is called comes with it.
         told: what to say beside the number of pictures.
@@ -56,7 +59,8 @@ def cards(table: pd.DataFrame, told: str = "", help: str = "", most: int = 0) ->
     below = table["category"]
     if "found_by" in table:
         below = ("by " + table["found_by"] + " · " + below).str.removesuffix(" · ")
-    columns = (table["id"], table["caption"], below, scores)
+    more = table[table.columns.intersection(["alike", "kind", "heading"])].to_dict("records")
+    columns = (table["id"], table["caption"], below, scores, more)
     component("cards")(
         key="cards", height="content",
         data={

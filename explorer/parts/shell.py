@@ -1,4 +1,4 @@
-"""What is around every page: the sidebar with the pages and the galleries, and the skip link."""
+"""What is around every page: the sidebar with the pages and galleries, and its JavaScript."""
 
 from collections.abc import Mapping, Sequence
 
@@ -37,4 +37,4 @@ def _leave() -> None:
     """Forget what only the gallery has that a visitor has just left."""
     for name in ("like", "unlike", "category", "split"):
         st.session_state[name] = []
-    st.session_state["on"] = st.session_state["show"] = ""
+    st.session_state["on"] = st.session_state["show"] = st.session_state["group"] = ""

@@ -92,7 +92,7 @@ def test_every_move_between_pages_from_every_state_keeps_the_state(page, port, s
     wait_for(page, lambda: cards(page))
     page.find_element(By.TAG_NAME, "body").send_keys(Keys.ESCAPE)
     found = cards(page)
-    for name in ("Map", "Compare", "Rate results", "Data", "Report", "Search"):
+    for name in ("Map", "Compare", "Duplicates", "Rate results", "Data", "Report", "Search"):
         go_to(page, name)
         assert not page.find_elements(By.CSS_SELECTOR, ".stException, .stAlert [class*=rror]")
     wait_for(page, lambda: cards(page) == found)

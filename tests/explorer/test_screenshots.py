@@ -22,6 +22,7 @@ PAGES = {  # the address of each, and what is on it once it is ready
     "search": ("/?q=sailing+ship", "best first"),
     "map": ("/map?q=sailing+ship", "Trustworthiness"),
     "compare": ("/compare?q=sailing+ship&sides=3", "in 3 lists"),
+    "duplicates": ("/duplicates", "alike"),
     "rate": ("/rate", "Your name or initials"),
     "data": ("/data", "A folder on this machine"),
     "report": ("/report?notebook=06-evaluate-retrieval", "What we learned"),

@@ -17,6 +17,7 @@ CALLED = {  # what each page calls, and how the page is reached
     "search": ("query", "results", {"q": "a cat"}),
     "map": ("parts.mapped", "making", {}),
     "compare": ("parts.compared", "contender", {}),
+    "duplicates": ("parts.copies", "groups", {}),
     "rate": ("parts.rating", "current", {}),
     "data": ("parts.cards", "left_out", {}),
     "report": ("sigscope.cli", "executed", {}),
@@ -137,7 +138,7 @@ def gallery_of(tmp_path, monkeypatch):
 @pytest.mark.parametrize("n", [0, 1, 2, 3])
 def test_galleries_of_hardly_anything_are_shown_or_said_on_every_page(gallery_of, n):
     key = gallery_of(n)
-    for page in ("search", "map", "compare", "data"):
+    for page in ("search", "map", "compare", "duplicates", "data"):
         app = visitor(None if page == "search" else page, gallery=key, q="a cat")
         assert not app.exception and "did not foresee" not in str(app.error), page
         assert n or "can be read" in app.error[0].value, page

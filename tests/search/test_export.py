@@ -4,7 +4,9 @@ import zipfile
 
 import pandas as pd
 import pytest
+from toy import write_gallery
 
+from sigscope.datasets.load import load_gallery
 from sigscope.images.read import PictureError
 from sigscope.search.export import TABLE, as_csv, as_zip
 
@@ -49,10 +51,15 @@ def test_zip_holds_the_files_as_they_are_in_the_order_of_the_rows(table):
     assert [row["file"] for row in rows_of(archive.read(TABLE))] == ["1-red.png", "2-grün.png"]
 
 
-def test_file_that_has_gone_leaves_its_row(table):
-    archive = zipfile.ZipFile(io.BytesIO(as_zip(table, Files(**{"red.png": b"one"}))))
-    assert archive.namelist() == ["1-red.png", TABLE]
-    assert [row["file"] for row in rows_of(archive.read(TABLE))] == ["1-red.png", ""]
+def test_file_that_has_gone_leaves_its_row_and_the_reason(tmp_path):
+    gallery = load_gallery(write_gallery(tmp_path / "gallery", 2))
+    table = gallery.items[["id", "caption"]]
+    gallery.file(table["id"].iat[1]).unlink()
+    archive = zipfile.ZipFile(io.BytesIO(as_zip(table, gallery)))
+    assert len(archive.namelist()) == 2
+    there, gone = rows_of(archive.read(TABLE))
+    assert there["file"] and not there["reason"]
+    assert not gone["file"] and gone["reason"].endswith(".")
 
 
 @pytest.mark.parametrize(

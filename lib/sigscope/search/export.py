@@ -28,23 +28,25 @@ def as_zip(table: pd.DataFrame, gallery: Gallery) -> bytes:
     """Return a zip of the table (results.csv) and the files of its items, as they are.
 
     Files are numbered in the order of the rows (01-cat.webp), and named in the table's column
-    ``file``; it is "" for an item whose file is not that picture any more.
+    ``file``; it is "" for an item whose file is gone or not that picture any more, and the column
+    ``reason`` says so.
 
     Args:
         table: any table with a column id.
         gallery: where the items are from.
     """
-    held, names = BytesIO(), []
+    held, names, reasons = BytesIO(), [], []
     width = len(str(len(table)))
     with zipfile.ZipFile(held, "w", zipfile.ZIP_STORED) as archive:
         for number, id in enumerate(table["id"], 1):
-            name = f"{number:0{width}d}-{_tame(id)}"
+            name, reason = f"{number:0{width}d}-{_tame(id)}", ""
             try:
                 archive.writestr(name, gallery.original(id))
-            except (GalleryError, MachineTrouble, PictureError):
-                name = ""
+            except (GalleryError, MachineTrouble, PictureError) as error:
+                name, reason = "", str(error)
             names.append(name)
-        archive.writestr(TABLE, as_csv(table.assign(file=names)))
+            reasons.append(reason)
+        archive.writestr(TABLE, as_csv(table.assign(file=names, reason=reasons)))
     return held.getvalue()
 
 

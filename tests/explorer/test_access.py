@@ -1,0 +1,124 @@
+"""Everybody can use it: contrast, the focus, the way past the sidebar, and what is read aloud."""
+
+from pathlib import Path
+
+import pytest
+from browsing import (
+    MAP_S,
+    NO_BROWSER,
+    browser,
+    cards,
+    element,
+    go_to,
+    is_still,
+    text_of,
+    wait_for,
+)
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from sigscope.cli import launch
+from sigscope.ratings import RatingStore, rng_of, shuffled
+
+pytestmark = NO_BROWSER
+TOO_FAINT = (Path(__file__).parents[1] / "support" / "contrast.js").read_text(encoding="utf-8")
+KITTEN = "images%2Fanimals%2Fkitten.webp"
+PAGES = {  # an address of each state, and what is on the page once it is ready
+    "/": "drawn at random",
+    "/?q=a+cat&nobody=knows": "best first",
+    f"/?q=a+cat&not=a+dog&like={KITTEN}": "pictures like",
+    f"/?q=a+cat&show={KITTEN}": "best first",
+    f"/?like={KITTEN}&view=captions": "Captions that fit",
+    "/map?q=a+cat": "Trustworthiness",
+    "/compare?q=a+cat&sides=3": "in 3 lists",
+    "/duplicates": "alike",
+    "/rate": "Your name or initials",
+    "/data": "A folder on this machine",
+    "/report?notebook=06-evaluate-retrieval": "What we learned",
+}
+
+
+@pytest.fixture(scope="module")
+def ratings(tmp_path_factory):
+    return tmp_path_factory.mktemp("ratings") / "ratings.sqlite"
+
+
+@pytest.fixture(scope="module")
+def port(ratings):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIGSCOPE_RATINGS", str(ratings))
+        port = launch.free_port()
+        with launch.explorer(port) as process:
+            launch.wait(process, port)
+            yield port
+
+
+@pytest.fixture(scope="module")
+def driver():
+    with browser(size=(1280, 1000)) as driver:
+        yield driver
+
+
+@pytest.fixture
+def page(driver, port):
+    driver.get(launch.url(port) + "/?q=a+cat")
+    wait_for(driver, lambda: is_still(driver) and cards(driver))
+    return driver
+
+
+@pytest.mark.parametrize("address", PAGES)
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_every_text_and_every_focus_can_be_seen(driver, port, look, address):
+    media = {"features": [{"name": "prefers-color-scheme", "value": look}]}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    driver.get(launch.url(port) + address)
+    wait_for(driver, lambda: is_still(driver) and PAGES[address] in text_of(driver), MAP_S)
+    assert driver.execute_script(TOO_FAINT) == []
+
+
+def test_contrast_that_is_too_little_is_found(page):
+    page.execute_script("document.querySelector('.count').style.color = '#aaa'")
+    assert any("pictures" in line for line in page.execute_script(TOO_FAINT))
+
+
+def test_first_key_leads_past_the_sidebar(page):
+    ActionChains(page).send_keys(Keys.TAB).perform()
+    assert "Skip" in page.switch_to.active_element.text
+    ActionChains(page).send_keys(Keys.ENTER).perform()
+    inside = "return !!document.activeElement.closest('[data-testid=stMain]')"
+    wait_for(page, lambda: page.execute_script(inside))
+
+
+def test_number_of_the_pictures_is_said_and_the_title_says_the_query(page):
+    region = page.find_elements(By.CSS_SELECTOR, "[role=status], [aria-live]")
+    assert [one.text for one in region] == [f"{len(cards(page))} pictures"]
+    assert page.title == "“a cat” · Search · sigscope"
+    go_to(page, "Data")
+    assert page.title == "Data · sigscope"
+
+
+def test_every_button_of_a_picture_says_which_it_means(page):
+    unnamed = (
+        "return [...document.querySelectorAll('.acts a')].filter(a => !a.ariaLabel.includes("
+        "a.closest('.card').querySelector('figcaption').title)).length"
+    )
+    assert page.find_elements(By.CSS_SELECTOR, ".acts a") and not page.execute_script(unnamed)
+
+
+def test_six_quick_keys_rate_no_picture_twice_and_none_that_was_not_shown(page, ratings):
+    go_to(page, "Rate results")
+    element(page, '[data-testid="stMain"] input').send_keys("AB")
+    element(page, ".stFormSubmitButton button").click()
+    element(page, ".rated img")
+    ActionChains(page).send_keys("222222").perform()
+    side = '[data-testid="stSidebar"]'
+    wait_for(page, lambda: "0 of" not in element(page, side).text and is_still(page))
+    store = RatingStore(ratings)
+    session = store.sessions()["session"].iat[0]
+    order = shuffled(store.rankings(session), rng_of(session, "ab"))
+    n = len(store.grades(session, "ab"))
+    assert store.grades(session, "ab") == dict.fromkeys(order[:n], 2)
+    element(page, f'[class*="st-key-give-2-{n}"]')
+    assert f"{n} of" in element(page, side).text
+    assert not page.find_elements(By.CSS_SELECTOR, ".stAlert")
