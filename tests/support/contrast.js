@@ -59,18 +59,19 @@ for (const field of document.querySelectorAll("input[placeholder], textarea[plac
   if (seen(field)) judge(field.placeholder, getComputedStyle(field, "::placeholder").color, field, 4.5);
 const focusable = "a[href], button, input, textarea, [tabindex='0'], [role=slider]";
 const inside = document.querySelector("dialog[open]") ?? document.body;
+const ring = (element) => Math.max(1, ...line(element).slice(-6).flatMap((at) => {
+  const style = getComputedStyle(at), [under] = ground(at.parentElement ?? at);
+  return [
+    style.outlineStyle === "none" || parseFloat(style.outlineWidth) < 1 ? "" : style.outlineColor,
+    style.boxShadow.match(/^(rgba?|color|oklch|#)[^)]*\)/)?.[0] ?? "",
+    parseFloat(style.borderTopWidth) >= 1 ? style.borderTopColor : "",
+  ].filter(Boolean).map((colour) => contrast(over(numbers(colour), under), under));
+}));
 for (const element of [...inside.querySelectorAll(focusable)].filter(seen).slice(0, 60)) {
   element.focus({ focusVisible: true, preventScroll: true });
-  if (element.matches("input")) await new Promise((done) => setTimeout(done, 100));
-  const rings = line(element).slice(-6).flatMap((at) => {
-    const style = getComputedStyle(at), [under] = ground(at.parentElement ?? at);
-    return [
-      style.outlineStyle === "none" || parseFloat(style.outlineWidth) < 1 ? "" : style.outlineColor,
-      style.boxShadow.match(/^(rgba?|color|oklch|#)[^)]*\)/)?.[0] ?? "",
-      parseFloat(style.borderTopWidth) >= 1 ? style.borderTopColor : "",
-    ].filter(Boolean).map((ring) => contrast(over(numbers(ring), under), under));
-  });
-  const best = Math.max(1, ...rings);
+  for (let n = 0; n < 40 && ring(element) < 3; n++) // the page draws some of them a moment later
+    await new Promise((done) => setTimeout(done, 50));
+  const best = ring(element);
   if (best < 3) bad.push(`${best.toFixed(2)} focus of <${element.tagName.toLowerCase()}> ` +
     `${element.ariaLabel ?? element.innerText?.slice(0, 30)}`);
 }
