@@ -97,6 +97,24 @@ def test_only_what_the_filters_leave_counts(searcher):
     assert not searcher.match(searcher.by_text("a cat", category=[])).found
 
 
+def test_too_few_that_the_filters_leave_are_said_to_tell_nothing(searcher):
+    shown = searcher.matcher.shown
+    kept = np.arange(N) < 9
+    match = searcher.matcher.judge(shown.images[100], "picture", kept)
+    assert match.short == "too few to tell" and match.sentence.startswith("9 pictures are too few")
+
+
+def test_where_one_picture_stands_far_above_all_others_nothing_is_denied(searcher, monkeypatch):
+    nowhere = np.eye(D, dtype=np.float32)[D - 1]
+    assert not searcher.matcher.judge(nowhere, "text").found
+    images = searcher.embeddings.images.copy()
+    images[5] = nowhere
+    odd = Searcher(searcher.gallery, replace(searcher.embeddings, images=images), NameEncoder())
+    assert odd.matcher.judge(nowhere, "text").sentence.endswith("far above all others.")
+    monkeypatch.setattr("sigscope.search.match.FAR", np.inf)
+    assert not odd.matcher.judge(nowhere, "text").found
+
+
 def test_captions_of_what_the_filters_leave_out_do_not_count(searcher):
     matcher, vector = searcher.matcher, np.eye(D, dtype=np.float32)[0]
     kept = matcher.shown.groups != 0

@@ -21,6 +21,7 @@ MISSED = 0.05  # share of queries with a match that may be said to have none
 MISTAKEN = 0.10  # share of queries without a match that may be said to have a good one
 SMALLEST = 1e-6
 FEW = 10  # pictures, among which nothing stands out
+FAR = 0.75  # robust deviations of the best above the second: 1 % of made-up words have as many
 SAYS = {
     "good": "What was asked for is here, or something very like it.",
     "weak": "What was asked for may not be here.",
@@ -158,7 +159,17 @@ class Matcher:
         captions = None if kept is None else kept[shown.owners][None]
         evidence = shown.evidence(vector[None], pictures, captions)[0]
         n = len(shown.images) if kept is None else int(kept.sum())
-        return _uncalibrated(evidence, n) if calibration is None else calibration.match(evidence)
+        if calibration is None or 0 < n < FEW:
+            return _uncalibrated(evidence, n)
+        match = calibration.match(evidence)
+        if match.found or not n:
+            return match
+        scores = (shown.images if kept is None else shown.images[kept]) @ vector
+        second, first = np.partition(scores, -2)[-2:]
+        if first - second < FAR * evidence[2]:
+            return match
+        sentence = f"{SAYS['weak']} But one picture stands far above all others."
+        return replace(match, label="weak", sentence=sentence, short=SHORT["weak"])
 
 
 def excess(evidence: np.ndarray, n: int) -> float:
