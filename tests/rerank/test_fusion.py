@@ -36,6 +36,12 @@ def test_keyword_scores_are_the_best_caption_by_bm25():
     np.testing.assert_allclose(Keywords.build(stored()).scores("green sheep"), expected, rtol=1e-5)
 
 
+def test_stop_words_count_only_where_a_query_has_no_others():
+    words = Keywords.build(stored())
+    np.testing.assert_array_equal(words.scores("a sheep of the"), words.scores("sheep"))
+    assert words.scores("a").any()
+
+
 def test_keyword_search_does_not_see_the_query_s_own_captions():
     words, task = Keywords.build(stored()), asking(["a baby sheep"], [[0]])
     assert words.search(["baby sheep"], 5)[1][0, 0] == 0

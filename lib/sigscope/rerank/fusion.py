@@ -64,7 +64,8 @@ class Keywords:
 
     Robertson & Zaragoza 2009, "The probabilistic relevance framework", has the formula. A picture
     scores as its best text; one that shares no word with the query is not found. Words are runs of
-    letters and digits, case ignored, without stop words or stemming, unless others are given.
+    letters and digits, case ignored, without stemming, unless others are given; of a query, only
+    those that are `telling` count.
     """
 
     stored: StoredTexts
@@ -87,7 +88,7 @@ class Keywords:
 
         Captions in left_out give nothing; how rare a word is, is still counted with them.
         """
-        words, scores = self.terms(query), np.zeros(self.stored.n, np.float32)
+        words, scores = telling(self.terms(query)), np.zeros(self.stored.n, np.float32)
         if words:
             of_captions = np.array(self.retriever.get_scores(words), dtype=np.float32)
             of_captions[np.asarray(left_out, np.int64)] = 0
@@ -117,6 +118,13 @@ class Keywords:
         scores = [self.scores(query, numbers) for query, numbers in pairs]
         found = [_best(row, np.arange(len(row)), k, above=0.0) for row in scores]
         return _stacked(found, min(k, self.stored.n))
+
+
+def telling(words: list[str]) -> list[str]:
+    """Return the words that are none of Lucene's English stop words, or all where all are."""
+    from bm25s.stopwords import STOPWORDS_EN
+
+    return [word for word in words if word not in STOPWORDS_EN] or words
 
 
 def reciprocal_rank_fusion(lists: Sequence[np.ndarray], k: int, *, constant: int = 60) -> Lists:

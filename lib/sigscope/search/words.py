@@ -28,7 +28,7 @@ import pandas as pd
 
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.translations import translations
-from sigscope.rerank.fusion import Keywords, StoredTexts
+from sigscope.rerank.fusion import Keywords, StoredTexts, telling
 from sigscope.types import EncoderLike
 
 BM25_WEIGHT, HELD_WEIGHT = 0.3, 4.0  # in deviations of the query's cosines
@@ -143,15 +143,13 @@ def _terms_of(text: str) -> list[str]:
     Scripts without spaces give pairs of signs, as Lucene's CJK analyser does. A text of stop words
     alone keeps them.
     """
-    from bm25s.stopwords import STOPWORDS_EN
-
     words = []
     for word in _WORD.findall(_folded(text)):
         if _UNSPACED.fullmatch(word):
             words += [word[i : i + 2] for i in range(len(word) - 1)]
         else:
             words.append(_singular(word))
-    return [word for word in words if word not in STOPWORDS_EN] or words
+    return telling(words)
 
 
 def _folded(text: str) -> str:
