@@ -24,6 +24,12 @@ def port():
         yield port
 
 
+@pytest.fixture(scope="module")
+def driver():
+    with browser(size=(1280, 1000)) as driver:
+        yield driver
+
+
 @pytest.fixture
 def page(port):
     with browser() as driver:

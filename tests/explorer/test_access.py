@@ -6,7 +6,6 @@ import pytest
 from browsing import (
     MAP_S,
     NO_BROWSER,
-    browser,
     cards,
     element,
     go_to,
@@ -52,12 +51,6 @@ def port(ratings):
         with launch.explorer(port) as process:
             launch.wait(process, port)
             yield port
-
-
-@pytest.fixture(scope="module")
-def driver():
-    with browser(size=(1280, 1000)) as driver:
-        yield driver
 
 
 @pytest.fixture

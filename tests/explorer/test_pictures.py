@@ -6,7 +6,6 @@ import pytest
 from browsing import (
     MAP_S,
     NO_BROWSER,
-    browser,
     cards,
     element,
     is_still,
@@ -41,12 +40,6 @@ def sized(driver, width: int, height: int, phone: bool = False):
     view = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", view)
     driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": phone})
-
-
-@pytest.fixture(scope="module")
-def driver():
-    with browser(size=(1280, 800)) as driver:
-        yield driver
 
 
 @pytest.fixture

@@ -74,8 +74,7 @@ def clip(folder: Path) -> Path:
     )
     _save(folder, transformers.CLIPModel(config))
     clip_tokenizer(folder)
-    rules = _pictures("CLIP", size={"shortest_edge": 32}, do_center_crop=True)
-    return _add(folder, preprocessor_config=rules | {"crop_size": {"height": 32, "width": 32}})
+    return _add(folder, preprocessor_config=_clip_pictures())
 
 
 def dual(folder: Path) -> Path:
@@ -110,8 +109,7 @@ def metaclip2(folder: Path) -> Path:
     )
     _save(folder, transformers.MetaClip2Model(config))
     xlm_tokenizer(folder)
-    rules = _pictures("CLIP", size={"shortest_edge": 32}, do_center_crop=True)
-    return _add(folder, preprocessor_config=rules | {"crop_size": {"height": 32, "width": 32}})
+    return _add(folder, preprocessor_config=_clip_pictures())
 
 
 def align(folder: Path) -> Path:
@@ -136,8 +134,7 @@ def altclip(folder: Path) -> Path:
     config = transformers.AltCLIPConfig(text_config=text, vision_config=vision, projection_dim=24)
     _save(folder, transformers.AltCLIPModel(config))
     xlm_tokenizer(folder)
-    rules = _pictures("CLIP", size={"shortest_edge": 32}, do_center_crop=True)
-    return _add(folder, preprocessor_config=rules | {"crop_size": {"height": 32, "width": 32}})
+    return _add(folder, preprocessor_config=_clip_pictures())
 
 
 def chinese_clip(folder: Path) -> Path:
@@ -297,6 +294,11 @@ def _pictures(kind: str, **rules: object) -> dict:
     common = {"do_resize": True, "do_rescale": True, "do_normalize": True, "resample": 3}
     common |= {"rescale_factor": 1 / 255, "image_mean": HALF, "image_std": HALF}
     return common | {"image_processor_type": f"{kind}ImageProcessor"} | rules
+
+
+def _clip_pictures() -> dict:
+    rules = _pictures("CLIP", size={"shortest_edge": 32}, do_center_crop=True)
+    return rules | {"crop_size": {"height": 32, "width": 32}}
 
 
 def _save(folder: Path, network: torch.nn.Module) -> None:
