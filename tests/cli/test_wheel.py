@@ -70,7 +70,8 @@ def test_wheel_is_of_a_size_one_can_download(wheel):
 def test_installed_package_finds_a_red_bus_and_keeps_its_cache_with_the_user(home):
     found = in_home(home, "sigscope", "search", "a red bus", "-k", "3").splitlines()
     assert len(found) == 4 and any("bus" in line.split("\t")[3] for line in found[1:])
-    assert all("site-packages" in line.split("\t")[-1] for line in found[1:])
+    path = found[0].split("\t").index("path")
+    assert all("site-packages" in line.split("\t")[path] for line in found[1:])
     code = "from sigscope import paths; print(paths.IS_INSTALLED, paths.CACHE)"
     assert in_home(home, "python", "-c", code).split() == ["True", str(home / "cache" / "sigscope")]
 

@@ -90,7 +90,7 @@ def test_lasso_shows_the_pictures_with_their_counts(searcher):
 
 
 def test_selection_is_ordered_by_the_query(searcher):
-    found = searcher.by_text(WORDS, 5, by="both")
+    found = searcher.by_text(WORDS, 5)
     app = lasso(search_on_map(WORDS), found["id"].tolist()[::-1])
     assert cards(app) == captions_of(found)
 

@@ -100,7 +100,7 @@ def test_panel_opens_at_once_goes_through_the_results_and_closes(page):
     wait_for(page, lambda: page.find_elements(By.CSS_SELECTOR, f"{PANEL} .near a"))
     words = page.find_element(By.CSS_SELECTOR, PANEL).text
     for part in ("Folder", "pixels", "kB", "More like this", "Less like this", "Show on map",
-                 "Open the original", "Copy path", "cosine", cards(page)[0]):  # fmt: skip
+                 "Open the original", "Copy path", "score", cards(page)[0]):  # fmt: skip
         assert part in words
     for key, at in ((Keys.ARROW_RIGHT, 1), (Keys.ARROW_RIGHT, 2), (Keys.ARROW_LEFT, 1)):
         typed(page, key)
@@ -195,6 +195,7 @@ def test_swipe_over_the_map_scrolls_the_page_until_the_lasso_is_on(page, port):
     press(page, "Turn the lasso on")
     plane = element(page, ".plotly .nsewdrag")
     page.execute_script("arguments[0].scrollIntoView({block: 'center'})", plane)
+    time.sleep(1)  # until the page has stopped from the swipe
     before = page.execute_script(top)
     around = [(90, 330), (90, 420), (90, 510), (190, 510), (290, 510), (290, 420), (290, 330)]
     touched(page, *around, (190, 330), (95, 330))
