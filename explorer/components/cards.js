@@ -70,9 +70,8 @@ class Cards {
     document.addEventListener("keydown", this.onKey);
     for (const type of ["popstate", "sigscope:show"]) addEventListener(type, this.onPop);
     const main = document.querySelector('[data-testid="stMain"]');
-    // a grid that is not laid out yet ends in sight too, so the end is looked at once more
     this.watch = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) &&
-      setTimeout(() => this.ends() && this.more(), 200), { root: main, rootMargin: "150px" });
+      this.more(), { root: main, rootMargin: "150px" });
   }
 
   update(data) {
@@ -147,11 +146,6 @@ class Cards {
     if (!step) return;
     this.resize(this.size + step);
     this.keepSize();
-  }
-
-  ends() {
-    const { top } = this.end.getBoundingClientRect();
-    return this.end.isConnected && top < innerHeight + 150;
   }
 
   more() {
