@@ -111,7 +111,7 @@ def _told(row: tuple) -> str:
 def _under_way() -> None:
     if not _looking(resources.current()).begun:
         st.rerun()
-    st.progress(0.5, "Pictures are being compared; the groups appear here once that is done.")
+    st.info("Pictures are being compared; the groups appear here once that is done.")
 
 
 def _begin() -> None:

@@ -104,6 +104,11 @@ def test_too_few_that_the_filters_leave_are_said_to_tell_nothing(searcher):
     assert match.short == "too few to tell" and match.sentence.startswith("9 pictures are too few")
 
 
+def test_pictures_that_all_score_alike_are_said_to_tell_nothing():
+    match = _uncalibrated(np.zeros(5, np.float32), 20)
+    assert match.short == "all alike" and "20 pictures score alike" in match.sentence
+
+
 def test_where_one_picture_stands_far_above_all_others_nothing_is_denied(searcher, monkeypatch):
     nowhere = np.eye(D, dtype=np.float32)[D - 1]
     assert not searcher.matcher.judge(nowhere, "text").found

@@ -219,7 +219,7 @@ def _run_time(method: Method, task: Task, k: int) -> Row:
     said = of_report.get(method.name, np.nan) if (len(task), k) == (R1_QUERIES, 50) else np.nan
     seconds = np.nan
     if method.search is not None:
-        seconds = method.ms_per_query(task.xq, k) * len(task) / 1000
+        seconds = method.seconds(task.xq, k).sum()
     return Row(
         f"run time for the {len(task)} queries at K = {k} (s), {method.name}",
         depends(task.about, "one query at a time, encoding not counted; this machine"),

@@ -194,10 +194,12 @@ def _uncalibrated(evidence: np.ndarray, n: int) -> Match:
     "none" means no farther than the best five of n numbers from a bell curve would, "good" a whole
     robust standard deviation farther.
     """
-    if n < FEW or evidence[2] <= SMALLEST:
-        alike = "" if n < FEW else ", as all score alike"
-        sentence = f"{n:,} pictures are too few to tell whether what was asked for is here{alike}."
+    if n < FEW:
+        sentence = f"{n:,} pictures are too few to tell whether what was asked for is here."
         return Match("weak", float("nan"), 0.0, sentence, "too few to tell")
+    if evidence[2] <= SMALLEST:
+        sentence = f"All {n:,} pictures score alike: whether it is here cannot be told."
+        return Match("weak", float("nan"), 0.0, sentence, "all alike")
     over = excess(evidence, n)
     label = "good" if over >= 1 else "weak" if over > 0 else "none"
     return Match(
