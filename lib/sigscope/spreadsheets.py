@@ -5,6 +5,7 @@ may come from anywhere. An apostrophe before it makes it a text (OWASP, "CSV Inj
 """
 
 import re
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,6 +28,20 @@ def csv_of(table: "pd.DataFrame", *, sep: str = ",", float_format: str | None = 
         if dtype.kind not in "biuf":
             safe.isetitem(place, table.iloc[:, place].map(_safe))
     return safe.to_csv(index=False, lineterminator="\n", sep=sep, float_format=float_format)
+
+
+def table_of(text: str) -> "pd.DataFrame":
+    """Return the table that `csv_of` made a text of, each cell a text.
+
+    A cell that was an apostrophe and a formula from the beginning comes back without the former.
+
+    Raises:
+        ValueError: It is no table.
+    """
+    import pandas as pd
+
+    read = pd.read_csv(StringIO(text.removeprefix("\ufeff")), dtype=str, keep_default_na=False)
+    return read.map(lambda cell: cell[1:] if cell[:1] == "'" and _safe(cell[1:]) == cell else cell)
 
 
 def _safe(value: Any) -> Any:

@@ -16,7 +16,7 @@ from sigscope.ratings.store import RatingsError, RatingStore
 def _waits_for_nobody():
     """Some damage looks like a lock that another process holds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sigscope.ratings.database.BUSY_S", 0.01)
+        patch.setattr("sigscope.databases.database.BUSY_S", 0.01)
         yield
 
 
@@ -125,7 +125,7 @@ def test_it_is_seen_in_a_process_that_knew_the_file_whole(path, whole):
 
 
 def test_what_this_process_writes_itself_is_not_checked_again(path, whole, monkeypatch):
-    from sigscope.ratings import seals
+    from sigscope.databases import seals
 
     store = RatingStore(path)
     checked = []

@@ -16,7 +16,7 @@ import pytest
 from toy_ratings import SESSION_ITEMS, begin, queries, rankings
 
 from sigscope import paths
-from sigscope.ratings.store import RatingsError, RatingStore, _rater_name, default_path
+from sigscope.ratings.store import RatingsError, RatingStore, default_path
 
 SCRIPT = Path(__file__).parents[1] / "support" / "rate_quickly.py"
 WRITERS, KILLS = 20, 3
@@ -114,13 +114,13 @@ def test_what_is_not_in_the_pool_is_refused(store, session, session_, query, id)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "=1+1", "@x", "a" * 41, "a\u202eb"])
-def test_name_that_cannot_be_one_is_refused(name):
+def test_name_that_cannot_be_one_is_refused(store, name):
     with pytest.raises(RatingsError):
-        _rater_name(name)
+        store.known_as(name)
 
 
-def test_name_is_the_same_however_it_is_typed():
-    assert {_rater_name(name) for name in ("Ann  B", " ann b ", "ANN B")} == {"ann b"}
+def test_name_is_the_same_however_it_is_typed(store):
+    assert {store.known_as(name) for name in ("Ann  B", " ann b ", "ANN B")} == {"ann b"}
 
 
 def test_simulated_and_real_ratings_never_share_a_file(store, session, tmp_path):
@@ -180,7 +180,7 @@ def test_rating_into_a_file_that_was_taken_away_is_an_error_and_makes_no_new_one
 
 
 def test_writer_that_waits_in_vain_is_told(store, session, monkeypatch):
-    monkeypatch.setattr("sigscope.ratings.database.BUSY_S", 0.1)
+    monkeypatch.setattr("sigscope.databases.database.BUSY_S", 0.1)
     with sqlite3.connect(store.path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(RatingsError, match="locked"):

@@ -1,7 +1,7 @@
 """Volunteers' judgements."""
 
 from sigscope.ratings.agreement import krippendorff_alpha
-from sigscope.ratings.database import RatingsError
+from sigscope.ratings.layout import RatingsError
 from sigscope.ratings.pools import (
     DEFAULT_QUERIES,
     Topic,

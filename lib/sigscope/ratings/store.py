@@ -12,36 +12,22 @@ import hashlib
 import json
 import os
 import sqlite3
-import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 
 from sigscope import paths
-from sigscope.ratings.database import KINDS, RatingsError, RatingsFile
+from sigscope.databases.database import Database
+from sigscope.ratings.layout import KINDS, RATINGS, RatingsError
 
 SIMULATED = "simulated"  # how the name of a simulated rater begins
-LONGEST_NAME = 40  # characters
 COLUMNS = ["session", "rater", "query", "text", "id", "grade", "at", "kind"]
 
 
 def default_path() -> Path:
     """Return where ratings are kept: SIGSCOPE_RATINGS, or ratings.sqlite in the cache."""
     return Path(os.environ.get("SIGSCOPE_RATINGS") or paths.CACHE / "ratings.sqlite").expanduser()
-
-
-def _rater_name(typed: str) -> str:
-    """Return the name that a rater is known by: typed, less spaces at the ends and capitals.
-
-    It begins with a letter or a digit, so that no spreadsheet reads it as a formula.
-    """
-    name = " ".join(unicodedata.normalize("NFKC", typed).split()).casefold()
-    if not name or not name[0].isalnum():
-        raise RatingsError("write your name or initials first; they begin with a letter or digit")
-    if len(name) > LONGEST_NAME or not name.isprintable():
-        raise RatingsError(f"a name has at most {LONGEST_NAME} letters and nothing unprintable")
-    return name
 
 
 class RatingStore:
@@ -58,7 +44,8 @@ class RatingStore:
                 been emptied, or does not hold what was written; the sentence names the copy.
         """
         self.kind = KINDS[simulated]
-        self._file = RatingsFile(Path(path) if path is not None else default_path(), self.kind)
+        file = Path(path) if path is not None else default_path()
+        self._file = Database(file, RATINGS, self.kind)
 
     @property
     def path(self) -> Path:
@@ -112,7 +99,7 @@ class RatingStore:
 
         It is what was typed, less spaces at the ends and capitals.
         """
-        name = _rater_name(typed)
+        name = RATINGS.name(typed, "your name or initials")
         if name.startswith(SIMULATED) != (self.kind == "simulated"):
             raise RatingsError(
                 f"names that begin with {SIMULATED!r} are for simulated raters and for no other; "
@@ -164,7 +151,7 @@ class RatingStore:
 
         Columns: session, top_grade, gallery, begun (UTC), about (dict), pictures, raters, ratings.
         """
-        table = self._table(
+        table = self._file.table(
             "SELECT session, top_grade, gallery, begun, about,"
             " (SELECT count(*) FROM pooled p WHERE p.session = s.session) AS pictures,"
             " (SELECT count(DISTINCT rater) FROM newest n"
@@ -201,7 +188,7 @@ class RatingStore:
 
     def progress(self, session: str) -> pd.DataFrame:
         """Return one row per rater: rater, rated, skipped; in the order of the alphabet."""
-        return self._table(
+        return self._file.table(
             "SELECT rater, sum(act = 'rate') AS rated, sum(act = 'skip') AS skipped FROM newest"
             " WHERE session = ? AND act <> 'withdraw' GROUP BY rater ORDER BY rater",
             (session,),
@@ -237,15 +224,12 @@ class RatingStore:
             _add_act(db, session, rater, query, id, grade)
 
     def _of(self, session: str, select: str, order: str, where: str = "1") -> pd.DataFrame:
-        known = self._table("SELECT session FROM sessions")["session"].tolist()
+        known = self._file.table("SELECT session FROM sessions")["session"].tolist()
         if session not in known:
             raise RatingsError(f"{self.path.name} has no session {session!r}; it has {known}")
-        return self._table(f"{select} WHERE session = ? AND {where} ORDER BY {order}", (session,))
-
-    def _table(self, select: str, values: tuple = ()) -> pd.DataFrame:
-        with self._file.transaction() as db:
-            found = db.execute(select, values)
-            return pd.DataFrame(found.fetchall(), columns=[c[0] for c in found.description])
+        return self._file.table(
+            f"{select} WHERE session = ? AND {where} ORDER BY {order}", (session,)
+        )
 
 
 def _add_act(

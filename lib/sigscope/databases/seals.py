@@ -1,22 +1,13 @@
-"""Seals: each row of the ratings has its digest beside it; a changed, lost or added one shows.
+"""Seals: each row of a file has its digest beside it; a changed, lost or added one shows.
 
 Triggers put a digest into the table ``digests`` in the transaction that adds the row. No row is
 ever changed or removed, so whatever does not fit is damage.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sigscope.files import sha256
-
-COLUMNS = {  # of each table, in the order in which rows refer to each other
-    "about": "kind",
-    "sessions": "session, top_grade, gallery, about, begun",
-    "queries": "session, query, text, origin",
-    "pooled": "session, query, id",
-    "rankings": "session, query, system, rank, id",
-    "acts": "number, session, rater, query, id, act, grade, at",
-}
 
 
 def add_digests(db: sqlite3.Connection) -> None:
@@ -24,31 +15,37 @@ def add_digests(db: sqlite3.Connection) -> None:
     db.create_function("digest_of", -1, _digest, deterministic=True)
 
 
-def seal(db: sqlite3.Connection) -> None:
-    """Make the table of digests, fill it with those of the rows there are, and set the triggers."""
+def seal(db: sqlite3.Connection, columns: Mapping[str, str]) -> None:
+    """Make the table of digests, fill it with those of the rows there are, and set the triggers.
+
+    Args:
+        db: the file.
+        columns: those of each table, joined by ", ".
+    """
     db.execute("CREATE TABLE digests (of TEXT, row INTEGER, digest TEXT, PRIMARY KEY (of, row))")
-    for table, columns in COLUMNS.items():
-        db.execute(
-            f"INSERT INTO digests SELECT '{table}', rowid, digest_of({columns}) FROM {table}"
-        )
-        new = ", ".join(f"NEW.{name}" for name in columns.split(", "))
+    for table, named in columns.items():
+        db.execute(f"INSERT INTO digests SELECT '{table}', rowid, digest_of({named}) FROM {table}")
+        new = ", ".join(f"NEW.{name}" for name in named.split(", "))
         db.execute(
             f"CREATE TRIGGER seal_{table} AFTER INSERT ON {table} BEGIN"
             f" INSERT INTO digests VALUES ('{table}', NEW.rowid, digest_of({new})); END"
         )
 
 
-def damage(db: sqlite3.Connection, made: sqlite3.Connection) -> str:
+def damage(db: sqlite3.Connection, made: sqlite3.Connection, columns: Mapping[str, str]) -> str:
     """Return what is not right in a file, in a few words, or "" if all of it is.
 
     Args:
         db: the file.
         made: a new one, which has the tables that there must be.
+        columns: as in `seal`.
     """
-    return next(_found(db, made), "")
+    return next(_found(db, made, columns), "")
 
 
-def _found(db: sqlite3.Connection, made: sqlite3.Connection) -> Iterator[str]:
+def _found(
+    db: sqlite3.Connection, made: sqlite3.Connection, columns: Mapping[str, str]
+) -> Iterator[str]:
     said = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if said != "ok":
         yield said
@@ -57,11 +54,11 @@ def _found(db: sqlite3.Connection, made: sqlite3.Connection) -> Iterator[str]:
     if db.execute("PRAGMA foreign_key_check").fetchone():
         yield "rows belong to others that are not there"
     sealed = db.execute("SELECT count(*) FROM digests").fetchone()[0]
-    for table, columns in COLUMNS.items():
+    for table, named in columns.items():
         sealed -= db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
         (wrong,) = db.execute(
             f"SELECT count(*) FROM {table} t LEFT JOIN digests d ON d.of = '{table}'"
-            f" AND d.row = t.rowid WHERE d.digest IS NOT digest_of({columns})"
+            f" AND d.row = t.rowid WHERE d.digest IS NOT digest_of({named})"
         ).fetchone()
         if wrong:
             yield f"{wrong} of its {table} have changed since they were written"

@@ -1,7 +1,7 @@
-"""The SQLite file that ratings are in: its tables, its version, and one transaction at a time.
+"""SQLite files that are whole or refused: their tables, their version, one transaction at a time.
 
-Whenever the file is opened and is not as this process left it, all of it is checked
-(`ratings.seals`, and SQLite's own checks). SQLite's backup makes a copy beside it.
+Whenever a file is opened and is not as this process left it, all of it is checked
+(`databases.seals`, and SQLite's own checks). SQLite's backup makes a copy beside it.
 
 Each transaction has a connection of its own, so nothing is shared between threads, and a file that
 has been taken away is noticed. The log is SQLite's write-ahead log, synchronised with the disk at
@@ -10,67 +10,84 @@ each commit (https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html
 
 import os
 import sqlite3
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from sigscope.files import PART, atomic_write
-from sigscope.ratings import seals
+import pandas as pd
 
-APPLICATION, VERSION = 0x51656F70, 2  # SQLite's header says that the file is ours, and its version
-UNSEALED = 1  # the version whose rows had no digests
-KINDS = ("real", "simulated")
+from sigscope.databases import seals
+from sigscope.files import PART, atomic_write
+
+LONGEST_NAME = 40  # characters
 BUSY_S = 30.0  # how long a writer waits for the others
 _left: dict[Path, tuple[int, ...]] = {}  # how this process left files that were whole
 
-SCHEMA = f"""
-CREATE TABLE about (kind TEXT NOT NULL CHECK (kind IN {KINDS}));
-CREATE TABLE sessions (
-  session TEXT PRIMARY KEY, top_grade INTEGER NOT NULL CHECK (top_grade IN (1, 2)),
-  gallery TEXT NOT NULL, about TEXT NOT NULL, begun TEXT NOT NULL);
-CREATE TABLE queries (
-  session TEXT NOT NULL REFERENCES sessions, query TEXT NOT NULL, text TEXT NOT NULL,
-  origin TEXT NOT NULL, PRIMARY KEY (session, query));
-CREATE TABLE pooled (
-  session TEXT NOT NULL, query TEXT NOT NULL, id TEXT NOT NULL,
-  PRIMARY KEY (session, query, id), FOREIGN KEY (session, query) REFERENCES queries);
-CREATE TABLE rankings (
-  session TEXT NOT NULL, query TEXT NOT NULL, system TEXT NOT NULL,
-  rank INTEGER NOT NULL CHECK (rank >= 1), id TEXT NOT NULL,
-  PRIMARY KEY (session, query, system, rank),
-  FOREIGN KEY (session, query, id) REFERENCES pooled);
-CREATE TABLE acts (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, session TEXT NOT NULL, rater TEXT NOT NULL,
-  query TEXT NOT NULL, id TEXT NOT NULL,
-  act TEXT NOT NULL CHECK (act IN ('rate', 'skip', 'withdraw')),
-  grade INTEGER CHECK ((act = 'rate') = (grade IS NOT NULL)), at TEXT NOT NULL,
-  FOREIGN KEY (session, query, id) REFERENCES pooled);
-CREATE INDEX acts_on ON acts (session, rater, query, id, number);
-CREATE VIEW newest AS SELECT * FROM acts AS a WHERE NOT EXISTS (
-  SELECT 1 FROM acts AS b WHERE b.session = a.session AND b.rater = a.rater
-  AND b.query = a.query AND b.id = a.id AND b.number > a.number);
-"""
+
+class DatabaseError(RuntimeError):
+    """What people wrote cannot be kept or read; the message is a sentence for a person."""
 
 
-class RatingsError(RuntimeError):
-    """Ratings cannot be kept or read; the message is a sentence for a person."""
+@dataclass(frozen=True)
+class Layout:
+    """What a file of some sort holds. Rows are added to it, and never changed or removed.
+
+    Attributes:
+        holds: what its rows are, in a word, such as ratings.
+        application: SQLite's header says by it that the file is of this sort.
+        version: of its tables; rows of version 1, if there was one before, had no digests.
+        schema: statements that make the tables, each ended by ";" and a new line. A table ``about``
+            has one column, ``kind``: rows of two kinds never share a file.
+        columns: the columns of each table, joined by ", "; tables in the order in which rows refer
+            to each other.
+        setting: the name of the environment variable that says where the file is.
+        advice: what to do about rows that do not fit together.
+        error: what is raised, with a sentence.
+    """
+
+    holds: str
+    application: int
+    version: int
+    schema: str
+    columns: Mapping[str, str]
+    setting: str
+    advice: str
+    error: type[DatabaseError]
+
+    def name(self, typed: str, what: str) -> str:
+        """Return the name that something goes by: what was typed, less spaces and capitals.
+
+        It begins with a letter or a digit, so that no spreadsheet reads it as a formula.
+
+        Args:
+            typed: what a person wrote.
+            what: that it should be, for the sentence.
+        """
+        name = " ".join(unicodedata.normalize("NFKC", typed).split()).casefold()
+        if not name or not name[0].isalnum():
+            raise self.error(f"write {what} first, beginning with a letter or digit")
+        if len(name) > LONGEST_NAME or not name.isprintable():
+            raise self.error(f"{what} has at most {LONGEST_NAME} letters and nothing unprintable")
+        return name
 
 
-class RatingsFile:
-    """One file of one kind of ratings, made if it is not there yet."""
+class Database:
+    """One file of one kind of rows, made if it is not there yet."""
 
-    def __init__(self, path: Path, kind: str) -> None:
-        """Open or make the file; RatingsError says why it is not one of ours, or not whole."""
-        self.path, self.kind = path.absolute(), kind
+    def __init__(self, path: Path, layout: Layout, kind: str) -> None:
+        """Open or make the file; the layout's error says why it is none of ours, or not whole."""
+        self.path, self.layout, self.kind = path.absolute(), layout, kind
         with self._sentences():
             if not self.path.exists():
-                _make(self.path, kind)
+                _make(self.path, layout, kind)
             if not self.path.stat().st_size:
-                raise RatingsError(f"{self.path} has been emptied; {self._way_on()}")
+                raise self.layout.error(f"{self.path} has been emptied; {self._way_on()}")
         with self._connection() as db:
-            _check(db, self.path, kind)
+            _check(db, self.path, layout, kind)
         self.check()
 
     @property
@@ -78,20 +95,25 @@ class RatingsFile:
         """Where the copy is."""
         return self.path.with_name(f"{self.path.stem}.backup{self.path.suffix}")
 
+    @property
+    def state(self) -> tuple[int, ...]:
+        """What changes whenever anybody writes to the file."""
+        return _state(self.path)
+
     def check(self) -> None:
-        """Raise RatingsError unless each row is as it was written, if not known already."""
+        """Raise the layout's error unless each row is as it was written, if not known already."""
         if _left.get(self.path) == (state := _state(self.path)):
             return
         with self._connection() as db, closing(_connect(":memory:")) as made:
-            _make_tables(made, self.kind)
+            _make_tables(made, self.layout, self.kind)
             db.execute("BEGIN")  # what others add meanwhile is not seen
             try:
-                found = seals.damage(db, made)
+                found = seals.damage(db, made, self.layout.columns)
             except (sqlite3.Error, UnicodeError) as error:
                 found = str(error)
         if found:
             said = " ".join(found.split())
-            raise RatingsError(f"{self.path} is damaged ({said}); {self._way_on()}")
+            raise self.layout.error(f"{self.path} is damaged ({said}); {self._way_on()}")
         _left[self.path] = state
 
     def back_up(self) -> None:
@@ -121,6 +143,12 @@ class RatingsFile:
         if _left.get(self.path) == before:
             _left[self.path] = _state(self.path)
 
+    def table(self, select: str, values: tuple = ()) -> pd.DataFrame:
+        """Return what a statement selects."""
+        with self.transaction() as db:
+            found = db.execute(select, values)
+            return pd.DataFrame(found.fetchall(), columns=[c[0] for c in found.description])
+
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         """Yield a connection of its own to the file, which is there."""
@@ -142,12 +170,11 @@ class RatingsFile:
         try:
             yield
         except sqlite3.IntegrityError as error:
-            raise RatingsError(
-                f"nothing was stored, as it does not fit together: {error}; give each query and "
-                "each rank of a system once, and grades within the scale"
+            raise self.layout.error(
+                f"nothing was stored, as it does not fit together: {error}; {self.layout.advice}"
             ) from error
         except (sqlite3.Error, OSError, UnicodeError) as error:  # what is damaged need not be UTF-8
-            raise RatingsError(
+            raise self.layout.error(
                 f"nothing was stored or read, as {self.path} says: {error}; see that it is there, "
                 "on a disk of this machine with room, and yours to write to, and try again"
             ) from error
@@ -169,53 +196,53 @@ def _state(path: Path) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _make(path: Path, kind: str) -> None:
+def _make(path: Path, layout: Layout, kind: str) -> None:
     """Make the file, which appears whole, unless another process is quicker."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{PART}{uuid4().hex[:12]}-{path.name}")
     try:
         with closing(_connect(f"{part.as_uri()}?mode=rwc")) as db:
             db.execute("PRAGMA journal_mode = WAL")
-            _make_tables(db, kind)
+            _make_tables(db, layout, kind)
         with suppress(FileExistsError):
             os.link(part, path)
     finally:
         part.unlink(missing_ok=True)
 
 
-def _make_tables(db: sqlite3.Connection, kind: str) -> None:
-    for statement in SCHEMA.split(";\n"):
+def _make_tables(db: sqlite3.Connection, layout: Layout, kind: str) -> None:
+    for statement in layout.schema.split(";\n"):
         db.execute(statement)
     db.execute("INSERT INTO about VALUES (?)", (kind,))
-    db.execute(f"PRAGMA application_id = {APPLICATION}")
-    _seal(db)
+    db.execute(f"PRAGMA application_id = {layout.application}")
+    _seal(db, layout)
 
 
-def _seal(db: sqlite3.Connection) -> None:
+def _seal(db: sqlite3.Connection, layout: Layout) -> None:
     """Give each row its digest, in a file of the version that had none."""
-    seals.seal(db)
-    db.execute(f"PRAGMA user_version = {VERSION}")
+    seals.seal(db, layout.columns)
+    db.execute(f"PRAGMA user_version = {layout.version}")
 
 
-def _check(db: sqlite3.Connection, path: Path, kind: str) -> None:
-    """Raise RatingsError if the file is not ours, newer than we are, or of the other kind."""
-    if _pragma(db, "application_id") != APPLICATION:
-        raise RatingsError(f"{path} is another program's database; choose another file")
-    if _pragma(db, "user_version") == UNSEALED:
+def _check(db: sqlite3.Connection, path: Path, layout: Layout, kind: str) -> None:
+    """Raise the layout's error if the file is not ours, newer than we are, or of another kind."""
+    if _pragma(db, "application_id") != layout.application:
+        raise layout.error(f"{path} is another program's database; choose another file")
+    if _pragma(db, "user_version") < layout.version:
         db.execute("BEGIN IMMEDIATE")
-        if _pragma(db, "user_version") == UNSEALED:  # no other process was first
-            _seal(db)
+        if _pragma(db, "user_version") < layout.version:  # no other process was first
+            _seal(db, layout)
         db.execute("COMMIT")
-    if (version := _pragma(db, "user_version")) != VERSION:
-        raise RatingsError(
-            f"{path} is of version {version} and this program reads version {VERSION}; update "
-            "sigscope, or choose another file with SIGSCOPE_RATINGS"
+    if (version := _pragma(db, "user_version")) != layout.version:
+        raise layout.error(
+            f"{path} is of version {version} and this program reads version {layout.version}; "
+            f"update sigscope, or choose another file with {layout.setting}"
         )
     held = db.execute("SELECT kind FROM about").fetchone()[0]
     if held != kind:
-        raise RatingsError(
-            f"{path} holds {held} ratings, not {kind} ones, and the two are never mixed; choose "
-            "another file"
+        raise layout.error(
+            f"{path} holds {held} {layout.holds}, not {kind} ones, and the two are never mixed; "
+            "choose another file"
         )
 
 
