@@ -22,6 +22,7 @@ USED = {  # where things lie in the cache, and which file of each is marked
     "maps": "map.json",
     "problems": "",
     "text-areas": "",
+    "words": "words.json",
 }
 
 

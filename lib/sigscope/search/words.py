@@ -28,7 +28,8 @@ import pandas as pd
 
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.translations import translations
-from sigscope.rerank.fusion import Keywords, StoredTexts, telling
+from sigscope.rerank.fusion import StoredTexts, telling
+from sigscope.search.saved_words import open_keywords
 from sigscope.types import EncoderLike
 
 BM25_WEIGHT, HELD_WEIGHT = 0.3, 4.0  # in deviations of the query's cosines
@@ -57,7 +58,7 @@ class GalleryWords:
         rows = items.index.get_indexer(table["id"])
         texts = np.array([*self._written, *table["caption"][rows >= 0]], object)
         rows = np.concatenate([np.arange(len(items)), rows[rows >= 0]])
-        self._keywords = Keywords.build(StoredTexts(texts, rows, len(items)), _terms_of)
+        self._keywords = open_keywords(StoredTexts(texts, rows, len(items)), _terms_of)
 
     def lift(self, text: str) -> np.ndarray:
         """Return what the words of a text add to each picture, float32, 0 where it has none, (n,).
@@ -71,12 +72,11 @@ class GalleryWords:
 
         One place is a picture's captions and names together, or one translation.
         """
-        stored, index = self._keywords.stored, self._keywords.retriever
-        numbers = [index.vocab_dict.get(term) for term in set(_terms_of(text))]
+        stored, vocabulary = self._keywords.stored, self._keywords.retriever.vocab_dict
+        numbers = [vocabulary.get(term) for term in set(_terms_of(text))]
         held = np.zeros(stored.n, bool)
         if numbers and None not in numbers:
-            ends, of = index.scores["indptr"], index.scores["indices"]
-            found = np.concatenate([of[ends[number] : ends[number + 1]] for number in numbers])
+            found = np.concatenate([self._postings(number) for number in numbers])
             counts = np.bincount(found, minlength=len(stored.texts))
             held[stored.rows[counts == len(numbers)]] = True
         return held
@@ -94,8 +94,10 @@ class GalleryWords:
 
     def _spelt(self, word: str) -> str:
         """Return the gallery's own spelling of a word, "" where it is right or there is none."""
-        words, terms, letters, matrix = self._spellings
-        if len(word) < SHORTEST or not word.isalpha() or not words or _terms_of(word)[0] in terms:
+        if len(word) < SHORTEST or not word.isalpha() or self._is_written(_terms_of(word)[0]):
+            return ""
+        words, letters, matrix = self._spellings
+        if not words:
             return ""
         sound, here = _sound(word), self.holds(word)
         nearest = (matrix @ letters.transform([sound]).T).toarray()[:, 0].argsort()[::-1][:TRIED]
@@ -108,17 +110,26 @@ class GalleryWords:
                 return other
         return ""
 
+    def _postings(self, number: int) -> np.ndarray:
+        """Return the numbers of the texts that have a term."""
+        scores = self._keywords.retriever.scores
+        return scores["indices"][slice(*scores["indptr"][number : number + 2])]
+
+    def _is_written(self, term: str) -> bool:
+        """Return whether a caption or a name has a term; these texts come before translations."""
+        number = self._keywords.retriever.vocab_dict.get(term)
+        return number is not None and bool((self._postings(number) < len(self._written)).any())
+
     @cached_property
     def _spellings(self) -> tuple:
-        """The words of captions and names, their terms, and their letters as a sparse matrix."""
+        """The words of captions and names, and their letters as a sparse matrix."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         every = {word for text in self._written for word in _WORD.findall(text.casefold())}
-        found = {word for word in every if word.isalpha()}
-        words = sorted(word for word in found if len(word) >= SHORTEST)
+        words = sorted(word for word in every if word.isalpha() and len(word) >= SHORTEST)
         letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 3))
         matrix = letters.fit_transform([_sound(word) for word in words]) if words else None
-        return words, {term for word in found for term in _terms_of(word)}, letters, matrix
+        return words, letters, matrix
 
 
 def gallery_words(gallery: Gallery) -> GalleryWords:
