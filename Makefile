@@ -58,8 +58,8 @@ test-portable: install ## encoder, indexes, evaluation as on other processors (e
 		tests/models/test_encoder.py tests/indexes tests/evaluation
 
 bench: EXTRAS := test
-bench: install ## measure speed: ratios within one run
-	$(PY) -m pytest -s -o python_files='bench_*.py' tests/benchmarks
+bench: install ## measure speed: ratios within one run (QUICK=1: a few minutes)
+	$(PY) tests/benchmarks/run.py $(if $(QUICK),--quick)
 
 fix: EXTRAS := test
 fix: install ## put style right

@@ -1,4 +1,4 @@
-"""What indexes give up at the size where they differ; ``make bench``, or run this file by itself.
+"""What indexes give up at the size where they differ; ``make bench``.
 
 Vectors are made by a world fitted to the shipped gallery's embeddings (`synthetic_fit`), and the
 two kinds of query come from the same world. Everything runs on one thread, the exact search
@@ -14,8 +14,7 @@ from time import perf_counter
 
 import numpy as np
 import pandas as pd
-from bench_core import Mark, in_turns
-from bench_core import as_table as marks_table
+from marks import Mark, in_turns
 
 from sigscope.ann.autofaiss import AutoFaiss, AutofaissMissing
 from sigscope.ann.measure import IndexRun, as_table, measure, sweep, threads_set
@@ -182,24 +181,12 @@ def against_autofaiss(xb: np.ndarray, ids: list[str], asked: dict) -> list[Mark]
     return [Mark(label, ours / found, "x", 1.0, at_least=True)]
 
 
-def report() -> list[Mark]:
-    """Measure, print, and return the marks that were missed."""
+def marks(quick: bool = False) -> list[Mark]:
+    """Return what was measured; the tables behind it are printed as they come."""
     made = world()
-    full, marks = at_full_size(made)
-    print(
-        f"\n{full.round(3).to_string(index=False)}\n\n{marks_table(marks).to_string(index=False)}"
-    )
-    table, more = swept(made)
-    print(
-        f"\n{table.round(3).to_string(index=False)}\n\n{marks_table(more).to_string(index=False)}"
-    )
-    return [mark for mark in marks + more if not mark.ok]
-
-
-def test_indexes_keep_their_marks():
-    missed = report()
-    assert not missed, f"missed: {', '.join(mark.name for mark in missed)}"
-
-
-if __name__ == "__main__":
-    sys.exit(1 if report() else 0)
+    found = []
+    for part in (swept,) if quick else (at_full_size, swept):
+        table, more = part(made)
+        print(f"\n{table.round(3).to_string(index=False)}\n", flush=True)
+        found += more
+    return found

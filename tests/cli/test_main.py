@@ -114,6 +114,14 @@ def test_what_is_not_understood_ends_with_status_2(words, capsys):
     assert "Usage: sigscope" in printed.err and not printed.out
 
 
+def test_fault_of_ours_is_one_sentence_and_a_file_that_says_where(capsys, monkeypatch):
+    monkeypatch.setattr("sigscope.cache.unused", lambda days: {}["no such key"])
+    assert commands.main(["clean"]) == 1
+    sentence, file = said(capsys), paths.CACHE / "fault.txt"
+    assert "fault of sigscope" in sentence and "no such key" in sentence and str(file) in sentence
+    assert "KeyError" in file.read_text() and "in clean" in file.read_text()
+
+
 def test_trouble_is_one_sentence_and_status_1(capsys):
     assert commands.main(["search", "cat", "--pictures", "/nowhere"]) == 1
     assert "There is no folder /nowhere" in said(capsys)

@@ -38,12 +38,15 @@ SMALL = {
 HALF = [0.5, 0.5, 0.5]
 
 
-def siglip(folder: Path) -> Path:
+def siglip(folder: Path, shape: dict = SMALL, side: int = 32, patch: int = 8) -> Path:
     """SigLIP: a SentencePiece tokenizer, preprocessor_config.json, fixed resolution."""
-    text = {"model_type": "siglip_text_model", "vocab_size": 150, **SMALL}
-    _save(folder, transformers.SiglipModel(_siglip_config(text)))
+    text = {"model_type": "siglip_text_model", "vocab_size": 150, **shape}
+    vision = {"model_type": "siglip_vision_model", "image_size": side, "patch_size": patch, **shape}
+    config = transformers.SiglipConfig(text_config=text, vision_config=vision)
+    _save(folder, transformers.SiglipModel(config))
     sentencepiece_tokenizer(folder)
-    return _add(folder, preprocessor_config=_pictures("Siglip", size={"height": 32, "width": 32}))
+    size = {"height": side, "width": side}
+    return _add(folder, preprocessor_config=_pictures("Siglip", size=size))
 
 
 def siglip2_fixed(folder: Path) -> Path:

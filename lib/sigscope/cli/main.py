@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from typer.core import TyperGroup
 
 from sigscope import paths
 from sigscope.cli import download, measure, models, pictures, run, search
+from sigscope.files import atomic_write
 
 FAILED, INTERRUPTED = 1, 130
 HELP = (
@@ -42,6 +44,11 @@ class Commands(TyperGroup):
             raise typer.Exit(INTERRUPTED) from None
         except (OSError, RuntimeError, ValueError, MemoryError) as error:
             print(_sentence(error), file=sys.stderr)
+            raise typer.Exit(FAILED) from None
+        except typer.TyperException:  # a command that was not understood
+            raise
+        except Exception as error:
+            print(_fault(error), file=sys.stderr)
             raise typer.Exit(FAILED) from None
 
 
@@ -113,6 +120,21 @@ def before(
     """Prepare the process for any command."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave the cores alone
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def _fault(error: Exception) -> str:
+    """Keep where an error that nobody foresaw came from, and return a sentence about it."""
+    file = paths.CACHE / "fault.txt"
+    kept = "".join(traceback.format_exception(error))
+    try:
+        with atomic_write(file) as part:
+            part.write_text(kept, encoding="utf-8")
+    except OSError:
+        return f"This is a fault of sigscope, please report it:\n{kept}"
+    return (
+        f"This is a fault of sigscope ({type(error).__name__}: {_sentence(error)}); please report "
+        f"it with what is in {file}."
+    )
 
 
 def _sentence(error: Exception) -> str:
