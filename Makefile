@@ -32,8 +32,8 @@ explorer: install ## start only the explorer (PORT=8501; PICTURES=~/Photos)
 	@$(PY) -m sigscope explorer --port $(PORT) $(SHOW)
 
 notebooks: EXTRAS := test
-notebooks: install ## run every notebook in order and keep its output
-	@$(PY) -m sigscope notebooks
+notebooks: install ## run every notebook in order and keep its output (PICTURES=~/Photos: on those)
+	@$(PY) -m sigscope notebooks $(SHOW)
 
 report: install ## write all notebooks as one site of static pages
 	@$(PY) -m sigscope report

@@ -11,6 +11,7 @@ from sigscope import paths
 LIB = paths.ROOT / "lib" / "sigscope"
 ORDER = [
     "paths",
+    "claims",
     "trouble",
     "arguments",
     "spreadsheets",

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from solved import solution
 
+from sigscope.cli.notebook_needs import NEEDS
 from sigscope.figures.stills import PLOTLY, SCALE, WIDTH
 from sigscope.paths import NOTEBOOKS, ROOT
 
@@ -169,9 +170,20 @@ def test_links_lead_somewhere(book):
     assert [link for link in linked if not (NOTEBOOKS / link).exists()] == []
 
 
+def claims(cell):
+    """Return its assertions: of anything, and (by `claim`) of the shipped gallery and model."""
+    nodes = list(ast.walk(ast.parse(cell.source)))
+    calls = [node for node in nodes if getattr(getattr(node, "func", None), "id", "") == "claim"]
+    return calls + [node for node in nodes if isinstance(node, ast.Assert)]
+
+
 def test_claims_are_asserted(code):
-    asserts = [n for c in code for n in ast.walk(ast.parse(c.source)) if isinstance(n, ast.Assert)]
-    assert len(asserts) >= 8
+    assert sum(len(claims(cell)) for cell in code) >= 8
+
+
+def test_what_a_cell_needs_of_a_gallery_is_known(code):
+    tags = {tag for cell in code for tag in cell.metadata.get("tags", [])}
+    assert {tag for tag in tags if tag.startswith("needs")} <= set(NEEDS)
 
 
 def tagged(code, tag):
@@ -181,14 +193,14 @@ def tagged(code, tag):
 def test_what_differs_from_run_to_run_is_tagged_and_claims_nothing(code):
     by_processor = tagged(code, "by-processor")
     by_run = [cell for cell in tagged(code, "nbval-ignore-output") if cell not in by_processor]
-    assert not [cell.source for cell in by_run if "assert" in cell.source]
+    assert not [cell.source for cell in by_run if claims(cell)]
     assert len(by_run) <= 4
 
 
 def test_what_differs_from_processor_to_processor_is_asserted_instead(code):
     """The last digits after many sums: a cell says in assertions what it holds to."""
     by_processor = tagged(code, "by-processor")
-    assert not [cell.source for cell in by_processor if "assert" not in cell.source]
+    assert not [cell.source for cell in by_processor if not claims(cell)]
     assert not [cell for cell in by_processor if cell not in tagged(code, "nbval-ignore-output")]
 
 

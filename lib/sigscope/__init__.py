@@ -6,6 +6,7 @@ They are imported when they are first used, so that `import sigscope` costs next
 from importlib import import_module
 
 _FACE = {
+    "claim": "claims",
     "load_gallery": "datasets",
     "Gallery": "gallery",
     "Encoder": "models",

@@ -185,7 +185,7 @@ def test_run_with_pictures_embeds_and_shows_them_and_leaves_the_notebooks_alone(
     port = launch.free_port()
     assert commands.main(["run", "--once", f"--port={port}", "--pictures=~/My Photos"]) == 0
     assert started == [("embed", "~/My Photos"), ("explorer", "~/My Photos")]
-    assert "notebooks are about the shipped gallery" in capsys.readouterr().out
+    assert "make notebooks PICTURES=" in capsys.readouterr().out
 
 
 def test_run_without_pictures_runs_the_notebooks_on_the_shipped_gallery(started):

@@ -22,6 +22,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from sigscope import paths
+from sigscope.claims import is_shipped
+from sigscope.cli.notebook_needs import SKIP, mark_skipped, unmet
+from sigscope.datasets.load import load_gallery
 from sigscope.files import atomic_write, read_json, sha256, write_json
 from sigscope.models import checkpoints
 
@@ -84,10 +87,15 @@ def run_once(path: Path, into: Path, key: str, tell: Tell) -> NotebookOutcome:
 
 def run_in_place(path: Path, tell: Tell) -> NotebookOutcome:
     """Execute a notebook and keep its output in it; one that fails stays as it was."""
+    return run_into(path, path.parent, tell)
+
+
+def run_into(path: Path, folder: Path, tell: Tell) -> NotebookOutcome:
+    """Execute a notebook, and write it into a folder if nothing fails."""
     notebook = nbformat.read(path, as_version=4)
     outcome = execute(notebook, path, tell)
     if not outcome.error:
-        _write(notebook, path)
+        _write(notebook, folder / path.name)
     return outcome
 
 
@@ -102,7 +110,10 @@ def execute(notebook: nbformat.NotebookNode, path: Path, tell: Tell) -> Notebook
     )
     for cell in _code(notebook):  # what an earlier run left says nothing of how far this one got
         cell.execution_count, cell.outputs = None, []
-    total, start, done, problem = len(_code(notebook)), perf_counter(), [0], []
+    if not is_shipped():
+        mark_skipped(_code(notebook), unmet(load_gallery()))
+    total = sum(SKIP not in cell.metadata.get("tags", []) for cell in _code(notebook))
+    start, done, problem = perf_counter(), [0], []
     client.on_cell_executed = lambda **_: done.__setitem__(0, done[0] + 1)
     worker = threading.Thread(target=lambda: problem.append(_problem(client)), daemon=True)
     worker.start()
@@ -164,6 +175,8 @@ def _code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 def _write(notebook: nbformat.NotebookNode, path: Path) -> None:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        if SKIP in cell.metadata.get("tags", []):
+            cell.metadata["tags"].remove(SKIP)
     with atomic_write(path) as part:
         nbformat.write(notebook, part)
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from sigscope import paths
+from sigscope.claims import is_shipped
 from sigscope.cli import launch
 from sigscope.cli.options import Model, Pictures, Port
 from sigscope.files import slug
@@ -33,8 +34,8 @@ def run(
 ) -> None:
     """Start the explorer, execute the notebooks, and go on serving until Ctrl-C.
 
-    With pictures of one's own only the explorer is started: the notebooks are about the gallery
-    that is shipped.
+    With pictures of one's own only the explorer is started: `sigscope notebooks --pictures` runs
+    the notebooks on them.
     """
     work, number = _no_notebooks if pictures else _notebooks_once, launch.port_from(port)
     if _serves_already(number, pictures):
@@ -59,13 +60,22 @@ def explorer(port: Port = "8501", pictures: Pictures = "", model: Model = "") ->
         _keep(process, number)
 
 
-def notebooks() -> None:
+def notebooks(pictures: Pictures = "", model: Model = "") -> None:
     """Execute every notebook in place, so that what they print is what is committed.
 
-    Where sigscope is installed without a checkout their output goes to the cache instead.
+    With other pictures or another model, and where sigscope is installed without a checkout, their
+    output goes to the cache instead. Cells that need captions, a test split or categories say so.
     """
     from sigscope.cli import notebooks as books
 
+    if pictures or not is_shipped():
+        from sigscope.models.checkpoints import called
+
+        into = paths.CACHE / "notebooks" / slug(f"{Path(pictures).name or 'gallery'}-{called()}")
+        _make_searchable()
+        status = _execute(books.found(), lambda path, _, tell: books.run_into(path, into, tell))
+        print(f"Their output is in {os.path.relpath(into)}.", flush=True)
+        raise typer.Exit(status)
     if paths.IS_INSTALLED:
         raise typer.Exit(_notebooks_once())
     raise typer.Exit(_execute(books.found(), lambda path, _, tell: books.run_in_place(path, tell)))
@@ -148,7 +158,7 @@ def _notebooks_once() -> int:
 
 
 def _no_notebooks() -> int:
-    print("The notebooks are about the shipped gallery; 'make run' without PICTURES runs them.")
+    print("'make notebooks PICTURES=…' runs the notebooks on these pictures, too.")
     return 0
 
 

@@ -39,7 +39,8 @@ def load_gallery(path: str | Path | None = None, *, progress: bool = False) -> G
         path: A folder of pictures (`gallery.listing`), of webdataset's tars or of parquet files
             that hold pictures; a zip of such a folder; a tar; a table of file names and captions.
             Or "name:/path" with a name in `sigscope.datasets.DATASETS`, such as "coco:~/coco", for
-            the files of a data set as its publisher ships them. None is the shipped gallery.
+            the files of a data set as its publisher ships them. None is what SIGSCOPE_GALLERY
+            names, or else the shipped gallery.
         progress: Show a bar on stderr while files are read that are new or have changed since the
             last time (`sigscope.gallery.inventory`).
 
@@ -47,10 +48,12 @@ def load_gallery(path: str | Path | None = None, *, progress: bool = False) -> G
         GalleryError: There is no such folder, its metadata cannot be read, or it holds no pictures;
             or no data set has that name, or its files are not there.
     """
+    if path is None:
+        path = os.environ.get("SIGSCOPE_GALLERY") or paths.GALLERY
     named = isinstance(path, str) and ":" in path and not os.path.exists(path)
     if named and (gallery := _named(path, progress)) is not None:
         return gallery
-    root = paths.GALLERY if path is None else Path(path).expanduser()
+    root = Path(path).expanduser()
     if root.is_file():
         return _of_file(root, progress)
     if not root.is_dir():

@@ -98,7 +98,7 @@ class Searcher:
         effort: int | None = None,
         progress: Progress = False,
     ) -> "Searcher":
-        """Return a searcher of a gallery (or a folder; None is the shipped one) with a model.
+        """Return a searcher of a gallery (or what `load_gallery` takes) with a model.
 
         The gallery is embedded now if it is not yet, which may take minutes. Embeddings and index
         are kept in the cache for the next time.
