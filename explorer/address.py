@@ -107,6 +107,10 @@ CHOICES = {
     **{f"index{n}": Choice(None, _one_of(*INDEXES)) for n in SIDES},
     **{f"effort{n}": Choice(None, _number(1, 1_000_000)) for n in SIDES},
     **{f"model{n}": Choice() for n in SIDES},
+    **{f"by{n}": Choice(None, _one_of(*BY)) for n in SIDES},
+    **{f"apart{n}": Choice(False, lambda text: _one_of("1")(text) == "1") for n in SIDES},
+    "rate": Choice("given", _one_of("given", "own")),  # a session there is, or queries of one's own
+    "session": Choice(None),  # which session is rated
     "notebook": Choice(None),
     "kinds": Choice(["tables", "figures"], _one_of("tables", "figures", "none")),
 }

@@ -16,8 +16,8 @@ from parts import notices
 from parts.settings import Settings
 from sigscope import Part
 from sigscope.files import sha256
+from sigscope.search import LESS
 
-NEGATIVE = 0.5  # how much a new "less like this" weighs
 MOST_PIECES = 6
 OWN = "own pictures"  # bytes and name of each that a visitor showed, by digest
 MOST_OWN = 4
@@ -76,7 +76,7 @@ def is_empty() -> bool:
 
 def weight(key: str, wanted: bool = True) -> float:
     """Return how much a part counts."""
-    return dict(st.session_state["weight"]).get(key, 1.0 if wanted else NEGATIVE)
+    return dict(st.session_state["weight"]).get(key, 1.0 if wanted else LESS)
 
 
 def weigh(key: str, widget: str) -> None:

@@ -9,7 +9,6 @@ from parts import ask, compared, grid, notices
 from sigscope.figures import recall_against_time
 from sigscope.search import facts, missed, shared_results
 
-MOST = 4
 START = ("flat", "ivf", "hnsw", "ivfpq")
 
 
@@ -20,7 +19,7 @@ def lists(words: str, contenders: list[compared.Contender], columns: list, k: in
     for column, one, answer in zip(columns, contenders, answers, strict=True):
         with column:
             lost = missed(answer.found, answer.exact)
-            compared.told(facts(one.searcher, k, answer.vector), lost, k)
+            compared.told(facts(one.searcher, k, answer.vector), lost, len(answer.exact))
             compared.results(answer.found, shared)
             if len(lost):
                 with st.expander(f"What it missed: {len(lost)}"):
@@ -41,7 +40,7 @@ st.caption(
 ask.box("Compare")
 words = query.words()
 with st.sidebar:
-    sides = st.slider("How many", 2, MOST, key="sides")
+    sides = st.slider("How many", 2, compared.MOST, key="sides")
     k = st.slider("Results", 5, 30, step=5, key="each")
 
 columns = st.columns(sides, gap="medium")

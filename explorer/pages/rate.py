@@ -3,7 +3,7 @@
 import streamlit as st
 
 import resources
-from parts import notices, rating, rating_form
+from parts import notices, rating, rating_form, scored
 from sigscope.ratings import RatingStore
 
 
@@ -15,11 +15,13 @@ def rate(task: rating.Task) -> None:
     if place is None:
         rating.back_up(task)
         rating_form.finished(task, grades)
+        scored.show(task.store, task.session, task.about)
         return
     rating_form.question(task, place)
     if seen := [p for p in task.beside(place) if task.order[p] in grades]:
         st.caption("Your answers for these words so far; a click changes one.")
         rating_form.given(task, seen, grades)
+    scored.show(task.store, task.session, task.about, blind=True)
 
 
 st.html(rating_form.STYLE)

@@ -16,9 +16,14 @@ from parts import grid, settings
 from sigscope import INDEXES, Searcher
 from sigscope.ann import as_table, sweep
 from sigscope.figures import PALETTE
-from sigscope.search import Shared
+from sigscope.search import BY, Part, Shared, parts_of
 
+MOST = 4  # contenders
 N_QUERIES, K = 100, 10
+APART_HELP = (
+    "Takes what follows “not”, “but not” or “without” off the query's vector. Models read past "
+    "such words: they find drawings for “a dog but not a drawing”."
+)
 MARKS = [colour for name, colour in PALETTE.items() if name != "black"]  # of shared results
 STYLE = """<style>
 ul.listed {display: flex; flex-direction: column; gap: .5rem; margin: 0; padding: 0 !important}
@@ -44,6 +49,15 @@ class Contender:
     model: str
     index: str
     effort: int | None
+    by: str
+    apart: bool  # whether what follows "not" is taken off instead of read
+
+    @property
+    def name(self) -> str:
+        """What to call it, short enough for a table."""
+        index = self.index if self.effort is None else f"{self.index} {self.effort}"
+        named = [self.model and _short(self.model), index, self.by, self.apart and "“not” apart"]
+        return ", ".join(filter(None, named))
 
     @property
     def searcher(self) -> Searcher:
@@ -54,30 +68,38 @@ class Contender:
         """Return what it finds, and what exact search with its model finds."""
         exact = resources.searcher(model=self.model)
         vector = exact.encoder.encode_texts([words])[0]
-        return Answer(self.searcher.by_text(words, k), exact.by_text(words, k), vector)
+        return Answer(self.search(words, k), self.search(words, k, exact), vector)
+
+    def search(self, words: str, k: int, searcher: Searcher | None = None) -> pd.DataFrame:
+        """Return what it finds, or would if another searcher answered."""
+        asked = parts_of(words) if self.apart else [Part("text", words)]
+        return (searcher or self.searcher).by_parts(asked, k, by=self.by)
 
 
-def contender(number: int, start: str) -> Contender:
-    """Show one contender's choices and return it."""
+def contender(number: int, index: str, by: str = "meaning") -> Contender:
+    """Show one contender's choices, which start with an index and a way, and return it."""
     models = resources.models()
     model = ""
     if len(models) > 1:
         bound = address.varying(f"model{number}", f"model {number}", models, "")
         model = st.selectbox("Model", models, format_func=_short, **bound)
     names = settings.indexes()
-    bound = address.varying(f"index{number}", f"index {number}", names, start)
+    bound = address.varying(f"index{number}", f"index {number}", names, index)
     index = st.selectbox("Index", names, format_func=lambda name: INDEXES[name].label, **bound)
+    bound = address.varying(f"by{number}", f"by {number}", BY, by)
+    by = st.selectbox("Find by", BY, help=settings.BY_HELP, **bound)
+    apart = st.checkbox("Take “not” apart", key=f"apart{number}", help=APART_HELP)
     with st.container(height=90, border=False):  # so that lists begin at one height
         effort = settings.effort_of(index, f"effort{number}")
         if effort is None:
             st.caption("Nothing to tune: it compares with every picture.")
-    return Contender(model, index, effort)
+    return Contender(model, index, effort, by, apart)
 
 
-def told(costs: Mapping[str, float], lost: pd.DataFrame, k: int) -> None:
-    """Say what a list cost, and how much of exact search it has."""
+def told(costs: Mapping[str, float], lost: pd.DataFrame, exact: int) -> None:
+    """Say what a list cost, and how much it has of what exact search finds."""
     st.markdown(
-        f"**{k - len(lost)} of {k}** that exact search finds · {costs['ms']:.2f} ms · "
+        f"**{exact - len(lost)} of {exact}** that exact search finds · {costs['ms']:.2f} ms · "
         f"{costs['bytes_per_vector']:,.0f} bytes a vector · built in {costs['build_s']:.2f} s"
     )
 

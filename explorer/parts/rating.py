@@ -1,13 +1,21 @@
 """What a visitor rates next, and what becomes of their answer."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 
 import pandas as pd
 import streamlit as st
 
 import resources
-from sigscope.ratings import RatingsError, RatingStore, begin_session, rng_of, shuffled
+from parts.compared import Contender
+from sigscope.ratings import (
+    RatingsError,
+    RatingStore,
+    begin_session,
+    rng_of,
+    shuffled,
+    topics_of,
+)
 
 WORDS = {1: ("no", "yes"), 2: ("no", "partly", "yes")}  # by top grade
 
@@ -19,9 +27,13 @@ class Task:
     store: RatingStore
     session: str
     rater: str
-    top_grade: int
+    about: dict  # what the store knows of the session
     words: dict[str, str]  # of each query
     order: list[tuple[str, str]]  # what to rate: query and id
+
+    @property
+    def top_grade(self) -> int:
+        return self.about["top_grade"]
 
     def rate(self, place: int, grade: int) -> None:
         """Keep a grade; a place is fixed to its picture, so a late click never hits the next."""
@@ -46,11 +58,11 @@ class Task:
 def current(store: RatingStore, sessions: pd.DataFrame) -> Task | None:
     """Return what this visitor is rating, if they have begun."""
     session, rater = st.session_state.get("rating", ("", ""))
-    if session not in sessions["session"].tolist():
-        return None
-    top = int(sessions.set_index("session").loc[session, "top_grade"])
+    if session not in sessions["session"].tolist() or session != st.session_state["session"]:
+        return None  # or the visitor went back to before they began
+    about = sessions.set_index("session").loc[session].to_dict()
     words, order = _content(str(store.path), session, rater)
-    return Task(store, session, rater, top, words, order)
+    return Task(store, session, rater, about, words, order)
 
 
 def make(store: RatingStore, top_grade: int) -> str:
@@ -58,15 +70,30 @@ def make(store: RatingStore, top_grade: int) -> str:
     return begin_session(store, resources.searcher(), top_grade=top_grade)
 
 
-def begin(store: RatingStore, session: str | None, name: str, top_grade: int) -> None:
-    """Let this visitor rate a session, made now where it is None; RatingsError says why not."""
+def make_own(
+    store: RatingStore, top_grade: int, text: str, systems: Sequence[Contender], depth: int
+) -> str:
+    """Return a session of a visitor's own queries, one a line, and of the systems they chose."""
+    queries, named = topics_of(text), {one.name: one for one in systems}
+    with st.spinner("Searching …"):
+        return begin_session(
+            store, resources.searcher(), systems={name: one.search for name, one in named.items()},
+            queries=queries, depth=depth, top_grade=top_grade,
+            how={name: asdict(one) for name, one in named.items()},
+        )  # fmt: skip
+
+
+def begin(store: RatingStore, name: str, session: Callable[[], str]) -> None:
+    """Let this visitor rate a session, perhaps made now; RatingsError says why not."""
     rater = store.known_as(name)
-    session = session or make(store, top_grade)
-    st.session_state["rated before"] = len(store.grades(session, rater))
-    st.session_state["rating"] = (session, rater)
+    chosen = session()
+    st.session_state["rated before"] = len(store.grades(chosen, rater))
+    st.session_state["rating"] = (chosen, rater)
+    st.session_state["session"] = chosen
 
 
 def leave(task: Task) -> None:
+    """Go back to where sessions are chosen; this one stays chosen."""
     st.session_state.pop("rating", None)
     back_up(task)
 

@@ -1,13 +1,16 @@
 """The rating page's parts. They show words and pictures: no caption, score, system or rank."""
 
 from collections.abc import Callable
+from functools import partial
 from html import escape
 
 import pandas as pd
 import streamlit as st
 
+import address
+import query
 import thumbnails
-from parts import notices, rating
+from parts import compared, notices, rating, scored
 from sigscope.ratings import RatingsError, RatingStore, csv_text, qrels_text
 
 ABOUT = (
@@ -15,6 +18,13 @@ ABOUT = (
     "what was searched for. What found it stays hidden, and everybody has an order of their own. "
     "Each answer is kept at once; you may stop at any time and come back under the same name."
 )
+OWN = (
+    "What two to four systems find for your words is put into one heap, each picture once, and "
+    "rated blind. Scores grow with each rating."
+)
+SOURCES = {"given": "Queries already here", "own": "Queries of your own"}
+STARTS = (("flat", "both"), ("flat", "meaning"), ("flat", "words"), ("hnsw", "meaning"))
+DEPTHS = (3, 5, 10, 20)
 PARTLY = "Partly: it shows some of it, or something near it."
 STYLE = """<style>
 .rated {margin: 0; max-width: min(100%, 45vh)}
@@ -30,18 +40,49 @@ STYLE = """<style>
 
 
 def welcome(store: RatingStore, sessions: pd.DataFrame) -> None:
-    """Ask a visitor for a name; offer the sessions there are, or the making of one."""
+    """Ask a visitor for a name, and for a session there is or queries of their own."""
     st.write(ABOUT)
     by_id = sessions.set_index("session").to_dict("index")
+    st.segmented_control("What to rate", list(SOURCES), format_func=SOURCES.get, key="rate",
+                         required=True, label_visibility="collapsed")  # fmt: skip
+    if st.session_state["rate"] == "own":
+        _own(store)
+        return
+    session = _which(store, by_id)
     with st.form("begin", width=520):
-        name = st.text_input("Your name or initials", key="rater", autocomplete="off")
-        session = _which(by_id)
+        name = _name()
         top = 2 if session else _scale("top_grade")
         if st.form_submit_button("Start", type="primary", key="start"):
-            _try(rating.begin, store, session, name, top)
+            make = partial(rating.make, store, top)
+            _try(rating.begin, store, name, (lambda: session) if session else make)
     if by_id:
+        scored.show(store, session, by_id[session])
         with st.expander("For whoever runs this"):
             _organise(store, by_id)
+
+
+def _own(store: RatingStore) -> None:
+    """Ask for queries of a visitor's own, and for the systems whose results are rated."""
+    st.write(OWN)
+    sides = st.slider("How many systems", 2, compared.MOST, key="sides", width=320)
+    systems = []
+    for number, column in enumerate(st.columns(sides, gap="medium"), 1):
+        with column:
+            systems.append(compared.contender(number, *STARTS[number - 1]))
+    with st.form("begin own", width=720):
+        text = st.text_area("Your queries, one a line", query.words(), key="queries", height=160,
+                            placeholder="a dog in the snow\npeople who dance")  # fmt: skip
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            depth = st.selectbox("Results of each system", DEPTHS, 1, key="depth", width=200)
+            top = _scale("own_top_grade")
+        name = _name()
+        if st.form_submit_button("Pool and rate", type="primary", key="start own"):
+            make = partial(rating.make_own, store, top, text, systems, depth)
+            _try(rating.begin, store, name, make)
+
+
+def _name() -> str:
+    return st.text_input("Your name or initials", key="rater", autocomplete="off")
 
 
 def progress(task: rating.Task, grades: dict) -> None:
@@ -62,9 +103,9 @@ def progress(task: rating.Task, grades: dict) -> None:
 
 def question(task: rating.Task, place: int) -> None:
     """Show the picture at a place of the order, and the grades it can be given."""
-    query, id = task.order[place]
+    asked, id = task.order[place]
     st.caption("Does the picture show this?")
-    st.html(f'<p class="sought">{escape(task.words[query])}</p>')
+    st.html(f'<p class="sought">{escape(task.words[asked])}</p>')
     left, right = st.columns([2, 3], gap="medium")
     with left:
         _picture(id)
@@ -105,19 +146,21 @@ def finished(task: rating.Task, grades: dict) -> None:
     st.success(f"Thank you, {task.rater}: you have seen all {len(task.order)} pictures.")
     st.button("Undo the last answer", key="undo-last", on_click=task.undo)
     skipped = [place for place, pair in enumerate(task.order) if grades[pair] is None]
-    for query in dict.fromkeys(task.order[place][0] for place in skipped):
+    for asked in dict.fromkeys(task.order[place][0] for place in skipped):
         st.caption("You skipped some for these words; a click still rates them.")
-        st.html(f'<p class="sought">{escape(task.words[query])}</p>')
-        places = [place for place in skipped if task.order[place][0] == query]
-        given(task, places, grades, key=f"given-{query}")
+        st.html(f'<p class="sought">{escape(task.words[asked])}</p>')
+        places = [place for place in skipped if task.order[place][0] == asked]
+        given(task, places, grades, key=f"given-{asked}")
 
 
-def _which(by_id: dict[str, dict]) -> str | None:
+def _which(store: RatingStore, by_id: dict[str, dict]) -> str | None:
     """Return the session to rate: the only one, the one chosen, or None where there is none."""
-    if len(by_id) < 2:
-        return next(iter(by_id), None)
+    known = list(by_id)
+    bound = address.varying("session", "session here", known, next(iter(known), None))
+    if len(known) < 2:
+        return st.session_state.pop("session here")
     return st.selectbox(
-        "Session", list(by_id), format_func=lambda id: _title(by_id[id]), key="session"
+        "Session", known, format_func=lambda id: _title(store, id, by_id[id]), width=520, **bound
     )
 
 
@@ -134,7 +177,7 @@ def _scale(key: str) -> int:
 def _organise(store: RatingStore, by_id: dict[str, dict]) -> None:
     """Show who has rated how much, offer the ratings as files, and another session."""
     for session, row in by_id.items():
-        st.text(_title(row))
+        st.text(_title(store, session, row))
         ratings = store.ratings(session)
         if ratings.empty:
             st.caption("Nobody has rated yet.")
@@ -153,9 +196,11 @@ def _organise(store: RatingStore, by_id: dict[str, dict]) -> None:
             _try(rating.make, store, top)
 
 
-def _title(row: dict) -> str:
+def _title(store: RatingStore, id: str, row: dict) -> str:
+    first, *others = store.queries(id)["text"]
+    named = f"“{first[:40]}”" + (f" and {len(others)} more" if others else "")
     grades = " / ".join(rating.WORDS[row["top_grade"]])
-    return f"{row['begun'][:10]} · {row['pictures']} pictures · {grades}"
+    return f"{row['begun'][:10]} · {named} · {row['pictures']} pictures · {grades}"
 
 
 def _try(act: Callable, *what: object) -> None:

@@ -7,6 +7,7 @@ from toy_ratings import rankings
 
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import embed_gallery
+from sigscope.ratings.database import RatingsError
 from sigscope.ratings.pools import (
     DEFAULT_QUERIES,
     GALLERY_QUERIES,
@@ -19,6 +20,7 @@ from sigscope.ratings.pools import (
     random_search,
     rng_of,
     shuffled,
+    topics_of,
     words_of,
 )
 from sigscope.ratings.store import RatingStore
@@ -138,3 +140,16 @@ def test_session_of_a_searcher_pools_its_index_and_keywords(gallery, tmp_path):
     assert row["about"]["model"] == "toy" and row["about"]["identity"] == encoder.identity
     encoder.describe = lambda: "toy on 8 threads"  # another machine, the same lists
     assert begin_session(store, searcher, queries=ONE, depth=3) == session
+
+
+def test_own_queries_are_lines_each_once():
+    assert topics_of(" a  cat\n\na dog\r\na cat\n") == (
+        Topic("own-01", "a cat", "own"),
+        Topic("own-02", "a dog", "own"),
+    )
+
+
+@pytest.mark.parametrize("text", ["", " \n", "x" * 1001, "\n".join(map(str, range(51)))])
+def test_own_queries_that_are_none_or_too_many_or_too_long_are_refused(text):
+    with pytest.raises(RatingsError, match="queries|letters"):
+        topics_of(text)

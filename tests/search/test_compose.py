@@ -4,7 +4,7 @@ from toy import ToyEncoder, unit, write_gallery
 
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import embed_gallery
-from sigscope.search.compose import Composer, ModalityGap, Part, checked, evenly, raw_sum
+from sigscope.search.compose import Composer, ModalityGap, Part, checked, evenly, parts_of, raw_sum
 from sigscope.search.searcher import Searcher
 
 N = 24
@@ -214,3 +214,22 @@ def test_the_gap_is_of_the_gallery_searched(searcher, gallery):
     owners = np.isin(searcher.embeddings.caption_ids, searcher.embeddings.ids[some])
     texts = searcher.embeddings.captions[owners]
     assert ours.means["text"] == pytest.approx(texts.mean(axis=0), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "unwanted"),
+    [
+        ("a dog", "a dog", []),
+        ("a dog but not a drawing", "a dog", ["a drawing"]),
+        ("A house, not red and not small", "A house", ["red", "small"]),
+        ("tea WITHOUT milk", "tea", ["milk"]),
+        ("a knot", "a knot", []),
+        (", not a cat", ", not a cat", []),
+        ("a nothing without", "a nothing without", []),
+    ],
+)
+def test_what_follows_not_is_what_to_be_less_like(text, wanted, unwanted):
+    first, *others = parts_of(text)
+    assert (first.value, first.weight) == (wanted, 1)
+    assert [part.value for part in others] == unwanted
+    assert all(part.weight < 0 for part in others)

@@ -11,6 +11,7 @@ from sigscope.ratings.pools import (
     random_search,
     rng_of,
     shuffled,
+    topics_of,
     words_of,
 )
 from sigscope.ratings.scores import (
@@ -53,6 +54,7 @@ __all__ = [
     "score_lists",
     "shuffled",
     "simulate",
+    "topics_of",
     "true_grades",
     "words_of",
 ]

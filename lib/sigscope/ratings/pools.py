@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from sigscope.gallery.gallery import Gallery
+from sigscope.ratings.database import RatingsError
 from sigscope.ratings.store import RatingStore
 from sigscope.search.searcher import Searcher
 
@@ -22,6 +23,7 @@ Search = Callable[[str, int], pd.DataFrame]  # words, k -> a table with a column
 DEPTH = 5  # R1 judges the first 5
 COMMON = """a an and are as at be by can for from has he her his i in is it its my no not of on one
 or she some something that the their them they this to was we with you your"""
+MOST_QUERIES, LONGEST = 50, 1000  # of one's own: how many, and letters of each
 STOP_WORDS = frozenset(COMMON.split())
 
 
@@ -70,6 +72,21 @@ GALLERY_QUERIES = _listed(  # for drawings and cut-out photographs of single thi
     ),
 )
 DEFAULT_QUERIES = R1_QUERIES + GALLERY_QUERIES
+
+
+def topics_of(text: str) -> tuple[Topic, ...]:
+    """Return queries of one's own, one a line, each once; they are named own-01 and so on.
+
+    Raises:
+        RatingsError: there are none or more than MOST_QUERIES, or one is longer than LONGEST.
+    """
+    lines = dict.fromkeys(" ".join(line.split()) for line in text.splitlines())
+    lines.pop("", None)
+    if not 0 < len(lines) <= MOST_QUERIES:
+        raise RatingsError(f"write 1 to {MOST_QUERIES} queries, one a line; there are {len(lines)}")
+    if any(len(line) > LONGEST for line in lines):
+        raise RatingsError(f"a query has at most {LONGEST:,} letters; shorten the longer ones")
+    return _listed("own", lines)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +152,7 @@ def begin_session(
     queries: Iterable[Topic] = DEFAULT_QUERIES,
     depth: int = DEPTH,
     top_grade: int = 2,
+    how: Mapping[str, dict] | None = None,
 ) -> str:
     """Return a session of store in which the pool of some systems is rated; see `pool_results`.
 
@@ -147,6 +165,7 @@ def begin_session(
         queries: what is searched for.
         depth: how many results of each system are rated.
         top_grade: 1 (no, yes) or 2 (no, partly, yes).
+        how: what else is to be known of each system, by its name; JSON.
     """
     made = pool_results(default_systems(searcher) if systems is None else systems, queries, depth)
     about = {
@@ -155,7 +174,7 @@ def begin_session(
         "identity": searcher.encoder.identity,
         "systems": sorted(set(made.rankings["system"])),
         "depth": depth,
-    }
+    } | ({"how": dict(how)} if how else {})
     return store.begin(
         made.queries,
         made.rankings,

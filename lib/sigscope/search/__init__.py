@@ -1,6 +1,6 @@
 """Words, pictures and items become a ranked table."""
 
-from sigscope.search.compose import Part, raw_sum
+from sigscope.search.compose import LESS, Part, parts_of, raw_sum
 from sigscope.search.examples import example_queries
 from sigscope.search.export import as_csv, as_zip
 from sigscope.search.merging import Endpoint, MergeError, Merger, by_template
@@ -13,6 +13,7 @@ from sigscope.search.words import gallery_words, unknown_words
 __all__ = [
     "BY",
     "Endpoint",
+    "LESS",
     "MergeError",
     "Merger",
     "Part",
@@ -26,6 +27,7 @@ __all__ = [
     "facts",
     "gallery_words",
     "missed",
+    "parts_of",
     "raw_sum",
     "shared_results",
     "unknown_words",

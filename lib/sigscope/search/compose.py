@@ -6,6 +6,7 @@ than a text's do. So each part is first freed of the mean of its own side, then 
 spread of scores, and the sum is put back among the pictures (`ModalityGap`).
 """
 
+import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ STAND_INS = (  # where no caption says where the texts lie
     "trees and flowers",
     "something blue",
 )
+LESS = 0.5  # what "less like" weighs beside what is wanted
+_NOT = re.compile(r"[\s,;]+(?:but\s+not|and\s+not|not|without)\s+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,17 @@ class Part:
     def side(self) -> str:
         """The side of the gap on which the part lies: text or picture."""
         return SIDES[self.kind]
+
+
+def parts_of(text: str) -> list[Part]:
+    """Return a text as parts: what follows "not", "but not" or "without" is what to be less like.
+
+    Models read past such words: "a dog but not a drawing" is near to drawings of dogs.
+    """
+    wanted, *unwanted = _NOT.split(text.strip())
+    if not wanted:
+        return [Part("text", text)]
+    return [Part("text", wanted), *(Part("text", words, -LESS) for words in unwanted)]
 
 
 def checked(parts: Sequence[Part]) -> list[Part]:
