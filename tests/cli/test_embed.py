@@ -68,16 +68,16 @@ def test_a_second_time_the_model_is_not_even_loaded(loaded, root):
 
 
 def test_what_could_not_be_read_is_counted_and_written_down(loaded, root, monkeypatch):
-    (root / "a.heic").write_bytes(b"0")
+    (root / "a.svg").write_bytes(b"0")
     (root / "b.jpg").write_bytes(b"<html>")
     monkeypatch.chdir(root.parent)
     for _ in range(2):
         *_, said = make_searchable(str(root))
         assert said.startswith("11 files: 9 pictures, 2 unreadable; cache/problems/My--Photos-")
     table = pd.read_csv(said.split("; ")[1].removesuffix(" says which and why."))
-    assert table["path"].tolist() == ["a.heic", "b.jpg"]
-    assert "HEIC" in table["reason"][0] and "HTML" in table["reason"][1]
-    (root / "a.heic").unlink()
+    assert table["path"].tolist() == ["a.svg", "b.jpg"]
+    assert "SVG" in table["reason"][0] and "HTML" in table["reason"][1]
+    (root / "a.svg").unlink()
     (root / "b.jpg").unlink()
     assert "unreadable" not in " ".join(make_searchable(str(root)))
     assert not list((paths.CACHE / "problems").iterdir())

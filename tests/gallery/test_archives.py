@@ -47,11 +47,11 @@ def test_pictures_texts_and_tables_are_taken_and_the_rest_left(tmp_path):
 
 
 def test_a_second_call_writes_nothing(tmp_path, cache, monkeypatch):
-    path = zipped(tmp_path / "x.zip", [("a.jpg", "a"), ("b.heic", "b")])
+    path = zipped(tmp_path / "x.zip", [("a.jpg", "a"), ("b.svg", "b")])
     folder = unpacked(path)
     monkeypatch.setattr(archives, "_unpack", None)
     assert unpacked(path) == folder
-    assert left_out(folder) == [("b.heic", "it is an HEIC photograph; save it as JPEG")]
+    assert left_out(folder) == [("b.svg", "it is an SVG drawing; save it as PNG")]
 
 
 def test_a_changed_zip_is_unpacked_anew(tmp_path):

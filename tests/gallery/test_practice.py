@@ -99,7 +99,7 @@ def test_the_copies_and_nothing_else_are_duplicates(gallery):
 def test_the_zip_holds_pictures_and_a_trap(root, gallery):
     zipped = load_gallery(root / practice.ZIP)
     assert len(zipped) == practice.ZIPPED and zipped.items["caption"].iloc[0]
-    assert sorted(zipped.problems["path"]) == [practice.TRAP, "DCIM/PIC006.heic"]
+    assert sorted(zipped.problems["path"]) == [practice.TRAP, "DCIM/PIC006.jxl"]
 
 
 # --- the server

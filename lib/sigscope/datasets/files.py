@@ -15,7 +15,7 @@ from sigscope.gallery.lookup import Lookup
 from sigscope.gallery.texts import decoded, lines_of
 from sigscope.gallery.walk import LeftOut, folders
 from sigscope.images.captions import distinct
-from sigscope.images.read import SUFFIXES
+from sigscope.images.formats import SUFFIXES
 from sigscope.trouble import check_machine
 
 MOST = 100  # JSON files that are looked into; more are side-cars

@@ -15,7 +15,7 @@ from sigscope.datasets.files import Entry, Tree
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.tables import records
 from sigscope.images.captions import tidy
-from sigscope.images.read import SUFFIXES
+from sigscope.images.formats import SUFFIXES
 
 FLAT = re.compile(r"ILSVRC2012_val_(\d{8})\.jpe?g", re.IGNORECASE)
 ELSEWHERE = ("train", "test", "Annotations")  # of the whole of ImageNet, which is not wanted here

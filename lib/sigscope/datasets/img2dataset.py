@@ -20,7 +20,7 @@ from sigscope.gallery.sidecars import SUFFIXES as TEXTS
 from sigscope.gallery.sidecars import captions_in
 from sigscope.gallery.tables import records
 from sigscope.images.captions import distinct
-from sigscope.images.read import SUFFIXES
+from sigscope.images.formats import SUFFIXES
 from sigscope.trouble import check_machine
 
 SOURCE = "https://github.com/rom1504/img2dataset"

@@ -27,7 +27,7 @@ from sigscope.gallery.folder import GalleryError, Listing, Problems
 from sigscope.gallery.gallery import COLUMNS, Gallery
 from sigscope.gallery.tables import bytes_columns, parquet_file, records
 from sigscope.images.captions import distinct, tidy
-from sigscope.images.read import FORMATS
+from sigscope.images.formats import FORMATS
 from sigscope.images.sniff import kind_of
 
 FIRST = ("conditioning", "image", "img", "picture", "jpg", "target")  # columns, the first there is

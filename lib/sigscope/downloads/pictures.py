@@ -7,7 +7,8 @@ from io import BytesIO
 from PIL import ExifTags, Image
 
 from sigscope.downloads.limits import FetchError
-from sigscope.images.read import FORMATS, PictureError, open_picture
+from sigscope.images.formats import FORMATS
+from sigscope.images.read import PictureError, open_picture
 
 SAVED_AS = {"jpg": "JPEG", "webp": "WEBP"}
 EXIF_LENGTH = 200  # characters of one value that are kept

@@ -17,8 +17,9 @@ from tqdm import tqdm
 
 from sigscope.duplicates.alignment import blurred
 from sigscope.files import content_of, sha256, size_of
+from sigscope.images.formats import FORMATS
 from sigscope.images.prefetch import prefetch
-from sigscope.images.read import FORMATS, PictureError, open_picture
+from sigscope.images.read import PictureError, open_picture
 from sigscope.trouble import watched
 
 SIDE, LOWEST = 32, 8

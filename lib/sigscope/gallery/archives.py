@@ -23,7 +23,8 @@ from sigscope.gallery.sidecars import SUFFIXES as SIDECARS
 from sigscope.gallery.tables import READERS
 from sigscope.gallery.texts import decoded
 from sigscope.gallery.walk import count_of, is_junk
-from sigscope.images.read import MAX_BYTES, RAW_SUFFIXES, REFUSED_SUFFIXES, SUFFIXES, plain
+from sigscope.images.formats import RAW_SUFFIXES, REFUSED_SUFFIXES, SUFFIXES
+from sigscope.images.read import MAX_BYTES, plain
 from sigscope.images.sniff import HEAD, kind_of
 from sigscope.progress import progress_bar
 from sigscope.trouble import is_of_machine

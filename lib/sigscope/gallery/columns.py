@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from sigscope.gallery.cells import text_of, texts_of
-from sigscope.images.read import SUFFIXES
+from sigscope.images.formats import SUFFIXES
 
 Record = dict[str, Any]  # column -> value
 

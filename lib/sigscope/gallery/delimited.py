@@ -13,7 +13,7 @@ from pathlib import Path
 from sigscope.gallery.columns import CAPTIONS, Record, caption_columns, normal
 from sigscope.gallery.folder import Problems, suffix_of
 from sigscope.gallery.texts import all_lines, lines_of
-from sigscope.images.read import SUFFIXES
+from sigscope.images.formats import SUFFIXES
 
 Placed = tuple[str, Record]  # where in the file, and what
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from sigscope.gallery.walk import LeftOut, folders
-from sigscope.images.read import MAX_BYTES, RAW_SUFFIXES, REFUSED_SUFFIXES, SUFFIXES
+from sigscope.images.formats import RAW_SUFFIXES, REFUSED_SUFFIXES, SUFFIXES
+from sigscope.images.read import MAX_BYTES
 from sigscope.images.sniff import ARCHIVE, FAILED, HEAD, kind_of, meaning_of
 from sigscope.trouble import check_machine
 

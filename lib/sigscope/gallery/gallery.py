@@ -20,7 +20,8 @@ from sigscope.files import sha256, size_of
 from sigscope.gallery.columns import FIELDS
 from sigscope.gallery.folder import GalleryError, Listing
 from sigscope.gallery.links import LEADS_OUT, inside, leads_out
-from sigscope.images.read import FORMATS, PictureError, open_picture, opened
+from sigscope.images.formats import FORMATS
+from sigscope.images.read import PictureError, open_picture, opened
 
 COLUMNS = ["id", "path", "caption", "captions", *FIELDS]  # always there, and in this order
 Choice = str | Sequence[str] | None  # one value, several, or all of them

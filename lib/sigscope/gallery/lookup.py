@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 from urllib.parse import unquote
 
-from sigscope.images.read import SUFFIXES
+from sigscope.images.formats import SUFFIXES
 
 LABEL_STUDIO = re.compile(r"[0-9a-f]{8}-(?=.)")  # what it puts before a name
 OUTSIDE = "its file_name leads out of the folder; name a file inside it"

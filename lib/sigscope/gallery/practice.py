@@ -43,11 +43,12 @@ ODD = {  # pictures that naive programs show wrongly, and what is odd about them
     "scans/really-a-jpeg.png": "a JPEG that is called PNG",
 }
 ZIP = "old phone.zip"
+JPEG_XL = b"\0\0\0\x0cJXL \r\n\x87\n"
 BROKEN = {  # files that are no pictures, or cannot be read, and words of the reason
     "downloads/half.jpg": "cut short",
     "downloads/not-found.jpg": "HTML",
     "downloads/holiday.jpg.crdownload": "not finished",
-    "phone/IMG_2044.heic": "HEIC",
+    "phone/IMG_2044.jxl": "not read here",
     "phone/empty.jpg": "empty",
     "film.mp4": "film",
     "notes.txt": "no picture has its name",
@@ -156,7 +157,7 @@ def _broken(root: Path, picture: Image.Image) -> None:
     _write(root / "downloads/half.jpg", jpeg[: len(jpeg) // 2])
     _write(root / "downloads/not-found.jpg", b"<!doctype html><title>404 Not Found</title>")
     _write(root / "downloads/holiday.jpg.crdownload", jpeg[:1000])
-    _write(root / "phone/IMG_2044.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    _write(root / "phone/IMG_2044.jxl", JPEG_XL)
     _write(root / "phone/empty.jpg", b"")
     _write(root / "film.mp4", b"\0\0\0\x18ftypisom\0\0\0\0")
     _write(root / "notes.txt", b"buy film")
@@ -176,11 +177,11 @@ def _copies(root: Path) -> None:
 
 
 def _zip(path: Path, spare: Iterator[Image.Image]) -> None:
-    """Write a zip of photographs, with a caption, an HEIC and a name that leads out of it."""
+    """Write a zip of photographs, with a caption, a JPEG XL and a name that leads out of it."""
     members = {f"DCIM/PIC{n:03}.jpg": _encoded(next(spare), "JPEG") for n in range(ZIPPED)}
     members |= {
         "DCIM/PIC000.txt": b"the first picture on the old phone",
-        "DCIM/PIC006.heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+        "DCIM/PIC006.jxl": JPEG_XL,
         TRAP: members["DCIM/PIC000.jpg"],
     }
     with ZipFile(path, "x") as archive:

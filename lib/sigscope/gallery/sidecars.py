@@ -15,7 +15,7 @@ from sigscope.gallery.columns import caption_columns
 from sigscope.gallery.folder import TEXTS, Contents, Problems, suffix_of, unreachable
 from sigscope.gallery.texts import decoded
 from sigscope.images.captions import distinct, xmp_texts
-from sigscope.images.read import SUFFIXES as PICTURES
+from sigscope.images.formats import SUFFIXES as PICTURES
 from sigscope.trouble import check_machine
 
 SUFFIXES = (*TEXTS, ".json")

@@ -16,7 +16,8 @@ from xml.etree.ElementTree import Element
 
 from PIL import ExifTags, Image, IptcImagePlugin
 
-from sigscope.images.read import FORMATS, SUFFIXES, opened, plain
+from sigscope.images.formats import FORMATS, SUFFIXES
+from sigscope.images.read import opened, plain
 from sigscope.trouble import check_machine, watched
 
 MAX_XMP = 500_000  # bytes; programs also keep their history there

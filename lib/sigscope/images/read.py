@@ -14,7 +14,6 @@ import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib import import_module
 from io import BytesIO, TextIOBase
 from pathlib import Path
 from typing import BinaryIO
@@ -25,41 +24,13 @@ from PIL import ExifTags, Image, ImageChops
 from sigscope.arguments import whole
 from sigscope.images.colour import in_srgb
 from sigscope.images.depth import WHITE, scaled
+from sigscope.images.formats import FORMATS, RAW_SUFFIXES
+from sigscope.images.raw import are_raw, rawpy
 from sigscope.images.silence import silence_libtiff
-from sigscope.images.sniff import CUT, EPS, HEAD, HEIC, RAW, SVG, diagnosis
+from sigscope.images.sniff import CUT, HEAD, NO_PREVIEW, RAW, diagnosis, kind_of
 from sigscope.trouble import check_machine, watched
 
 Source = str | Path | bytes | BinaryIO | Image.Image
-
-FORMATS = {  # what we read, and how its files are called; never EPS, which runs Ghostscript
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo"),
-    "PNG": (".png", ".apng"),
-    "WEBP": (".webp",),
-    "GIF": (".gif",),
-    "BMP": (".bmp", ".dib"),
-    "TIFF": (".tif", ".tiff"),
-    "AVIF": (".avif",),
-}
-for _kind in ("Avif", "Bmp", "Gif", "Mpo", "Png", "Tiff", "WebP"):  # now: Pillow forgets for good
-    import_module(f"PIL.{_kind}ImagePlugin")  # a decoder that could not be opened once
-SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-
-REFUSED = {  # pictures too, but not ones we read, and what to save them as
-    SVG: (".svg", ".svgz"),
-    EPS: (".eps", ".ps", ".ai"),
-    HEIC: (".heic", ".heif", ".hif", ".heics", ".heifs"),
-    RAW: (
-        *(".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".dng", ".orf", ".raf"),
-        *(".rw2", ".pef", ".srw", ".x3f", ".3fr", ".iiq", ".erf", ".kdc", ".mrw"),
-        *(".dcr", ".gpr", ".mef", ".rwl", ".mos", ".fff", ".k25", ".dcs", ".bay", ".cap", ".eip"),
-    ),
-    "it is a picture in a format that is not read here; save it as PNG": (
-        *(".jxl", ".jp2", ".j2k", ".jpx", ".jpf", ".jxr", ".wdp", ".psd", ".psb", ".xcf", ".ico"),
-        *(".icns", ".tga", ".ppm", ".pgm", ".pbm", ".pnm", ".pcx", ".dds", ".exr", ".hdr", ".qoi"),
-    ),
-}
-RAW_SUFFIXES = frozenset(REFUSED[RAW])
-REFUSED_SUFFIXES = {suffix: what for what, suffixes in REFUSED.items() for suffix in suffixes}
 
 MAX_PIXELS = 89_478_485  # Pillow's own limit for a picture that is no "decompression bomb"
 MAX_BYTES = 1_000_000_000  # of a file; some decoders read all of it into memory
@@ -70,7 +41,6 @@ BEHIND = b"\x5a\xa5\x33\xcc" * 64  # bytes that would show as noise
 MOVING = ("GIF", "WEBP", "PNG", "AVIF")  # formats whose frames follow each other in time
 FRAMES = 50  # looked at, at most, for one that shows something
 FLAT = 8  # of 255: what the values of a frame that shows nothing may differ by
-DNG_VERSION = 50_706  # the TIFF tag that only raw files have; Pillow would find a thumbnail there
 
 TURNS = {  # ImageOps.exif_transpose fails on a damaged block whose orientation can be read
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -220,10 +190,13 @@ def _recognised(file: BinaryIO, name: str) -> Image.Image:
         raise PictureError(_too_large(name)) from error
     except Exception as error:  # decoders raise nearly anything when the bytes are hostile
         file.seek(0)
-        reason = diagnosis(file.read(HEAD) or b"", tuple(FORMATS), str(error))
+        head = file.read(HEAD) or b""
+        reason = diagnosis(head, tuple(FORMATS), str(error))
+        if kind_of(head) == "TIFF" and Path(name).suffix.lower() in RAW_SUFFIXES:
+            reason = NO_PREVIEW if rawpy else RAW
         raise PictureError(f"{name} cannot be read: {reason}.") from error
-    if DNG_VERSION in getattr(picture, "tag_v2", ()):
-        raise PictureError(f"{name} cannot be read: {RAW}.")
+    if picture.format == "TIFF" and are_raw(picture.tag_v2):  # Pillow finds a thumbnail there
+        raise PictureError(f"{name} cannot be read: {NO_PREVIEW if rawpy else RAW}.")
     return picture
 
 
@@ -240,7 +213,7 @@ def _rgb(picture: Image.Image, name: str, *, may_seek: bool = False) -> Image.Im
             picture = _showing(picture)
         rgb = _flattened(_upright(picture))
     except Exception as error:  # as above: a decoder met bytes it cannot make sense of
-        reason = CUT.replace("damaged", f"damaged ({error})")
+        reason = CUT.replace("damaged", f"damaged ({' '.join(str(error).split())})")
         raise PictureError(f"{name} cannot be read: {reason}.") from error
     rgb = rgb.copy() if rgb is picture else rgb
     rgb.info = {}

@@ -7,13 +7,16 @@ from PIL import features
 HEAD = 1024  # bytes that are looked at
 
 SVG = "it is an SVG drawing; save it as PNG"
-HEIC = "it is an HEIC photograph; save it as JPEG"
+HEIC = "it is an HEIC photograph, which needs: pip install 'sigscope[heif]'; or save it as JPEG"
 EPS = "it is PostScript (EPS), which is never run here; save it as PNG"
-RAW = "it is a camera's raw file; save it as JPEG"
+RAW = "it is a camera's raw file, which needs: pip install 'sigscope[raw]'; or save it as JPEG"
+NO_PREVIEW = "it is a camera's raw file without a preview that can be read; save it as JPEG"
 CUT = "it is cut short or damaged; fetch it again"
 FAILED = "so its download probably failed; fetch it again"
 LFS = "it is a Git LFS pointer; run `git lfs pull` to fetch the file"
 POINTER = b"version https://git-lfs"
+HEIC_HEADS = rb"....ftyp(hei|hev|mif1|msf1)"
+RAW_HEADS = rb"....ftypcrx|FUJIFILMCCD-RAW|II\*\0.{4}CR|II(RO|RS|U\0)|MMOR|\0MRM"
 FILM = "it is a film; save one of its pictures as JPEG"
 ARCHIVE = "it is an archive; unpack it first"
 
@@ -38,8 +41,8 @@ SIGNATURES = {
     rb"\0{64}": "it begins with nothing but zeros, as a broken copy does; fetch it again",
     rb"%!PS|\xc5\xd0\xd3\xc6": EPS,
     rb"%PDF": "it is a PDF document; save its page as PNG",
-    rb"....ftyp(hei|hev|mif1|msf1)": HEIC,
-    rb"....ftypcrx|FUJIFILMCCD-RAW|II\*\0.{4}CR": RAW,
+    HEIC_HEADS: HEIC,
+    RAW_HEADS: RAW,
     rb"....ftyp(isom|iso2|mp4|M4V|qt|3gp)|\x1aE\xdf\xa3|RIFF....AVI": FILM,
     POINTER: LFS,
     rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!": ARCHIVE,
@@ -55,6 +58,19 @@ COMPLAINTS = {
     "MAX_TEXT": "a text or colour profile of more than 1 MB is packed into it, which may be a "
     "trap; save it anew without it"
 }
+
+
+def now_read(heads: bytes, kind: str, meaning: str) -> None:
+    """Count a format as read, as an extra is installed that reads it.
+
+    Args:
+        heads: how its files begin, a regular expression.
+        kind: what reads them; "" where the beginning alone does not say.
+        meaning: what is said of a file that begins so and cannot be read.
+    """
+    SIGNATURES[heads] = meaning
+    if kind:
+        PICTURES[heads] = kind
 
 
 def kind_of(head: bytes) -> str:
