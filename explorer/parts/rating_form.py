@@ -36,6 +36,7 @@ STYLE = """<style>
 [class*="st-key-given"] .rated {max-width: 150px}
 [class*="st-key-given"] button {min-height: 1.9rem; padding: .1rem .5rem}
 [class*="st-key-given"] button p {font-size: .8rem}
+.stButton kbd {opacity: 1}
 </style>"""
 
 
@@ -49,7 +50,7 @@ def welcome(store: RatingStore, sessions: pd.DataFrame) -> None:
         _own(store)
         return
     session = _which(store, by_id)
-    with st.form("begin", width=520):
+    with st.form("begin", width=520, border=False):
         name = _name()
         top = 2 if session else _scale("top_grade")
         if st.form_submit_button("Start", type="primary", key="start"):
@@ -69,7 +70,7 @@ def _own(store: RatingStore) -> None:
     for number, column in enumerate(st.columns(sides, gap="medium"), 1):
         with column:
             systems.append(compared.contender(number, *STARTS[number - 1]))
-    with st.form("begin own", width=720):
+    with st.form("begin own", width=720, border=False):
         text = st.text_area("Your queries, one a line", query.words(), key="queries", height=160,
                             placeholder="a dog in the snow\npeople who dance")  # fmt: skip
         with st.container(horizontal=True, vertical_alignment="bottom"):
