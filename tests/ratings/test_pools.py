@@ -7,7 +7,7 @@ from toy_ratings import rankings
 
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import embed_gallery
-from sigscope.ratings.database import RatingsError
+from sigscope.ratings.layout import RatingsError
 from sigscope.ratings.pools import (
     DEFAULT_QUERIES,
     GALLERY_QUERIES,

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from sigscope.gallery.gallery import Gallery
-from sigscope.ratings.database import RatingsError
+from sigscope.ratings.layout import RatingsError
 from sigscope.ratings.store import RatingStore
 from sigscope.search.searcher import Searcher
 
