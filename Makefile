@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run explorer notebooks report screenshots test test-portable bench fix gallery model autofaiss lock install
+.PHONY: help run explorer notebooks report screenshots test test-portable test-extras bench fix gallery model autofaiss lock install
 
 PORT ?= 8501
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -51,11 +51,17 @@ test: install ## what CI runs: style, tests, notebooks
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile --nbval --nbval-current-env \
 		--nbval-cell-timeout=300 data/cache/solved
 	@$(MAKE) --no-print-directory test-portable
+	@$(MAKE) --no-print-directory test-extras
 
 test-portable: EXTRAS := test
 test-portable: install ## encoder, indexes, evaluation as on other processors (end of make test)
 	$(PORTABLE) $(PY) -m pytest -n $(WORKERS) --dist loadfile \
 		tests/models/test_encoder.py tests/indexes tests/evaluation
+
+test-extras: EXTRAS := test
+test-extras: install ## models that need an extra, in .venv-extras (end of make test)
+	$(PY) tests/support/side_environment.py openclip
+	.venv-extras/bin/python -m pytest tests/models/test_openclip.py
 
 bench: EXTRAS := test
 bench: install ## measure speed: ratios within one run (QUICK=1: a few minutes)

@@ -116,7 +116,12 @@ def test_lock_has_every_package_that_is_asked_for_within_its_range():
     versions = {plain(line.name): str(line.specifier).strip("=") for line in locked()}
     out = [str(want) for want in asked() if not want.specifier.contains(versions[plain(want.name)])]
     assert not out, "run make lock"
-    assert "torchvision" not in versions
+
+
+def test_what_needs_torchvision_is_installed_only_by_who_asks_for_it():
+    """The registry's build for Linux breaks transformers beside a torch for the CPU."""
+    everyone = settings()["dependencies"] + settings()["optional-dependencies"]["test"]
+    assert not {"torchvision", "timm", "open_clip_torch"} & {Requirement(r).name for r in everyone}
 
 
 def test_every_package_that_is_imported_is_asked_for():

@@ -168,3 +168,51 @@ def test_of_the_shipped_model_alone_it_is_said_that_it_is_small(monkeypatch):
     assert checkpoints.small_model_note(paths.MINI) == checkpoints.small_model_note("siglit-mini")
     monkeypatch.setenv("SIGSCOPE_MODEL", "google/siglip-base-patch16-224")
     assert checkpoints.small_model_note() == ""
+
+
+@pytest.fixture
+def openclip(tmp_path):
+    """The files that open_clip writes, of no network."""
+    settings = {"model_cfg": {"embed_dim": 8, "vision_cfg": {}, "text_cfg": {}}}
+    home = tmp_path / "openclip"
+    home.mkdir()
+    (home / "open_clip_config.json").write_text(json.dumps(settings))
+    save_file({"a": torch.zeros(3)}, home / "open_clip_model.safetensors")
+    return home
+
+
+def test_an_extra_that_is_not_installed_is_named(openclip, monkeypatch):
+    monkeypatch.setitem(sys.modules, "open_clip", None)
+    assert 'install it with pip install -e ".[openclip]"' in refusal(openclip)
+
+
+def test_a_torchvision_for_another_torch_is_named(openclip, monkeypatch):
+    broken = RuntimeError("operator torchvision::nms does not exist")
+    monkeypatch.setattr(checkpoints, "import_module", lambda name: (_ for _ in ()).throw(broken))
+    assert "install the torchvision that was built for this torch" in refusal(openclip)
+
+
+def test_what_is_wrong_with_a_folder_of_open_clip_is_said_without_it(openclip):
+    weights, settings = openclip / "open_clip_model.safetensors", openclip / "open_clip_config.json"
+    weights.write_bytes(weights.read_bytes()[:-4])
+    assert "are not whole" in refusal(openclip)
+    weights.rename(openclip / "open_clip_pytorch_model.bin")
+    assert "has no open_clip_model.safetensors; sigscope reads safetensors" in refusal(openclip)
+    for text in ("{", "{}", '{"model_cfg": 3}', '{"model_cfg": {"embed_dim": 8}}'):
+        settings.write_text(text)
+        assert "open_clip_config.json" in refusal(openclip)
+
+
+def test_of_both_formats_in_one_folder_that_of_transformers_is_read(openclip, folder):
+    for path in openclip.iterdir():
+        shutil.copy(path, folder)
+    assert checkpoints.check(folder, BOTH) == "siglip"
+    (folder / "model.safetensors").unlink()
+    assert checkpoints.check(folder, BOTH) == "openclip"
+
+
+def test_fine_tuning_refuses_a_checkpoint_of_open_clip_in_a_sentence(openclip):
+    from sigscope.tuning.network import Towers
+
+    with pytest.raises(ModelError, match="fine-tuning takes models in the format of transformers"):
+        Towers.load(openclip)

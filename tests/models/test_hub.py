@@ -201,3 +201,15 @@ def test_small_files_are_compared_as_git_counts_them(checkpoint, tmp_path):
     blob.write_bytes(blob.read_bytes() + b"\n")
     with pytest.raises(ModelError, match="not the file that the model hub has"):
         Encoder.load(snapshot)
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_weights_of_open_clip_are_fetched_where_there_are_no_others(fake_hub, others):
+    for name in ("open_clip_config.json", "open_clip_model.safetensors"):
+        (fake_hub.folder / name).write_bytes(b"{}")
+    if not others:
+        (fake_hub.folder / "config.json").unlink()
+        (fake_hub.folder / "model.safetensors").unlink()
+    names = {path.name for path in hub.download(NAME).iterdir()}
+    assert ("open_clip_model.safetensors" in names) != others and "pytorch_model.bin" not in names
+    assert hub.cached_snapshot(NAME).name == COMMIT

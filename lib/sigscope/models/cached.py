@@ -7,9 +7,9 @@ import pandas as pd
 
 from sigscope import paths
 from sigscope.models import checkpoints, hub
-from sigscope.models.families import FAMILIES
+from sigscope.models.families import FAMILIES, reader
 from sigscope.models.hub import ModelError
-from sigscope.models.towers import PARTS, dimension, load_config
+from sigscope.models.towers import PARTS, dimension
 
 COLUMNS = ["model", "family", "dimension", "megabytes", "why_not"]
 
@@ -54,7 +54,8 @@ def _folders() -> Iterator[tuple[str, Path]]:
 def _row(name: str, folder: Path) -> tuple:
     megabytes = sum(path.stat().st_size for path in folder.iterdir() if path.exists()) / 1e6
     try:
-        family = FAMILIES[checkpoints.check_parts(folder, tuple(PARTS))].label
-        return name, family, dimension(load_config(folder)), megabytes, ""
+        family = checkpoints.check_parts(folder, tuple(PARTS))
+        numbers = dimension(reader(family).load_config(folder))
+        return name, FAMILIES[family].label, numbers, megabytes, ""
     except ModelError as error:
         return name, "", 0, megabytes, str(error)

@@ -1,5 +1,7 @@
 """Checkpoints: folders with config.json, safetensors, and the files of a tokenizer and processor.
 
+Or in the format of open_clip, which says it all in open_clip_config.json.
+
 Everything here reads small files and headers only, so what is wrong with a checkpoint is said in
 one sentence before torch is imported.
 """
@@ -7,16 +9,20 @@ one sentence before torch is imported.
 import hashlib
 import os
 import re
+from importlib import import_module
 from pathlib import Path
+from textwrap import shorten
+from types import ModuleType
 
 from sigscope import files, paths
 from sigscope.models import hub
 from sigscope.models.checksums import TOKENIZERS, check_checksums, sha256
-from sigscope.models.families import FAMILIES, family_of
+from sigscope.models.families import FAMILIES, READERS, family_of
 from sigscope.models.hub import ModelError
 
 WEIGHTS = "model.safetensors"
 WEIGHTS_LIST = "model.safetensors.index.json"
+OPENCLIP, OPENCLIP_WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 NOT_PREPROCESSING = ("processor_class", "auto_map", "feature_extractor_type")
 SMALL = (
     "This is the small offline model; SIGSCOPE_MODEL=google/siglip-base-patch16-224 is far better "
@@ -93,13 +99,20 @@ def check_parts(folder: Path, towers: tuple[str, ...]) -> str:
         raise ModelError(
             f"{folder} says nowhere how pictures are prepared; add its preprocessor_config.json"
         )
-    if "text" in towers:
+    if "text" in towers and family not in READERS:
         _check_tokenizer(folder)
     return family
 
 
 def weight_files(folder: Path) -> list[Path]:
     """Return the safetensors files of a checkpoint, in the order of their names."""
+    if _is_openclip(folder):
+        if not (folder / OPENCLIP_WEIGHTS).is_file():
+            raise ModelError(
+                f"{folder} has no {OPENCLIP_WEIGHTS}; sigscope reads safetensors only, so "
+                "download it again, or save the model as such"
+            )
+        return [folder / OPENCLIP_WEIGHTS]
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
     names = _json(folder / WEIGHTS_LIST).get("weight_map", {}).values()
@@ -127,6 +140,10 @@ def picture_rules(folder: Path) -> dict | None:
 
     Older checkpoints say it in preprocessor_config.json, newer ones inside processor_config.json.
     """
+    if _is_openclip(folder):
+        settings = openclip_settings(folder)
+        vision = settings["model_cfg"].get("vision_cfg", {})
+        return settings.get("preprocess_cfg", {}) | {"image_size": vision.get("image_size")}
     rules = _json(folder / "processor_config.json").get("image_processor")
     rules = rules or _json(folder / "preprocessor_config.json")
     kept = {key: value for key, value in rules.items() if key not in NOT_PREPROCESSING}
@@ -135,11 +152,58 @@ def picture_rules(folder: Path) -> dict | None:
     return kept or None
 
 
+def _is_openclip(folder: Path) -> bool:
+    """Return whether a checkpoint is open_clip's: it may hold the same in transformers' format."""
+    if not (folder / OPENCLIP).is_file():
+        return False
+    weights = (folder / WEIGHTS).is_file() or (folder / WEIGHTS_LIST).is_file()
+    return not (weights and family_of(_json(folder / "config.json").get("model_type")))
+
+
+def openclip_settings(folder: Path) -> dict:
+    """Return what open_clip_config.json says.
+
+    Raises:
+        ModelError: It is broken, or describes no model.
+    """
+    settings = _json(folder / OPENCLIP)
+    model = settings.get("model_cfg")
+    if not isinstance(model, dict) or not {"embed_dim", "vision_cfg", "text_cfg"} <= set(model):
+        raise ModelError(f"{folder / OPENCLIP} describes no model of two towers; get it again")
+    return settings
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Return whether any file of a tokenizer is in folder."""
+    return any((folder / name).is_file() for name in TOKENIZERS)
+
+
+def extra(module: str, extra: str, needs: str) -> ModuleType:
+    """Return a module of an optional package, imported; needs begins the sentence if it is absent.
+
+    Raises:
+        ModelError: It is not installed, or does not fit the torch that is.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        how = f'install it with pip install -e ".[{extra}]"'
+        raise ModelError(f"{needs}, which is not installed here ({error}); {how}") from error
+    except RuntimeError as error:
+        raise ModelError(
+            f"{needs}, which cannot be loaded here ({shorten(str(error), 200)}): install the "
+            "torchvision that was built for this torch, from where that came from"
+        ) from error
+
+
 def _looks_like_a_path(model: str | Path) -> bool:
     return isinstance(model, Path) or not HUB_NAME.fullmatch(model)
 
 
 def _family(folder: Path) -> str:
+    if _is_openclip(folder):
+        openclip_settings(folder)
+        return "openclip"
     if not (folder / "config.json").is_file():
         raise ModelError(
             f"{folder} has no config.json, so it is not a model folder; check the path"
@@ -154,7 +218,7 @@ def _family(folder: Path) -> str:
 
 def _check_tokenizer(folder: Path) -> None:
     """Refuse a missing tokenizer, or one that pads on the left as none was when it was trained."""
-    if not any((folder / name).is_file() for name in TOKENIZERS):
+    if not has_tokenizer(folder):
         raise ModelError(f"{folder} has no tokenizer; add one of {', '.join(TOKENIZERS)}")
     if _json(folder / "tokenizer_config.json").get("padding_side", "right") != "right":
         raise ModelError(

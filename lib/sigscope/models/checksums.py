@@ -72,7 +72,7 @@ def _sha256_of_state(path: Path, size: int, mtime_ns: int, ctime_ns: int) -> str
 
 def _files(folder: Path) -> list[Path]:
     """Return the files of a checkpoint that vectors depend on, in the order of their names."""
-    names = {"config.json", "model.safetensors.index.json", *PREPARES}
+    names = {"config.json", "open_clip_config.json", "model.safetensors.index.json", *PREPARES}
     return sorted(
         path for path in folder.iterdir() if path.name in names or path.suffix == ".safetensors"
     )

@@ -1,7 +1,7 @@
 """The encoder: texts and pictures become unit vectors, float32 rows whose inner product is cosine.
 
-One class serves SigLIP, CLIP, MetaCLIP 2 and other two-tower models; what differs between them is a
-row of ``families.FAMILIES``. An encoder never changes once it is loaded, and many threads may
+One class serves SigLIP, CLIP, open_clip's and other two-tower models; what differs between them is
+a row of ``families.FAMILIES``. An encoder never changes once it is loaded, and many threads may
 share it.
 """
 
@@ -18,7 +18,7 @@ from PIL import Image
 
 from sigscope.arguments import whole
 from sigscope.models import checkpoints, shortcuts
-from sigscope.models.families import FAMILIES, text_rules
+from sigscope.models.families import FAMILIES, reader, text_rules
 from sigscope.models.hub import ModelError
 from sigscope.models.towers import (
     PARTS,
@@ -28,10 +28,6 @@ from sigscope.models.towers import (
     dimension,
     has_convolutions,
     known,
-    load_config,
-    load_network,
-    load_processor,
-    load_tokenizer,
     pooled,
 )
 
@@ -87,11 +83,12 @@ class Encoder:
         device = choose_device(device)
         dtype = choose_dtype(dtype, device)
         dtype, note = shortcuts.settled_dtype(folder, towers, device, dtype, measure=_least_cosine)
-        config = load_config(folder)
-        network = load_network(folder, FAMILIES[family], config, towers)
-        prepare = (
-            shortcuts.prepare_with(load_processor(folder, config)) if "image" in towers else None
-        )
+        read = reader(family)
+        config = read.load_config(folder)
+        network = read.load_network(folder, FAMILIES[family], config, towers)
+        prepare = None
+        if "image" in towers:
+            prepare = shortcuts.prepare_with(read.load_processor(folder, config))
         if prepare and device == "cpu" and has_convolutions(network):
             network = shortcuts.folded(network, prepare(shortcuts.pictures()))
         return cls(
@@ -102,10 +99,10 @@ class Encoder:
             dtype=dtype,
             towers=towers,
             folder=folder,
-            rules=text_rules(FAMILIES[family], config.text_config.max_position_embeddings),
+            rules=text_rules(FAMILIES[family], config),
             note=note,
             _network=converted(network, device, dtype),
-            _tokenizer=load_tokenizer(folder, config) if "text" in towers else None,
+            _tokenizer=read.load_tokenizer(folder, config) if "text" in towers else None,
             _prepare=prepare,
         )
 

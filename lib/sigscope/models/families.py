@@ -6,6 +6,9 @@ masked.
 """
 
 from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,16 @@ FAMILIES: dict[str, Family] = {
         lower_case=False,
         inputs=MASKED,
     ),
+    "openclip": Family(  # its own tokenizer pads, cuts and lowers case, each checkpoint as it says
+        "open_clip", "open_clip", "", "max_length", 77, lower_case=False, inputs=("input_ids",)
+    ),
 }
+READERS = {"openclip": "openclip"}  # modules that read a family; towers reads the others
+
+
+def reader(family: str) -> ModuleType:
+    """Return the module that loads a family's config, tokenizer, processor and network."""
+    return import_module(f"sigscope.models.{READERS.get(family, 'towers')}")
 
 
 def family_of(model_type: str) -> str | None:
@@ -71,12 +83,16 @@ def family_of(model_type: str) -> str | None:
     return next(names, None)
 
 
-def text_rules(family: Family, positions: int) -> dict:
-    """Return the rules for texts as plain JSON values, for a tower with so many positions."""
+def text_rules(family: Family, config: Any) -> dict:
+    """Return the rules for texts as plain JSON values; what the checkpoint itself says goes first.
+
+    A tower that has fewer positions than its family reads fewer tokens.
+    """
     return {
         "padding": family.padding,
         "padding_side": "right",
-        "max_length": min(family.max_length, positions),
+        "max_length": min(family.max_length, config.text_config.max_position_embeddings),
         "lower_case": family.lower_case,
         "inputs": list(family.inputs),
+        **getattr(config, "text_rules", {}),
     }

@@ -8,7 +8,10 @@ import threading
 from pathlib import Path
 
 ANSWER_S = 3.0  # how long the hub may take to say that it has the model
-FILES = ("*.json", "model.safetensors", "model-*.safetensors", "*.model", "vocab.txt", "merges.txt")
+SMALL_FILES = ("*.json", "*.model", "vocab.txt", "merges.txt")
+WEIGHTS = ("model.safetensors", "model-*.safetensors")
+OPENCLIP_WEIGHTS = "open_clip_model.safetensors"  # of models that have no others
+CONFIGS = ("config.json", "open_clip_config.json")
 WAYS_ON = "give the path of a local model folder, or the name of the shipped model, siglit-mini"
 
 
@@ -17,30 +20,49 @@ class ModelError(RuntimeError):
 
 
 def cached_snapshot(name: str) -> Path | None:
-    """Return the folder in the hub's local cache that has name's config.json, or None."""
+    """Return the folder in the hub's local cache that has a config of name's model, or None."""
     from huggingface_hub import constants, try_to_load_from_cache
 
-    found = try_to_load_from_cache(name, "config.json", cache_dir=constants.HF_HUB_CACHE)
-    return Path(found).parent if isinstance(found, str) else None
+    for config in CONFIGS:
+        found = try_to_load_from_cache(name, config, cache_dir=constants.HF_HUB_CACHE)
+        if isinstance(found, str):
+            return Path(found).parent
+    return None
 
 
-def download(name: str) -> Path:
+def small_files(name: str) -> Path:
+    """Return the folder in the local cache with name's config and tokenizer, without weights.
+
+    Raises:
+        ModelError: As ``download``.
+    """
+    return cached_snapshot(name) or download(name, weights=())
+
+
+def download(name: str, weights: tuple[str, ...] = WEIGHTS) -> Path:
     """Return the folder in the hub's local cache, after downloading name's files into it.
 
     Raises:
         ModelError: Within a few seconds if the hub does not answer or has no such model.
     """
-    from huggingface_hub import constants, snapshot_download
-
     refusal = _ask(name)
     if refusal:
         raise ModelError(f"{name} is not in this machine's model cache, and {refusal}; {WAYS_ON}")
+    folder = _fetch(name, *SMALL_FILES, *weights)
+    if weights and not any(folder.glob("model*.safetensors")):
+        folder = _fetch(name, OPENCLIP_WEIGHTS)
+    return folder
+
+
+def _fetch(name: str, *patterns: str) -> Path:
+    from huggingface_hub import constants, snapshot_download
+
     try:
         folder = snapshot_download(
             name,
             endpoint=constants.ENDPOINT,
             cache_dir=constants.HF_HUB_CACHE,
-            allow_patterns=list(FILES),
+            allow_patterns=list(patterns),
             ignore_patterns="*/*",
         )
     except Exception as error:

@@ -90,7 +90,7 @@ def load_config(folder: Path) -> Any:
     """Return the checkpoint's config, with transformers' own defaults filled in."""
     from transformers import AutoConfig
 
-    with _or_sentence(f"the config.json in {folder}"):
+    with or_sentence(f"the config.json in {folder}"):
         return AutoConfig.from_pretrained(folder, local_files_only=True)
 
 
@@ -103,7 +103,7 @@ def load_tokenizer(folder: Path, config: Any) -> Any:
     """Return the checkpoint's tokenizer; it pads on the right when it is told so."""
     from transformers import AutoTokenizer
 
-    with _or_sentence(f"the tokenizer in {folder}"):
+    with or_sentence(f"the tokenizer in {folder}"):
         return AutoTokenizer.from_pretrained(folder, config=config, local_files_only=True)
 
 
@@ -111,7 +111,7 @@ def load_processor(folder: Path, config: Any) -> Any:
     """Return what prepares pictures: always the Pillow one, which needs no torchvision."""
     from transformers import AutoImageProcessor
 
-    with _or_sentence(f"the image processor in {folder}"):
+    with or_sentence(f"the image processor in {folder}"):
         return AutoImageProcessor.from_pretrained(
             folder, config=config, backend="pil", local_files_only=True
         )
@@ -126,7 +126,7 @@ def load_network(folder: Path, family: Family, config: Any, towers: tuple[str, .
     import torch
 
     unused = [name for tower in PARTS if tower not in towers for name in PARTS[tower]]
-    with _or_sentence(f"the weights in {folder}"):
+    with or_sentence(f"the weights in {folder}"):
         network, report = _without(family.network, unused).from_pretrained(
             folder,
             config=config,
@@ -167,7 +167,7 @@ def pooled(output: Any) -> np.ndarray:
 
 
 @contextmanager
-def _or_sentence(what: str) -> Iterator[None]:
+def or_sentence(what: str) -> Iterator[None]:
     """Let transformers work in silence, and say in a sentence what it could not read.
 
     One thread at a time, as how much it logs is a setting of the whole process.

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from sigscope.images.read import open_picture
 from sigscope.models import checkpoints, shortcuts
-from sigscope.models.families import FAMILIES, text_rules
+from sigscope.models.families import FAMILIES, READERS, text_rules
 from sigscope.models.hub import ModelError
 from sigscope.models.towers import (
     PARTS,
@@ -66,11 +66,15 @@ class Towers:
         sides = tuple(PARTS)
         folder = checkpoints.locate(checkpoints.named(model), sides)
         family = checkpoints.check(folder, sides)
+        if family in READERS:
+            raise ModelError(
+                f"{folder} is a {FAMILIES[family].label} checkpoint, and fine-tuning takes models "
+                "in the format of transformers; give such a one"
+            )
         device, config = choose_device(device), load_config(folder)
         network = load_network(folder, FAMILIES[family], config, sides)
         prepare = shortcuts.prepare_with(load_processor(folder, config))
-        positions = config.text_config.max_position_embeddings
-        rules = text_rules(FAMILIES[family], positions)
+        rules = text_rules(FAMILIES[family], config)
         tokenizer = load_tokenizer(folder, config)
         return cls(folder, family, device, rules, network.to(device), tokenizer, prepare)
 
