@@ -112,6 +112,13 @@ _ALL = (
         _DSD,
     ),
     Dataset(
+        "videos",
+        *("videos", "load_videos"),
+        "It needs a folder of films (.mp4, .m4v, .mov, .mkv, .webm, .avi), with subtitles (.srt, "
+        ".vtt) or texts beside them if there are any; and PyAV: pip install 'sigscope[video]'.",
+        "your own",
+    ),
+    Dataset(
         "vectors",
         *("vector_tables", "load_vectors"),
         "It needs a table (.csv or .parquet) with the columns Image Embedding and Description, and "

@@ -16,6 +16,7 @@ from sigscope.gallery.walk import LeftOut, folders
 from sigscope.images.formats import RAW_SUFFIXES, REFUSED_SUFFIXES, SUFFIXES
 from sigscope.images.read import MAX_BYTES
 from sigscope.images.sniff import ARCHIVE, FAILED, HEAD, kind_of, meaning_of
+from sigscope.images.video import SUFFIXES as VIDEOS
 from sigscope.trouble import check_machine
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
@@ -147,6 +148,8 @@ def no_picture(path: str, head: bytes) -> str:
     suffix, meaning = suffix_of(path), meaning_of(head)
     if suffix in SHEETS:
         return "it is a spreadsheet; save it as CSV"
+    if suffix in VIDEOS:
+        return "it is a film; its moments are searched where videos:FOLDER is given"
     if suffix in ARCHIVES:
         return ARCHIVE
     is_own = FAILED in meaning or meaning == ARCHIVE and suffix  # XML, or what a program packs
