@@ -1,14 +1,17 @@
+import json
+
 import pytest
 from films import BLUE, GREEN, RED, film
 from toy import ToyEncoder
 
 from sigscope import paths
+from sigscope.cli.main import main
 from sigscope.datasets import videos
 from sigscope.datasets.load import load_gallery
-from sigscope.datasets.videos import by_video, cues
+from sigscope.datasets.videos import by_video
 from sigscope.embeddings.embed import embed_gallery
 from sigscope.gallery.folder import GalleryError
-from sigscope.images.video import VideoError
+from sigscope.models import checkpoints, encoder
 from sigscope.search.searcher import Searcher
 
 SRT = "1\n00:00:00,500 --> 00:00:01,500\nA <i>red</i> wall\n\n2\n00:00:02,500 --> 00:00:05,000\n"
@@ -73,7 +76,7 @@ def test_what_cannot_be_seen_is_a_problem_and_no_more(home):
     gallery = load_gallery(f"videos:{home}")
     said = dict(zip(gallery.problems["path"], gallery.problems["reason"], strict=True))
     assert len(gallery) == 4 and set(said) == {"bad.mp4", "text.avi"}
-    for content in (b"no lines at all", b"\xff\xfe\x00", b""):
+    for content in (b"no lines at all", b"\xff\xfe\x00", b"", b"1\n" * 600_000):
         (home / "clip.srt").write_bytes(content)
         assert "clip.srt" in set(load_gallery(f"videos:{home}").problems["path"])
 
@@ -115,9 +118,18 @@ def test_search_finds_moments_and_groups_them_by_film(home, tmp_path):
     assert clip["seconds"] == 4 and clip["moments"] == 3 and films["score"].is_monotonic_decreasing
 
 
-def test_subtitles_that_cannot_be_read_are_a_sentence(tmp_path):
-    (tmp_path / "a.vtt").write_bytes(b"\x00\x01")
-    with pytest.raises(VideoError):
-        cues(tmp_path / "a.vtt")
-    with pytest.raises(VideoError, match="no such file"):
-        cues(tmp_path / "b.srt")
+def test_command_names_films_and_seconds(home, capsys, monkeypatch):
+    monkeypatch.setattr(encoder.Encoder, "load", lambda *a, **k: ToyEncoder())
+    monkeypatch.setattr(checkpoints, "called", lambda model=None: ToyEncoder().model)
+    words = ["search", "blue", "--pictures", f"videos:{home}", "--by", "meaning"]
+    assert main([*words, "--json"]) == 0
+    assert {row["id"] for row in json.loads(capsys.readouterr().out)[:2]} == {
+        "clip.mp4#t=4",
+        "walls/blue.MKV#t=0",
+    }
+    assert main([*words, "--json", "--by-film"]) == 0
+    films = {row["video"]: row for row in json.loads(capsys.readouterr().out)}
+    assert films["clip.mp4"]["seconds"] == 4 and films["clip.mp4"]["moments"] == 3
+    (home / "still.png").write_bytes(load_gallery(f"videos:{home}").original("clip.mp4#t=0"))
+    assert main(["search", "blue", "--pictures", str(home), "--by-film"]) == 1
+    assert "videos:FOLDER" in capsys.readouterr().err

@@ -10,6 +10,8 @@ from sigscope.cli.options import AsJson, Model, Pictures, Results
 from sigscope.cli.output import print_table, shows_bars
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from sigscope.search.searcher import Searcher
 
 LESS = 0.5  # how much "less like" weighs, as in the explorer
@@ -20,6 +22,7 @@ EPILOG = """Examples:
     sigscope search --picture cat.jpg --pictures ~/Photos
     sigscope search "in the snow" --picture cat.jpg --json | jq -r '.[].path'
     sigscope search "un chat noir" --by words
+    sigscope search "a dog jumps" --pictures videos:~/Films --by-film
 
 By meaning, a score is the cosine of query and picture; compare scores of one kind of query only.
 """
@@ -45,6 +48,9 @@ def search(
     pictures: Pictures = "",
     model: Model = "",
     k: Results = 10,
+    by_film: Annotated[
+        bool, typer.Option("--by-film", help="Of films (videos:FOLDER): a row each, not a moment.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Find pictures by words, by pictures, or by both."""
@@ -58,18 +64,27 @@ def search(
     parts += [Part("text", text, -LESS) for text in less_like or []]
     searcher = _searcher(pictures, words_only=not picture)
     table = searcher.by_parts(parts, k, by=by)
-    root = searcher.gallery.root
-    if spelt := gallery_words(searcher.gallery).suggestion(words):
+    gallery = searcher.gallery
+    if spelt := gallery_words(gallery).suggestion(words):
         print(f"Did you mean {spelt!r}?", file=sys.stderr)
     if by != "words" and (sentence := unknown_words(searcher.encoder, words)):
         print(sentence, file=sys.stderr)
-    shown = ("rank", "score", "caption", "category", "path", "found_by")
-    print_table(
-        table.assign(path=[str(root / path) for path in table["path"]]),
-        as_json=as_json,
-        columns=[name for name in shown if name in table],
-        digits={"score": ".3f"},
-    )
+    place = "id" if "video" in gallery.items else "path"  # of a film, not of what is in the cache
+    shown = ("rank", "score", "caption", "category", place, "found_by")
+    table = table.assign(path=[str(gallery.root / path) for path in table["path"]])
+    if by_film:
+        table, shown = _of_films(table), ("video", "score", "seconds", "moments")
+    columns = [name for name in shown if name in table]
+    print_table(table, as_json=as_json, columns=columns, digits={"score": ".3f"})
+
+
+def _of_films(table: "pd.DataFrame") -> "pd.DataFrame":
+    from sigscope.datasets.videos import by_video
+
+    try:
+        return by_video(table)
+    except ValueError:
+        raise ValueError("--by-film is for films; give --pictures videos:FOLDER") from None
 
 
 def _searcher(pictures: str, words_only: bool) -> "Searcher":

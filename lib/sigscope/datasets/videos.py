@@ -92,30 +92,6 @@ def by_video(table: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def cues(file: str | Path) -> Lines:
-    """Return the lines of subtitles, .srt or .vtt.
-
-    Raises:
-        VideoError: They cannot be read; says why.
-    """
-    av, file = pyav(), Path(file)
-    if reason := unreachable(str(file)):
-        raise VideoError(reason)
-    if file.stat().st_size > MAX_TEXT:
-        raise VideoError("it has more than a million bytes")
-    sort = "webvtt" if file.suffix.lower() == ".vtt" else "srt"
-    try:
-        text = decoded(file.read_bytes()).encode()
-        with av.open(BytesIO(text), format=sort) as found:
-            lines = [_line(packet) for packet in found.demux(subtitles=0) if packet.size]
-    except (av.error.FFmpegError, OSError, IndexError, ValueError) as error:
-        check_machine(file, error)
-        raise VideoError(NO_LINES) from error
-    if not lines:
-        raise VideoError(NO_LINES)
-    return lines
-
-
 def _every_s() -> float:
     said = os.environ.get("SIGSCOPE_VIDEO_EVERY") or str(EVERY_S)
     try:
@@ -212,13 +188,33 @@ def _texts(home: Path, film: str, problems: Problems) -> tuple[list[str], Lines]
             continue
         try:
             if suffix_of(beside) in SUBTITLES:
-                lines += cues(file)
+                lines += _cues(file)
             elif suffix_of(beside) in BESIDE:
                 captions += captions_in(str(file), [film.rpartition("/")[2]])
         except (OSError, ValueError) as error:
             check_machine(file, error)
             problems.append((beside, str(getattr(error, "strerror", None) or error)))
     return captions, lines
+
+
+def _cues(file: str | Path) -> Lines:
+    """Return the lines of subtitles, .srt or .vtt; VideoError says why they cannot be read."""
+    av, file = pyav(), Path(file)
+    if reason := unreachable(str(file)):
+        raise VideoError(reason)
+    if file.stat().st_size > MAX_TEXT:
+        raise VideoError("it has more than a million bytes")
+    sort = "webvtt" if file.suffix.lower() == ".vtt" else "srt"
+    try:
+        text = decoded(file.read_bytes()).encode()
+        with av.open(BytesIO(text), format=sort) as found:
+            lines = [_line(packet) for packet in found.demux(subtitles=0) if packet.size]
+    except (av.error.FFmpegError, OSError, IndexError, ValueError) as error:
+        check_machine(file, error)
+        raise VideoError(NO_LINES) from error
+    if not lines:
+        raise VideoError(NO_LINES)
+    return lines
 
 
 def _is_language_of(beside: str, stem: str) -> bool:

@@ -37,7 +37,7 @@ class Moment:
     picture: Image.Image  # RGB, its long side at most SIDE pixels
 
 
-def container_of(head: bytes) -> str:
+def _container_of(head: bytes) -> str:
     """Return what FFmpeg calls the sort of film that begins so, or "" where it is none we read."""
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
         return "mov"
@@ -85,7 +85,7 @@ def _opened(file: Path) -> Iterator[tuple[Any, Any]]:
     av = pyav()
     try:
         with file.open("rb") as opened:
-            sort = container_of(opened.read(HEAD))
+            sort = _container_of(opened.read(HEAD))
         if not sort:
             raise VideoError("it is no film that is read here, or its beginning is lost")
         how = {"options": {"protocol_whitelist": "file"}, "metadata_errors": "replace"}
