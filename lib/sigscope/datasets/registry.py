@@ -116,7 +116,7 @@ _ALL = (
         *("videos", "load_videos"),
         "It needs a folder of films (.mp4, .m4v, .mov, .mkv, .webm, .avi), with subtitles (.srt, "
         ".vtt) or texts beside them if there are any; and PyAV: pip install 'sigscope[video]'.",
-        "your own",
+        "films of your own; https://pyav.basswood-io.com reads them",
     ),
     Dataset(
         "vectors",
