@@ -150,12 +150,24 @@ def test_second_cell_holds_the_imports_and_the_seed(book):
     assert "SEED" in book.cells[1].source
 
 
-def test_exercise_has_a_collapsed_solution_that_is_whole(book):
-    text = book.cells[-2].source
-    assert text.startswith("## Exercise")
-    assert text.count("<details>") == text.count("</details>") == 1
-    assert text.index("<summary>Solution</summary>") < text.index("```python")
+def test_has_three_graded_exercises_with_collapsed_solutions_that_are_whole(book):
+    first, *exercises = re.split(r"^### (.+)$", book.cells[-2].source, flags=re.MULTILINE)
+    assert first.startswith("## Exercises") and exercises[::2] == ["Warm-up", "Core", "Stretch"]
+    for text in exercises[1::2]:
+        assert text.count("<details>") == text.count("</details>") == 1
+        assert text.index("<summary>Solution</summary>") < text.index("```python")
     assert ast.parse(solution(book)).body
+
+
+def test_ends_with_references_and_the_glossary(book):
+    after = book.cells[-1].source.split("\nNext: ")[1]
+    assert "(glossary.md)" in after
+    assert len(re.findall(r"^- ", after.split("### References")[1], re.MULTILINE)) >= 3
+
+
+def test_every_link_of_the_glossary_leads_to_a_notebook():
+    linked = re.findall(r"\]\(([^)]+)", (NOTEBOOKS / "glossary.md").read_text("utf-8"))
+    assert {*linked} == {path.name for path in PATHS}
 
 
 def test_last_cell_says_what_we_learned_and_what_is_next(book):
@@ -244,3 +256,49 @@ def test_metadata_says_no_more_than_how_to_run_it(book, code):
     assert book.metadata.kernelspec.name == "python3"
     assert set(book.metadata) <= {"kernelspec", "language_info"}
     assert all(set(cell.metadata) <= {"tags"} for cell in code)
+
+
+NAMES = (
+    r"\b(?:R[1-5]\b|L2\b|utf-8|[\w ]+@\d+|[A-Za-z]\w*\d\w*(?:\.txt)?)|95 % interval"  # R1, IVF64
+)
+
+
+def printed(cell):
+    """Return what is written word for word in calls that print or show: no value, no format."""
+    for call in ast.walk(ast.parse(cell.source)):
+        name = getattr(getattr(call, "func", None), "id", "")
+        if isinstance(call, ast.Call) and name in ("print", "show", "display", "Markdown"):
+            nodes = [node for argument in call.args for node in ast.walk(argument)]
+            shapes = [getattr(node, "format_spec", None) for node in nodes]
+            shapes += [node.slice for node in nodes if isinstance(node, ast.Subscript)]
+            left_out = {id(node) for shape in filter(None, shapes) for node in ast.walk(shape)}
+            words = [n for n in nodes if isinstance(n, ast.Constant) and id(n) not in left_out]
+            yield from (node.value for node in words if isinstance(node.value, str))
+
+
+def numbers(cell):
+    """Return the numbers that a cell computes with."""
+    nodes = [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Constant)]
+    return {node.value for node in nodes if isinstance(node.value, int | float)}
+
+
+def test_prints_no_number_that_no_code_computes_with(code):
+    known, loose = set(), []
+    for cell in code:
+        known |= numbers(cell)
+        for text in printed(cell):
+            for number in re.findall(r"\d+(?:,\d{3})*(?:\.\d+)?", re.sub(NAMES, "", text)):
+                value = float(number.replace(",", ""))
+                if not {value, round(value / 100, 4), round(1 - value / 100, 4)} & known:
+                    loose.append((cell.execution_count, text))
+    assert not loose, "let code compute it, or say it in the text"
+
+
+@pytest.mark.parametrize(
+    "source",
+    ['print("it finds 37%")', 'x = 1\nprint(f"{x:.2f} of 73")', 'show(x, "over 12 in 20")'],
+)
+def test_a_number_that_nobody_computed_is_found(source):
+    cell = nbformat.v4.new_code_cell(source)
+    with pytest.raises(AssertionError, match="let code compute it"):
+        test_prints_no_number_that_no_code_computes_with([cell])

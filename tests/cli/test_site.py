@@ -1,4 +1,5 @@
 import inspect
+import json
 import re
 from importlib import import_module
 
@@ -52,6 +53,14 @@ def pages(book, tmp_path, monkeypatch):
     return {path.name: path.read_text() for path in (tmp_path / "site").glob("*.html")}
 
 
+def test_search_looks_through_each_section_and_knows_its_place(pages, tmp_path):
+    text = (tmp_path / "site" / "search-index.js").read_text()
+    sections = json.loads(text.removeprefix("const SECTIONS = ").removesuffix(";"))
+    assert ["01-asking.html#First", "Asking", "First", "Look at it. hits a 0.5"] in sections
+    assert any(address.startswith("glossary.html#") for address, *_ in sections)
+    assert '<script src="search-index.js">' in pages["02-two.html"]
+
+
 def test_notebook_is_read_with_its_promise_and_what_was_learned(book):
     read = read_notebook(book)
     assert (read.title, read.learned) == ("Asking", "- That.")
@@ -82,7 +91,7 @@ def test_table_repeats_cells_that_span_and_joins_its_heads():
 
 
 def test_site_has_a_page_for_each_notebook_and_the_way_to_the_next(pages):
-    assert set(pages) == {"index.html", "01-asking.html", "02-two.html"}
+    assert set(pages) == {"index.html", "glossary.html", "01-asking.html", "02-two.html"}
     assert re.search(r'href="02-two.html" rel="next"', pages["01-asking.html"])
     assert re.search(r'href="01-asking.html" rel="prev"', pages["02-two.html"])
 

@@ -1,4 +1,4 @@
-"""Copies of the notebooks that end with the solution of their exercise, for nbval to run.
+"""Copies of the notebooks that end with the solutions of their exercises, for nbval to run.
 
 `python tests/support/solved.py FOLDER` writes them.
 """
@@ -13,7 +13,7 @@ from sigscope.paths import NOTEBOOKS
 
 
 def solution(book: nbformat.NotebookNode) -> str:
-    """Return the code in the collapsed solution of a notebook's exercise."""
+    """Return the code in the collapsed solutions of a notebook's exercises, one after the other."""
     return "\n".join(re.findall(r"```python\n(.*?)```", book.cells[-2].source, re.DOTALL))
 
 

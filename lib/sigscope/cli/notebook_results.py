@@ -65,8 +65,9 @@ def read_notebook(path: Path) -> Notebook:
     texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
     title, _, promise = texts[0].partition("\n")
     learned = next((text for text in texts if text.startswith("## What we learned")), "")
+    learned = learned.partition("\n")[2].partition("\n\nWords are explained in")[0]
     return Notebook(
-        path, title.lstrip("# "), promise.strip(), learned.partition("\n")[2].strip(),
+        path, title.lstrip("# "), promise.strip(), learned.strip(),
         list(_results(cells)),
     )  # fmt: skip
 

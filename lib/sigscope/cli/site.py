@@ -1,7 +1,7 @@
 """The report: every notebook as a page of one static site, with a way from each to the next.
 
-Nothing in it is fetched from elsewhere: figures move by the Plotly that lies beside the pages, and
-where scripts are off their stills stand in for them.
+Nothing in it is fetched from elsewhere: figures move by the Plotly that lies beside the pages, a
+search looks through a list of their sections; where scripts are off, stills stand in for figures.
 """
 
 import json
@@ -22,7 +22,8 @@ from sigscope.cli.notebook_results import Notebook, executed, read_notebook
 from sigscope.figures.stills import CONFIG, PLOTLY
 from sigscope.files import atomic_write
 
-SCRIPT, STYLES = "plotly.min.js", "report.css"
+SCRIPT, STYLES, SEARCH = "plotly.min.js", "report.css", "search.js"
+GLOSSARY = "glossary"
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -33,10 +34,14 @@ PAGE = """<!doctype html>
 {script}
 </head>
 <body>
-<nav aria-label="Notebooks"><p><a href="index.html">sigscope</a> · <a href="api/index.html">API</a>
-</p><ol>{entries}</ol></nav>
+<nav aria-label="Notebooks"><p><a href="index.html">sigscope</a> ·
+<a href="glossary.html">Glossary</a> · <a href="api/index.html">API</a></p>
+<input id="search" type="search" placeholder="Search" aria-label="Search the report">
+<ul id="found" aria-live="polite"></ul>
+<details open><summary>Notebooks</summary><ol>{entries}</ol></details></nav>
 <main>{body}
 <footer>{ways}</footer></main>
+<script src="search-index.js"></script><script src="search.js"></script>
 </body>
 </html>
 """
@@ -54,11 +59,17 @@ def write_site(folder: Path | None = None, *, progress: bool = False) -> Path:
     folder = folder or paths.CACHE / "report"
     folder.mkdir(parents=True, exist_ok=True)
     _copy_beside(folder)
+    bodies: dict[str, str] = {}
     bar = tqdm(books, disable=not progress, file=sys.stderr, unit="notebook", desc="Report")
     for number, book in enumerate(bar):
-        _write(folder / _page_name(book), book.title, _body(book), books, number)
+        bodies[_page_name(book)] = body = _body(book)
+        _write(folder / _page_name(book), book.title, body, books, number)
     write_api(folder / "api")
+    bodies[f"{GLOSSARY}.html"] = body = _glossary()
+    _write(folder / f"{GLOSSARY}.html", "Glossary", body, books, None)
     _write(folder / "index.html", "Report", _index(books), books, None)
+    with atomic_write(folder / "search-index.js") as part:
+        part.write_text(f"const SECTIONS = {json.dumps(_sections(bodies))};", encoding="utf-8")
     return folder / "index.html"
 
 
@@ -142,8 +153,36 @@ def _index(books: list[Notebook]) -> str:
     return "\n".join(parts)
 
 
+def _glossary() -> str:
+    """Return the glossary as HTML, its links going to the other pages."""
+    from nbconvert.filters.markdown import markdown2html
+
+    text = (paths.NOTEBOOKS / f"{GLOSSARY}.md").read_text(encoding="utf-8")
+    return markdown2html(text.replace(".ipynb)", ".html)"))
+
+
+def _sections(bodies: dict[str, str]) -> list[list[str]]:
+    """Return what a search looks through: page and anchor, title, heading, words of a section."""
+    from bs4 import BeautifulSoup
+
+    found = []
+    for page, body in bodies.items():
+        soup = BeautifulSoup(body, "html.parser")
+        for part in soup.select("script, style, noscript, .highlight, .prompt"):
+            part.decompose()
+        heads = soup(["h1", "h2", "h3"])
+        names = [head.get_text().rstrip("¶") for head in heads]
+        for head in heads:
+            head.replace_with("\0")
+        texts = [" ".join(text.split()) for text in soup.get_text(" ").split("\0")[1:]]
+        for head, name, text in zip(heads, names, texts, strict=True):
+            found.append([f"{page}#{head.get('id', '')}", names[0], name, text])
+    return found
+
+
 def _copy_beside(folder: Path) -> None:
     """Put what the pages share beside them."""
-    shutil.copyfile(Path(__file__).with_name(STYLES), folder / STYLES)
+    for name in (STYLES, SEARCH):
+        shutil.copyfile(Path(__file__).with_name(name), folder / name)
     with atomic_write(folder / SCRIPT) as part:
         part.write_bytes((files("plotly") / "package_data" / SCRIPT).read_bytes())
