@@ -92,6 +92,7 @@ CHOICES = {
     "by": Choice("both", _one_of(*BY)),
     "mix": Choice("vectors", _one_of("vectors", "sentence")),
     "tame": Choice(False, lambda text: _one_of("1")(text) == "1"),
+    "read": Choice(False, lambda text: _one_of("1")(text) == "1"),
     "copies": Choice(False, lambda text: _one_of("1")(text) == "1"),  # shown as well
     "group": Choice(),  # the picture whose copies are shown first
     "less": Choice(0.0, _number(0, 0.3, float)),

@@ -14,9 +14,9 @@ import address
 import resources
 from parts import notices
 from parts.settings import Settings
-from sigscope import Part
+from sigscope import Part, Searcher
 from sigscope.files import sha256
-from sigscope.search import LESS
+from sigscope.search import DEPTH, LESS, by_reading
 
 MOST_PIECES = 6
 OWN = "own pictures"  # bytes and name of each that a visitor showed, by digest
@@ -115,11 +115,25 @@ def found_for(asked: Sequence[Part], how: Settings) -> pd.DataFrame:
     searcher, k, only = how.searcher, how.k, how.only
     if len(asked) == 1 and asked[0].kind == "text" and asked[0].weight > 0:
         adjusted = {"tame_hubs": how.tame_hubs, "less_text": how.less_text, "by": how.by}
+        if how.reread:
+            return _reread(searcher, asked[0].value, k, **only, **adjusted)
         return searcher.by_text(asked[0].value, k, **only, **adjusted)
     if how.as_sentence and (pair := picture_and_words(asked)):
         how_r2 = {"captioner": resources.captioner(), "merge": resources.merger()}
         return searcher.by_caption(*pair, k, **how_r2, **only)
     return searcher.by_parts(asked, k, by=how.by, **only)
+
+
+def _reread(searcher: Searcher, text: str, k: int, **how: object) -> pd.DataFrame:
+    """Return what is found in the reader's order; what was shown before stays until it is there."""
+    bar = st.progress(0.0, f"Reading the first {DEPTH} pictures …")
+
+    def tell(done: int, n: int) -> None:
+        bar.progress(done / max(n, 1), f"{done} of {n} pictures are read")
+
+    found = by_reading(searcher, text, k, rerank=resources.reader(), progress=tell, **how)
+    bar.empty()
+    return found
 
 
 def picture_and_words(asked: Sequence[Part]) -> tuple[bytes | str, str] | None:

@@ -80,6 +80,11 @@ def captioner() -> Captioner:
     return BlipCaptions(model) if model else NearestCaptions()
 
 
+def reader() -> str:
+    """Return the model that reads the first results again, which SIGSCOPE_RERANKER names, or ""."""
+    return os.environ.get("SIGSCOPE_RERANKER", "")
+
+
 @st.cache_resource(show_spinner=False)
 def merger() -> Merger:
     """What makes one sentence of a caption and words: a template, or a configured endpoint."""

@@ -5,7 +5,7 @@ import streamlit as st
 import query
 import resources
 from literal import literal
-from parts import ask, compared, grid, notices
+from parts import ask, compared, compared_models, grid, notices
 from sigscope.figures import recall_against_time
 from sigscope.search import facts, missed, shared_results
 
@@ -76,4 +76,5 @@ if compared.is_measured() or st.button(
         st.caption(reason)
     with st.expander("The table"):
         st.dataframe(table, hide_index=True)
+compared_models.section()
 st.caption(literal(resources.facts()))

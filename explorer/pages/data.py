@@ -5,6 +5,7 @@ import streamlit as st
 import resources
 from literal import literal
 from parts import added, adding, cards, grid, notices
+from sigscope.models import known_models
 from sigscope.search import UnreadableGallery
 
 grid.style()
@@ -27,8 +28,8 @@ with st.container(horizontal=True):
     st.metric("Searchable", f"{len(searcher or ()):,}", border=True)
     st.metric("Left out", f"{len(left_out):,}", border=True)
 
-counted, reasons, *more = st.tabs(
-    ["Pictures", "Left out", *(["Model", "Index"] if searcher else [])]
+counted, reasons, zoo, *more = st.tabs(
+    ["Pictures", "Left out", "Models", *(["Model", "Index"] if searcher else [])]
 )
 with counted:
     st.dataframe(cards.by_category(gallery), hide_index=True, key="by category")
@@ -38,6 +39,14 @@ with reasons:
         st.success("Every picture could be read.")
     else:
         st.dataframe(left_out, hide_index=True, key="left out")
+with zoo:
+    st.dataframe(known_models(), hide_index=True, key="zoo")
+    st.caption(
+        "SIGSCOPE_MODEL takes what stands in the first column; `sigscope models fetch` downloads. "
+        "coco and flickr: R@1, text to image and image to text, on COCO's 5,000 and Flickr30k's "
+        "1,000 test pictures, as open_clip lists them; empty where nothing can be cited. "
+        "Megabytes: on disk where it is here, else of its weights in float32."
+    )
 if searcher:
     model, index = more
     model.dataframe(cards.model_card(searcher), hide_index=True, key="model card", width="content")

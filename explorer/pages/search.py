@@ -29,7 +29,8 @@ def search(how: settings.Settings) -> None:
         grid.captions(grid.fitting(picture, how.k))
         return
     ask.advice(how)
-    found = copies.folded(how)
+    with reading:
+        found = copies.folded(how)
     if found.empty and found.attrs.get("by") == "words":
         st.info(
             "None of these words is written of any picture here; search by meaning, or by both."
@@ -46,7 +47,9 @@ def search(how: settings.Settings) -> None:
     with exported:
         export.buttons(found)
     encode_ms, search_ms = found.attrs["encode_ms"], found.attrs["search_ms"]
-    told = f"best first · encode {encode_ms:.1f} ms · search {search_ms:.2f} ms" + (
+    took = found.attrs.get("reread_ms")
+    read = f" · reading {took:,.0f} ms" if took is not None else ""
+    told = f"best first · encode {encode_ms:.1f} ms · search {search_ms:.2f} ms{read}" + (
         f" · {MATCHES[match.label]}" if match else ""
     )
     most = len(how.searcher) if len(found) == how.k else len(found)
@@ -78,6 +81,7 @@ with st.container(horizontal=True, gap="xsmall", key="chips", vertical_alignment
                              label_visibility="collapsed")  # fmt: skip
     copies.toggle()
     exported = st.container(width="content")
+reading = st.container()
 ask.asked()
 try:
     begin(how) if query.is_empty() else search(how)

@@ -4,6 +4,7 @@ Each choice is in the page's address, so that a shared link searches the same wa
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -14,7 +15,7 @@ from literal import literal
 from parts import notices, text_limit
 from sigscope import INDEXES, Searcher
 from sigscope.indexes import fitting
-from sigscope.search import BY
+from sigscope.search import BY, DEPTH
 
 WAYS = {"vectors": "add their vectors", "sentence": "one sentence (R2)"}
 INDEX_HELP = (
@@ -40,6 +41,7 @@ class Settings:
     tame_hubs: bool
     less_text: float
     by: str
+    reread: bool
 
     @property
     def searcher(self) -> Searcher:
@@ -77,9 +79,14 @@ def chips() -> Settings:
             help="Lowers pictures that are near to many captions (CSLS). For searches by "
             "words alone. Notebook 7 measures whether it helps.",
         )  # fmt: skip
+        reread = bool(resources.reader()) and st.toggle(
+            f"Let {Path(resources.reader()).name} read the first {DEPTH}", key="read",
+            help="A model that sees words and picture together orders them anew; that takes a "
+            "while, each pair once. For searches by words alone.",
+        )  # fmt: skip
     return Settings(
         st.session_state["k"], tuple(categories), tuple(splits), max_text, index, effort,
-        way == "sentence", tame, less, st.session_state["by"],
+        way == "sentence", tame, less, st.session_state["by"], reread,
     )  # fmt: skip
 
 

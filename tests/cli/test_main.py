@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from reader_checkpoints import blip
 from toy import ToyEncoder, write_gallery
 
 from sigscope import paths
@@ -20,7 +21,7 @@ from sigscope.models import checkpoints, encoder
 
 README = (paths.ROOT / "README.md").read_text(encoding="utf-8")
 STARTING = {"run", "explorer", "notebooks"}
-FINDING = {"search", "evaluate", "recommend", "map"}
+FINDING = {"search", "evaluate", "compare", "recommend", "map"}
 NAMES = STARTING | FINDING | {"embed", "duplicates", "download", "report", "clean"}
 
 
@@ -74,7 +75,7 @@ def test_every_command_is_listed_and_has_help_with_what_it_takes(capsys):
         assert f"sigscope {name}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["run", "search", "evaluate", "recommend", "map", "duplicates"])
+@pytest.mark.parametrize("name", ["run", *sorted(FINDING), "duplicates"])
 def test_help_teaches_by_examples_that_are_understood(name, capsys):
     commands.main([name, "--help"])
     examples = re.findall(rf"^ +sigscope {name}\b.*", capsys.readouterr().out, re.M)
@@ -261,6 +262,30 @@ def test_evaluate_sets_a_report_beside_here(towers, tmp_path, capsys):
     shares = [row["here"] for row in rows if row["figure"].startswith("Recall@")]
     assert shares and all(0 <= share <= 1 for share in shares if share is not None)
     assert all("Toys" in row["depends_on"] for row in rows if row["here"] is not None)
+
+
+def test_search_reads_the_first_results_again_when_told(towers, root, tmp_path, capsys):
+    reader = str(blip(tmp_path / "blip"))
+    words = ["search", "a red square", "--pictures", str(root), "--json", "--rerank", reader]
+    assert commands.main([*words, "-k", "3"]) == 0
+    told = capsys.readouterr()
+    rows = json.loads(told.out)
+    assert "12 pictures read in" in told.err and all(row["read"] for row in rows)
+    assert [row["score"] for row in rows] == sorted((r["score"] for r in rows), reverse=True)
+    assert commands.main([*words, "--less-like", "blue"]) == 2
+    assert "reads words alone" in capsys.readouterr().err
+
+
+def test_compare_holds_two_checkpoints_against_each_other(checkpoint, tmp_path, capsys):
+    root = write_gallery(tmp_path / "Toys", 60, size=32)
+    models = [str(checkpoint(name)) for name in ("siglip", "clip")]
+    assert commands.main(["compare", *models, "--pictures", str(root), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {row["model"] for row in found["scores"]} == {"siglip", "clip"}
+    assert [row["dimension"] for row in found["costs"]] == [32, 24]
+    assert 0 <= found["likeness"][0]["cka"] <= 1 and found["warnings"] == []
+    assert commands.main(["compare", models[0], "--pictures", str(root)]) == 1
+    assert "two or more models of different names" in capsys.readouterr().err
 
 
 def test_recommend_hands_the_budget_on_and_says_why(towers, tmp_path, monkeypatch, capsys):

@@ -57,3 +57,21 @@ def test_words_that_look_like_nothing_stay_words(asked):
     path.unlink()
     with pytest.raises(ValueError, match="there is no"):
         language_queries(gallery, embeddings, NameEncoder())
+
+
+def test_captions_of_multi30k_beside_the_pictures_are_queries_of_those_that_are_there(asked):
+    gallery, embeddings = asked
+    lines = ["file\tsplit\tlang\tsource\tcaption", "00.png\ttest\tde\tt\teine cat 0"]
+    lines += ['00.png\ttest\tde\tt\tnoch "eine', "absent.png\ttest\tfr\tt\tun chat"]
+    lines += ["01.png\ttest\tcs\tt\t "]
+    (gallery.root / "multi30k.tsv").write_text("\n".join(lines), encoding="utf-8")
+    queries = language_queries(gallery, embeddings, NameEncoder())
+    assert queries.loc[queries["language"] == "de", "caption"].tolist() == [
+        "eine cat 0", 'noch "eine'
+    ]  # fmt: skip
+    assert set(queries["language"]) == {"en", "de"}, "neither blank captions nor absent pictures"
+    table = by_language(gallery, embeddings, NameEncoder()).set_index("language")
+    assert table.loc["de", ["queries", "pictures"]].tolist() == [2, 1]
+    (gallery.root / "multi30k.tsv").write_text("file\tcaption\n00.png\tcat")
+    with pytest.raises(ValueError, match="lacks the columns lang"):
+        language_queries(gallery, embeddings, NameEncoder())

@@ -140,7 +140,7 @@ def test_a_blip_without_its_decoder_is_refused(blip, tmp_path):
     weights = load_file(tmp_path / "model.safetensors")
     kept = {name: weight for name, weight in weights.items() if "crossattention" not in name}
     save_file(kept, tmp_path / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ModelError, match="give a captioning checkpoint"):
+    with pytest.raises(ModelError, match="give a checkpoint that was saved as a captioner"):
         BlipCaptions(tmp_path, device="cpu")
 
 

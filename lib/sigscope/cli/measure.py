@@ -1,5 +1,6 @@
 """The commands that measure: `evaluate` a gallery as the reports do, `recommend` an index."""
 
+import json
 import sys
 from typing import Annotated, Literal
 
@@ -23,6 +24,13 @@ landmarks: R2's Oxford5k and Paris6k.
 judged-captions: whether the model agrees with the people who graded Flickr8k's captions.
 
 A report and we are comparable as far as the column depends_on says, in a pipe and in JSON.
+"""
+COMPARE = """Examples:
+
+    sigscope compare siglit-mini google/siglip-base-patch16-224
+    sigscope compare openai/clip-vit-base-patch32 ~/my-model --pictures flickr8k:~/flickr8k
+
+better is the gain over the model named first, query by query, with its 95 % interval.
 """
 RECOMMEND = """Examples:
 
@@ -67,6 +75,35 @@ def evaluate(
     with waiting(f"Asking {gallery.name} as protocol {name} does ..."):
         table = run_protocol(name, gallery, embeddings, encoder, split=split)
     print_table(table, as_json=as_json, columns=[n for n in table if n != "depends_on"])
+
+
+def compare(
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="Two to four: hub names or folders.")
+    ],
+    pictures: Pictures = "",
+    split: Annotated[str, typer.Option(help="Whose captions and pictures ask.")] = "test",
+    as_json: AsJson = False,
+) -> None:
+    """Hold models against each other on one gallery: recall both ways, cost, likeness."""
+    from sigscope.datasets.load import load_gallery
+    from sigscope.evaluation.model_comparison import compare_models
+    from sigscope.search.searcher import Searcher
+
+    gallery = load_gallery(pictures or None, progress=shows_bars())
+    searchers = [Searcher.open(gallery, model, progress=True) for model in models]
+    with waiting("Asking each model ..."):
+        found = compare_models(searchers, split)
+    tables = [found.scores, found.costs, found.likeness]
+    if as_json:
+        names = ("scores", "costs", "likeness")
+        parts = (json.loads(table.to_json(orient="records")) for table in tables)
+        print_json(dict(zip(names, parts, strict=True)) | {"warnings": found.warnings})
+        return
+    for table in tables:
+        print_table(table)
+    for warning in found.warnings:
+        print(warning, file=sys.stderr)
 
 
 def recommend(

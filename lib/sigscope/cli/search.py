@@ -23,6 +23,7 @@ EPILOG = """Examples:
     sigscope search "in the snow" --picture cat.jpg --json | jq -r '.[].path'
     sigscope search "un chat noir" --by words
     sigscope search "a dog jumps" --pictures videos:~/Films --by-film
+    sigscope search "a dog left of a cat" --rerank Salesforce/blip-itm-base-coco
 
 By meaning, a score is the cosine of query and picture; compare scores of one kind of query only.
 """
@@ -45,6 +46,13 @@ def search(
             "names; or both together, where only words are asked for."
         ),
     ] = "both",
+    rerank: Annotated[
+        str,
+        typer.Option(
+            metavar="MODEL",
+            help="Order the first 100 by a BLIP or BLIP-2 that reads words and picture together.",
+        ),
+    ] = "",
     pictures: Pictures = "",
     model: Model = "",
     k: Results = 10,
@@ -62,8 +70,11 @@ def search(
     if not parts:
         raise typer.BadParameter("give words to look for, or a picture with --picture")
     parts += [Part("text", text, -LESS) for text in less_like or []]
+    if rerank and (picture or less_like):
+        raise typer.BadParameter("--rerank reads words alone; leave out --picture and --less-like")
     searcher = _searcher(pictures, words_only=not picture)
-    table = searcher.by_parts(parts, k, by=by)
+    read = _read(searcher, words, k, rerank, by) if rerank else None
+    table = searcher.by_parts(parts, k, by=by) if read is None else read
     gallery = searcher.gallery
     if spelt := gallery_words(gallery).suggestion(words):
         print(f"Did you mean {spelt!r}?", file=sys.stderr)
@@ -76,6 +87,15 @@ def search(
         table, shown = _of_films(table), ("video", "score", "seconds", "moments")
     columns = [name for name in shown if name in table]
     print_table(table, as_json=as_json, columns=columns, digits={"score": ".3f"})
+
+
+def _read(searcher: "Searcher", words: str, k: int, model: str, by: str) -> "pd.DataFrame":
+    from sigscope.search.reread import by_reading
+
+    table = by_reading(searcher, words, k, rerank=model, by=by, progress=shows_bars())
+    told = table.attrs
+    print(f"{told['reread']} pictures read in {told['reread_ms']:,.0f} ms", file=sys.stderr)
+    return table
 
 
 def _of_films(table: "pd.DataFrame") -> "pd.DataFrame":

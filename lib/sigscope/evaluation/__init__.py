@@ -29,6 +29,7 @@ from sigscope.evaluation.intervals import (
 from sigscope.evaluation.languages import by_language, language_queries
 from sigscope.evaluation.match_scores import evaluate_match, evidence_table, nonsense
 from sigscope.evaluation.metrics import cosine_gain_ndcg, measured
+from sigscope.evaluation.model_comparison import ModelComparison, compare_models
 from sigscope.evaluation.model_selection import choose
 from sigscope.evaluation.rankings import from_lists, rank_relevant
 from sigscope.evaluation.systems import own_captions, systems, text_in_top, without_text
@@ -37,6 +38,7 @@ from sigscope.evaluation.tasks import caption_tasks
 __all__ = [
     "GAP",
     "GAP_TUNED",
+    "ModelComparison",
     "PICTURE",
     "RAW",
     "RAW_TUNED",
@@ -50,6 +52,7 @@ __all__ = [
     "caption_tasks",
     "choose",
     "compare",
+    "compare_models",
     "cosine_gain_ndcg",
     "evaluate",
     "evaluate_composed",

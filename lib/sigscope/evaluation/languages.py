@@ -1,7 +1,8 @@
 """Text to image by the language of the caption: what a multilingual model buys.
 
 The queries of every language are captions of the same pictures, so each language is held against
-English picture by picture.
+English picture by picture. They are the gallery's own translations, or Multi30k's where its table
+lies beside Flickr's pictures.
 """
 
 import numpy as np
@@ -12,7 +13,7 @@ from sigscope.evaluation.evaluate import Result, scored, summary
 from sigscope.evaluation.intervals import paired_difference
 from sigscope.evaluation.tasks import Task, check_and_describe, items_of
 from sigscope.gallery.gallery import Gallery
-from sigscope.gallery.translations import translations
+from sigscope.gallery.translations import MULTI30K, multi30k, translations
 from sigscope.gallery.twins import right_pictures, twins
 from sigscope.types import EncoderLike
 
@@ -82,7 +83,8 @@ def language_queries(
     The arguments are those of `by_language`.
     """
     about = check_and_describe(gallery, embeddings, split, encoder)
-    table = translations(gallery)
+    has_multi30k = (gallery.root / MULTI30K).is_file()
+    table = multi30k(gallery) if has_multi30k else translations(gallery)
     chosen = items_of(gallery, split) & set(embeddings.ids)
     table = table[table["id"].isin(chosen) & (table["language"] != ENGLISH)]
     items = gallery.items[gallery.items["id"].isin(table["id"]) & (gallery.items["caption"] != "")]

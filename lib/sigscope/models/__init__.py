@@ -7,6 +7,8 @@ from sigscope.models.checksums import record_checksums
 from sigscope.models.encoder import Encoder
 from sigscope.models.families import FAMILIES
 from sigscope.models.hub import ModelError
+from sigscope.models.readers import Reader
+from sigscope.models.zoo import known_models
 
 __all__ = [
     "BlipCaptions",
@@ -15,8 +17,10 @@ __all__ = [
     "FAMILIES",
     "ModelError",
     "NearestCaptions",
+    "Reader",
     "cached_models",
     "fetch_model",
+    "known_models",
     "record_checksums",
     "small_model_note",
 ]

@@ -5,20 +5,18 @@ what ``Searcher.by_picture`` takes. `NearestCaptions` borrows one from the galle
 else; `BlipCaptions` writes one.
 """
 
-import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sigscope.images.read import open_picture
-from sigscope.models import hub
-from sigscope.models.checkpoints import weight_files
-from sigscope.models.checksums import check_checksums
+from sigscope.models import blip
 from sigscope.models.hub import ModelError
 
 Captioner = Callable[[Any, Any], str]
 
+JOB, NETWORK = "captioner", "BlipForConditionalGeneration"
 LONGEST = 30  # tokens of a written caption
 BEAMS = 3
 TITLES_AMONG = 50  # nearest captions among which a title is looked for
@@ -63,9 +61,9 @@ class BlipCaptions:
             ModelError: it cannot be had, is broken, or is no BLIP that writes captions.
         """
         self.model = str(model)
-        folder = _located(model)
-        _check(folder)
-        self._processor, self._network = _loaded(folder)
+        folder = blip.located(model, JOB)
+        blip.checked(folder, ("blip",), JOB)
+        self._processor, self._network = blip.loaded(folder, "BlipProcessor", NETWORK, JOB)
         self._device, self._lock = _device(device), threading.Lock()
         self._network.to(self._device)
 
@@ -94,50 +92,6 @@ class BlipCaptions:
         if not text:
             raise ModelError(f"{self.model} wrote no caption; choose another captioner")
         return text
-
-
-def _located(model: str | Path) -> Path:
-    """Return the folder with the checkpoint's files, downloaded if need be."""
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        return folder.resolve()
-    if isinstance(model, Path) or folder.is_absolute() or str(model).startswith("."):
-        raise ModelError(f"there is no captioner in {model}; check the path")
-    return hub.cached_snapshot(str(model)) or hub.download(str(model))
-
-
-def _check(folder: Path) -> None:
-    try:
-        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
-    except (OSError, ValueError, AttributeError) as error:
-        raise ModelError(
-            f"{folder} has no config.json that can be read, so it is not a model folder"
-        ) from error
-    if kind != "blip":
-        raise ModelError(f"{folder} holds a model of type {kind}; a captioner must be a blip")
-    weight_files(folder)
-    check_checksums(folder)
-
-
-def _loaded(folder: Path) -> tuple[Any, Any]:
-    import torch
-    from transformers import BlipForConditionalGeneration, BlipProcessor
-
-    try:
-        processor = BlipProcessor.from_pretrained(folder, backend="pil")
-        network, report = BlipForConditionalGeneration.from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True
-        )
-    except Exception as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ModelError(f"the captioner in {folder} cannot be loaded ({reason})") from error
-    if report["missing_keys"]:
-        name = sorted(report["missing_keys"])[0]
-        raise ModelError(
-            f"the weights in {folder} lack {len(report['missing_keys'])} parts of a BLIP that "
-            f"writes captions, the first {name}; give a captioning checkpoint"
-        )
-    return processor, network.eval()
 
 
 def _device(device: str) -> str:

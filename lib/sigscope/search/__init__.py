@@ -5,6 +5,7 @@ from sigscope.search.examples import example_queries
 from sigscope.search.export import as_csv, as_zip
 from sigscope.search.merging import Endpoint, MergeError, Merger, by_template
 from sigscope.search.queries import BY
+from sigscope.search.reread import DEPTH, by_reading
 from sigscope.search.searcher import Searcher
 from sigscope.search.side_by_side import Shared, facts, missed, shared_results
 from sigscope.search.targets import UnreadableGallery
@@ -12,6 +13,7 @@ from sigscope.search.words import gallery_words, unknown_words
 
 __all__ = [
     "BY",
+    "DEPTH",
     "Endpoint",
     "LESS",
     "MergeError",
@@ -22,6 +24,7 @@ __all__ = [
     "UnreadableGallery",
     "as_csv",
     "as_zip",
+    "by_reading",
     "by_template",
     "example_queries",
     "facts",
