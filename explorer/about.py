@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+import playing
 import resources
 from sigscope import Searcher
 from sigscope.gallery import GalleryError
@@ -25,12 +26,14 @@ def about(key: str, id: str, here: bool) -> dict:
     gallery = searcher.gallery
     file, items = gallery.file(id), gallery.items
     row = items.iloc[resources.rows(key)[id]]
-    folder = str(Path(row["path"]).parent)
+    folder = str(Path(row.get("video", row["path"])).parent)
     facts = [("Folder", "" if folder == "." else folder), *of_file(file)]
     facts += [(name.capitalize(), row[name]) for name in ("split", "author", "licence", "source")]
     known = id in set(searcher.embeddings.ids)
+    film, seconds = playing.moment(key, id) or (None, None)
     return {
-        "path": str(file.resolve()) if here else row["path"],
+        "path": str((film or file).resolve()) if here else film.name if film else row["path"],
+        "film": film and {"address": playing.address(key, id), "seconds": seconds},
         "facts": [(what, str(value)) for what, value in facts if value],
         "captions": _captions(searcher, id) or [(text, None) for text in row["captions"]],
         "fitting": _fitting(searcher, id) if known else [],

@@ -15,6 +15,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 import about
 import descriptors
+import playing
 import resources
 import thumbnails
 from headers import SafeHeaders
@@ -56,6 +57,6 @@ here = Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.all
 app = st.App(
     "app.py",
     lifespan=lifespan,
-    routes=[thumbnails.ROUTE, about.ROUTE],
+    routes=[thumbnails.ROUTE, about.ROUTE, playing.ROUTE],
     middleware=[here, Middleware(SafeHeaders)],
 )

@@ -293,10 +293,24 @@ class Panel {
       open.onclick = (event) => { if (plain(event)) this.open(other); };
       return open;
     }));
+    if (about.film) this.copy.before(this.player(about.film));
     this.copy.onclick = async () => {
       await navigator.clipboard.writeText(about.path);
       this.copy.textContent = "Copied";
     };
+  }
+
+  // A film takes the place of the still, and plays from there.
+  player({ address: film, seconds }) {
+    const at = `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+    const play = el("button", { type: "button", title: `Play the film from ${at}` }, `Play from ${at}`);
+    play.onclick = () => {
+      const moving = el("video", { src: `${film}#t=${seconds}`, controls: true, autoplay: true });
+      moving.onerror = () => moving.replaceWith(el("p", { role: "alert" },
+        "This browser cannot play this sort of film; copy its path and open it in a player."));
+      this.box.querySelector(".stage img")?.replaceWith(moving);
+    };
+    return play;
   }
 }
 

@@ -19,6 +19,7 @@ from sigscope.cache import mark_used
 from sigscope.files import atomic_folder, digest, read_sealed, write_sealed
 from sigscope.gallery.folder import GalleryError, Listing, Problems, suffix_of, unreachable
 from sigscope.gallery.gallery import Gallery
+from sigscope.gallery.links import leads_out
 from sigscope.gallery.listing import layout
 from sigscope.gallery.sidecars import MAX_TEXT, captions_in
 from sigscope.gallery.texts import decoded
@@ -90,6 +91,28 @@ def by_video(table: pd.DataFrame) -> pd.DataFrame:
     return grouped.agg(
         score=("score", "first"), seconds=("seconds", "first"), moments=("id", "size")
     ).reset_index()
+
+
+def film_of(path: str | Path, gallery: Gallery, id: str) -> tuple[Path, float]:
+    """Return the film that an item is a moment of, and its second.
+
+    Args:
+        path: what `load_videos` was given.
+        gallery: what it returned.
+        id: of the item.
+
+    Raises:
+        GalleryError: There is no such moment, the film has gone, or a link leads out of the folder.
+    """
+    root = Path(path).expanduser()
+    home = root.parent if root.is_file() else root
+    found = gallery.items[gallery.items["id"] == id]
+    if found.empty or leads_out(home, found["video"].iat[0]):
+        raise GalleryError(f"{gallery.name} has no moment {id!r} that can be played.")
+    film = home / found["video"].iat[0]
+    if reason := unreachable(str(film)):
+        raise GalleryError(f"{film.name} cannot be played: {reason}.")
+    return film, float(found["seconds"].iat[0])
 
 
 def _every_s() -> float:
