@@ -26,7 +26,7 @@ OPENCLIP, OPENCLIP_WEIGHTS = "open_clip_config.json", "open_clip_model.safetenso
 NOT_PREPROCESSING = ("processor_class", "auto_map", "feature_extractor_type")
 SMALL = (
     "This is the small offline model; SIGSCOPE_MODEL=google/siglip-base-patch16-224 is far better "
-    "and needs 370 MB once."
+    "and needs 810 MB once."
 )
 HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
