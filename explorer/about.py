@@ -25,7 +25,7 @@ def about(key: str, id: str, here: bool) -> dict:
     searcher = resources.searcher(key=key)
     gallery = searcher.gallery
     file, items = gallery.file(id), gallery.items
-    row = items.iloc[resources.rows(key)[id]]
+    row = items.iloc[resources.rows(resources.version(key))[id]]
     folder = str(Path(row.get("video", row["path"])).parent)
     facts = [("Folder", "" if folder == "." else folder), *of_file(file)]
     facts += [(name.capitalize(), row[name]) for name in ("split", "author", "licence", "source")]

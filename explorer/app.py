@@ -7,7 +7,7 @@ import streamlit as st
 import address
 import query
 import resources
-from parts import adding, notices, shell
+from parts import adding, living, notices, shell
 
 ICON = Path(__file__).with_name("icon.png")  # a file: Streamlit's own icons come from elsewhere
 PAGES = {
@@ -26,13 +26,17 @@ pages = [st.Page(f"pages/{name}.py", title=title, default=name == "search")
 page = st.navigation(pages, position="hidden")
 box = st.container()
 try:
+    resources.see()
     address.follow(page.url_path)
     shell.sidebar(pages, adding.galleries())
     query.check()
     about = f"{query.title()} · " if page.title in ("Search", "Map", "Compare") else ""
     st.set_page_config(f"{about}{page.title} · sigscope".lstrip(" ·"))
     shell.frame(resources.current())
+    with box:
+        living.told()
     page.run()
 except Exception as reason:
     notices.trouble(reason)
+notices.guarded(living.tend)(resources.current())
 notices.show(box)

@@ -1,6 +1,8 @@
 """What is slow to load, loaded once for every visitor; nothing here changes afterwards.
 
-A visitor looks at one gallery at a time, by its key; what is cached is cached by that key.
+A visitor looks at one gallery at a time, by its key. It may be embedded still, and its folder may
+change: what is cached goes by its version, which is the key and how often it has changed. A run
+sees one version from its beginning to its end.
 """
 
 import os
@@ -9,13 +11,20 @@ from threading import Lock
 import pandas as pd
 import streamlit as st
 from PIL import Image
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from sigscope import Gallery, Searcher, load_gallery
+from sigscope import INDEXES, Encoder, Gallery, Searcher, load_gallery
+from sigscope.embeddings import embeddings_so_far, open_embeddings
+from sigscope.gallery import GalleryError
 from sigscope.models import BlipCaptions, Captioner, NearestCaptions, small_model_note
 from sigscope.search import Endpoint, Merger, by_template, example_queries
 
 MAIN = "main"  # the gallery that SIGSCOPE_GALLERY names, or the shipped one
+AT_ONCE = 32  # pictures that are embedded while a visitor waits; more are a job of the server's
+SEEN = "versions seen"
 _one_at_a_time = Lock()  # a gallery is embedded once, whoever asks first
+_changes: dict[str, int] = {}  # how often each gallery has changed, by its key
+_unfinished: set[str] = set()  # versions of which not all is embedded
 
 
 @st.cache_resource(show_spinner=False)
@@ -29,14 +38,52 @@ def current() -> str:
     return st.session_state.get("gallery", MAIN)
 
 
+def version(key: str | None = None) -> str:
+    """Return the version of a gallery, or of the one this visitor looks at."""
+    key = key or current()
+    if "~" in key:
+        return key
+    in_run = get_script_run_ctx(suppress_warning=True) is not None
+    seen = st.session_state.get(SEEN, _changes) if in_run else _changes
+    return f"{key}~{seen.get(key, 0)}"
+
+
+def see() -> None:
+    """Let this run see every gallery as it is now."""
+    st.session_state[SEEN] = dict(_changes)
+
+
+def is_seen(key: str) -> bool:
+    """Return whether a gallery is still as this visitor's run sees it."""
+    return st.session_state[SEEN].get(key, 0) == _changes.get(key, 0)
+
+
+def has_changed(key: str) -> None:
+    """Note that more of a gallery is embedded, or that something in its folder is another."""
+    _changes[key] = _changes.get(key, 0) + 1
+
+
+def is_unfinished(key: str) -> bool:
+    """Return whether a part of a gallery is not embedded, as far as anybody has seen."""
+    return version(key) in _unfinished
+
+
 def gallery(key: str | None = None) -> Gallery:
     """Return a gallery, or the one this visitor looks at."""
-    return _gallery(key or current())
+    return _gallery(version(key))
 
 
-@st.cache_resource(show_spinner="Reading the gallery …")
-def _gallery(key: str) -> Gallery:
+@st.cache_resource(show_spinner="Reading the gallery …", max_entries=16)
+def _gallery(version: str) -> Gallery:
+    key = version.partition("~")[0]
+    if key not in sources():
+        raise GalleryError(f"The gallery {key} is not on the explorer's list any more.")
     return load_gallery(sources()[key])
+
+
+@st.cache_resource(show_spinner=False)
+def _encoder(model: str) -> Encoder:
+    return Encoder.load(model or None)
 
 
 def models() -> list[str]:
@@ -49,7 +96,7 @@ def searcher(
     index: str = "flat", effort: int | None = None, key: str | None = None, model: str = ""
 ) -> Searcher:
     """The gallery made searchable by an index; all its indexes share one model and its vectors."""
-    key = key or current()
+    key = version(key)
     ready = _exact(key, model) if index == "flat" else _indexed(key, model, index)
     return ready if effort is None else ready.at(effort)
 
@@ -64,10 +111,33 @@ def _indexed(key: str, model: str, index: str) -> Searcher:
 def _exact(key: str, model: str) -> Searcher:
     """Exact search; the first text and picture, which are slow, are behind it."""
     with _one_at_a_time:
-        ready = Searcher.open(_gallery(key), model or None)
+        gallery, encoder = _gallery(key), _encoder(model)
+        found = embeddings_so_far(gallery, encoder)
+        missing = len(gallery) - len(found) - len(found.failed)
+        is_whole = found.manifest.get("complete", True)
+        if not is_whole and (model or missing <= AT_ONCE):
+            found, is_whole = open_embeddings(gallery, encoder), True
+        if not is_whole:
+            _unfinished.add(key)
+            if not len(found):
+                raise GalleryError(
+                    f"None of the {len(gallery):,} pictures of {gallery.name} is searchable yet; "
+                    "the first are in a moment, and this page then shows them"
+                )
+        ready = Searcher(gallery, found, encoder, keep_index=is_whole)
+    _forget_older(key, model)
     ready.by_text("warm-up", 1)
     ready.by_picture(Image.new("RGB", (64, 64), "white"), 1)
     return ready
+
+
+def _forget_older(version: str, model: str) -> None:
+    """Give back the memory of a version that no visitor looks at any more."""
+    key, _, number = version.partition("~")
+    older = f"{key}~{int(number) - 2}"
+    _exact.clear(older, model)
+    for index in INDEXES:
+        _indexed.clear(older, model, index)
 
 
 @st.cache_resource(show_spinner="Loading the captioner (once) …")
@@ -93,7 +163,7 @@ def merger() -> Merger:
 
 def examples() -> list[str]:
     """Return queries to try on the visitor's gallery."""
-    return _examples(current())
+    return _examples(version())
 
 
 @st.cache_data(show_spinner=False)
@@ -103,7 +173,7 @@ def _examples(key: str) -> list[str]:
 
 def counts(column: str) -> dict[str, int]:
     """How many pictures have each value of a column of the items, in the order of the alphabet."""
-    return _counts(current(), column)
+    return _counts(version(), column)
 
 
 @st.cache_data(show_spinner=False)
@@ -114,7 +184,7 @@ def _counts(key: str, column: str) -> dict[str, int]:
 
 def sample(n: int, seed: int, **only: list[str]) -> pd.DataFrame:
     """Draw n items at random, of the chosen values of a column where there are any."""
-    return _sample(current(), n, seed, tuple((name, tuple(only[name])) for name in sorted(only)))
+    return _sample(version(), n, seed, tuple((name, tuple(only[name])) for name in sorted(only)))
 
 
 @st.cache_data(show_spinner=False, max_entries=256)
@@ -127,19 +197,19 @@ def _sample(key: str, n: int, seed: int, only: tuple) -> pd.DataFrame:
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def rows(key: str) -> dict[str, int]:
-    """Return the row of each item of a gallery, by its id."""
-    return {id: row for row, id in enumerate(_gallery(key).items["id"])}
+def rows(version: str) -> dict[str, int]:
+    """Return the row of each item of a version of a gallery, by its id."""
+    return {id: row for row, id in enumerate(_gallery(version).items["id"])}
 
 
 def knows(id: str) -> bool:
     """Return whether the visitor's gallery has an item of this id."""
-    return id in rows(current())
+    return id in rows(version())
 
 
 def name_of(id: str) -> str:
     """Return an item's caption, or the name of its file if it has none."""
-    return gallery().items["caption"].iat[rows(current())[id]] or id.rpartition("/")[2]
+    return gallery().items["caption"].iat[rows(version())[id]] or id.rpartition("/")[2]
 
 
 def facts(ready: Searcher | None = None) -> str:

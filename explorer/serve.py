@@ -19,6 +19,7 @@ import playing
 import resources
 import thumbnails
 from headers import SafeHeaders
+from parts import living
 
 HELD = "SIGSCOPE_STDIN_IS_HELD"  # as cli.launch says it
 GRACE_S = 5.0
@@ -32,6 +33,8 @@ def warm() -> None:
         searcher = resources.searcher(key=resources.MAIN)
         searcher.match(searcher.by_text("warm-up", by="both"))  # what it learns of the gallery
         resources.examples()
+    with suppress(Exception):
+        living.tend(resources.MAIN)
     gc.collect()
     gc.freeze()  # what is loaded stays, so no later collection looks through it again
 

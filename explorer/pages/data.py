@@ -1,12 +1,16 @@
 """Data: what is loaded, what was left out and why, and how to add a folder of one's own."""
 
+import pandas as pd
 import streamlit as st
 
 import resources
 from literal import literal
 from parts import added, adding, cards, grid, notices
+from sigscope.gallery import GalleryError
 from sigscope.models import known_models
 from sigscope.search import UnreadableGallery
+
+NONE_FAILED = pd.DataFrame(columns=["path", "reason"])
 
 grid.style()
 gallery = resources.gallery()
@@ -18,9 +22,9 @@ st.caption(
 try:
     searcher = resources.searcher()
     failed = searcher.embeddings.failed
-except UnreadableGallery as reason:
+except (GalleryError, UnreadableGallery) as reason:
     notices.say(reason)
-    searcher, failed = None, reason.failed
+    searcher, failed = None, getattr(reason, "failed", NONE_FAILED)
 left_out = cards.left_out(gallery, failed)
 with st.container(horizontal=True):
     st.metric("Pictures", f"{len(gallery):,}", border=True)

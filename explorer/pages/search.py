@@ -58,13 +58,15 @@ def search(how: settings.Settings) -> None:
 
 def begin(how: settings.Settings) -> None:
     """Show a first visit some pictures and queries to try."""
-    ask.examples()
+    above = st.container()
     only = {"category": how.categories, "split": how.splits}
     drawn = resources.sample(max(how.k, N_SAMPLE), st.session_state["draw"], **only)
     if drawn.empty:
         st.info("No picture has this category and this split; take one of them out.")
         return
     grid.cards(drawn, "some of them, drawn at random", most=len(resources.gallery()))
+    with above:
+        ask.examples()
     st.button("Show others", key="others", on_click=query.show_others)
 
 

@@ -78,8 +78,9 @@ def under_way() -> None:
     """Show what is being embedded, to every visitor, and what could not be."""
     for source, reason in list(adding.failures().items()):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.error(literal(f"{source} could not be added: {reason}"))
-            st.button("Put away", key=f"put away {source}", on_click=adding.failures().pop,
+            st.error(literal(f"{source} is not searchable as a whole: {reason}"))
+            again = "Try again" if source in resources.sources().values() else "Put away"
+            st.button(again, key=f"put away {source}", on_click=adding.failures().pop,
                       args=(source, None))  # fmt: skip
     if adding.jobs():
         _progress(tuple(adding.jobs()))

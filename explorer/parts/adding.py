@@ -28,6 +28,8 @@ SYSTEM = ("/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/opt", "/proc
           "C:\\Windows")  # fmt: skip
 MANY = 50_000  # pictures that nobody adds by mistake
 COUNTED_S = 3.0
+CANCELLED = "embedding it was cancelled; what is done stays searchable"
+SHARD = 160  # pictures; what a first shard holds is on the disk by then
 AT_ONCE = 2  # folders that are embedded; more wait for their turn
 _lock, _turns = RLock(), BoundedSemaphore(AT_ONCE)
 
@@ -41,15 +43,21 @@ class Job:
     done: int = 0
     total: int = 0
     first: tuple[float, int] | None = None  # when the first news came, and how many were done
+    is_new: bool = False  # whether its gallery is on the list for its sake alone
+    shown_at: int = SHARD  # how many done are worth to be shown next
     said: list[str] = field(default_factory=list)
 
     @property
     def share(self) -> float:
         return min(self.done / max(self.total, 1), 1.0)
 
-    def note(self, done: int, total: int) -> None:
+    def note(self, done: int, total: int) -> bool:
+        """Take the news in, and return whether so much is new that it should be shown."""
         self.done, self.total = done, total
         self.first = self.first or (monotonic(), done)
+        if is_much := done >= self.shown_at:
+            self.shown_at = done + done // 4 + SHARD
+        return is_much
 
     def told(self) -> str:
         """Return how far it is: pictures done, how fast, how long yet."""
@@ -89,7 +97,7 @@ def may_add(source: str = "") -> str:
     if not root:
         return "Folders can be added on the machine itself only, not from elsewhere."
     below = Path(root).expanduser().resolve()
-    if source and not _path_of(source).is_relative_to(below):
+    if source and not path_of(source).is_relative_to(below):
         return f"From elsewhere, only what lies in {below} can be added."
     return ""
 
@@ -104,7 +112,7 @@ def canonical(source: str) -> str:
 
 def doubts(source: str) -> str:
     """Return why a folder may have been meant otherwise, with a count of its pictures, or ""."""
-    path = _path_of(source)
+    path = path_of(source)
     if not path.is_dir():
         return ""
     is_above_home = path == Path.home() or path in Path.home().parents
@@ -120,22 +128,35 @@ def doubts(source: str) -> str:
 
 def begin(source: str) -> str:
     """Begin to embed a source and return its key; GalleryError when it is no gallery."""
-    path = _path_of(source)
+    path = path_of(source)
     if not (path.is_dir() or path.is_file() and path.suffix.lower() in (".zip", ".parquet")):
         load_gallery(source)  # says what is wrong
     key = key_of(source)
     with _lock:
         if key not in resources.sources() and key not in jobs():
-            failures().pop(source, None)
-            jobs()[key] = _started(key, source)
-            _keep()
+            resources.sources()[key] = source
+            go_on(key, is_new=True)
     return key
+
+
+def go_on(key: str, *, is_new: bool = False) -> None:
+    """Embed what a gallery of the list lacks, unless that is being done."""
+    with _lock:
+        if key not in jobs():
+            source = resources.sources()[key]
+            failures().pop(source, None)
+            jobs()[key] = _started(key, source, is_new)
+            _keep()
 
 
 def cancel(key: str) -> None:
     """Stop what is being embedded; what it has done is kept for another time."""
     with _lock:
         job = jobs().pop(key, None)
+        if job and job.is_new:
+            resources.sources().pop(key, None)
+        elif job:
+            failures()[job.source] = CANCELLED
         _keep()
     if job and job.process:
         job.process.terminate()
@@ -164,19 +185,20 @@ def recall() -> None:
     except (OSError, ValueError, KeyError, TypeError):
         return
     with _lock:
-        resources.sources().update({k: s for k, s in added.items() if _path_of(s).exists()})
-        for key, source in under_way.items():
-            if key not in jobs() and _path_of(source).exists():
-                jobs()[key] = _started(key, source)
+        for key, source in (added | under_way).items():
+            if path_of(source).exists():
+                resources.sources()[key] = source
+        for key in under_way.keys() & resources.sources().keys():
+            go_on(key, is_new=True)
 
 
 def key_of(source: str) -> str:
     """Return a gallery's key: its name, and a few digits that tell it from another of that name."""
-    name = slug(_path_of(source).name or "gallery", "-").strip("-").lower()
+    name = slug(path_of(source).name or "gallery", "-").strip("-").lower()
     return f"{name}-{sha256(source.encode())[:6]}"
 
 
-def _path_of(source: str) -> Path:
+def path_of(source: str) -> Path:
     """Return where a source lies, be it a path or "name:/path"."""
     path = Path(source).expanduser()
     return path if path.exists() else Path(source.partition(":")[2] or source)
@@ -194,21 +216,21 @@ def _count(root: Path) -> tuple[int, bool]:
 
 def _keep() -> None:
     added = {k: s for k, s in resources.sources().items() if k != resources.MAIN}
-    under_way = {key: job.source for key, job in jobs().items()}
+    under_way = {key: job.source for key, job in jobs().items() if key in added}
     write_json(paths.CACHE / KEPT, {"added": added, "under way": under_way})
 
 
-def _started(key: str, source: str) -> Job:
-    job = Job(source)
+def _started(key: str, source: str, is_new: bool) -> Job:
+    job = Job(source, is_new=is_new)
     if _turns.acquire(blocking=False):
-        job.process = _embedder(source)
+        job.process = _embedder(job.source)
     held = jobs(), failures(), resources.sources()  # what the thread cannot ask for itself
     Thread(target=_follow, args=(key, job, *held), daemon=True).start()
     return job
 
 
 def _follow(key: str, job: Job, jobs: dict, failures: dict, sources: dict) -> None:
-    """Embed when it is its turn, follow what is said, and list the gallery if it ended well."""
+    """Embed when it is its turn, and show what is done now and then, and in the end."""
     if job.process is None:
         _turns.acquire()
     try:
@@ -216,18 +238,19 @@ def _follow(key: str, job: Job, jobs: dict, failures: dict, sources: dict) -> No
             if jobs.get(key) is not job and job.process is None:
                 return  # it was cancelled while it waited
             job.process = job.process or _embedder(job.source)
-        _hear(job)
+        _hear(key, job)
         code = job.process.wait()
     finally:
         _turns.release()
     with _lock:
         if jobs.pop(key, None) is not job:
             return  # it was cancelled
-        if code == 0:
-            sources[key] = job.source
-        else:
+        if code:
             failures[job.source] = (job.said or ["it stopped without a word"])[-1]
+            if job.is_new:
+                sources.pop(key, None)
         _keep()
+    resources.has_changed(key)
 
 
 def _embedder(source: str) -> subprocess.Popen:
@@ -238,9 +261,10 @@ def _embedder(source: str) -> subprocess.Popen:
     )  # fmt: skip
 
 
-def _hear(job: Job) -> None:
+def _hear(key: str, job: Job) -> None:
     for line in job.process.stdout:
         try:
-            job.note(*json.loads(line))
+            if job.note(*json.loads(line)):
+                resources.has_changed(key)
         except (ValueError, TypeError):
             job.said.append(line.strip())

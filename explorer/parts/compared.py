@@ -113,12 +113,12 @@ def results(table: pd.DataFrame, shared: Mapping[str, Shared]) -> None:
 
 def is_measured() -> bool:
     """Return whether the indexes over the visitor's gallery have been measured already."""
-    return resources.current() in _done()
+    return resources.version() in _done()
 
 
 def measured() -> pd.DataFrame:
     """Return what every index gives up for its speed on the visitor's gallery."""
-    key = resources.current()
+    key = resources.version()
     table = _measured(key)
     _done().add(key)
     return table

@@ -41,13 +41,13 @@ class Looking:
 
 def groups() -> pd.DataFrame:
     """Return the groups of copies in the visitor's gallery, as far as they are known."""
-    key = resources.current()
+    key = resources.version()
     return _groups(key, _looking(key).found is not None)
 
 
 def folded(how: Settings) -> pd.DataFrame:
     """Return what a search finds, of each group the best alone; alike counts those behind it."""
-    copies = _looking(resources.current()).found
+    copies = _looking(resources.version()).found
     if st.session_state["copies"] or copies is None or copies.empty:
         return query.results(how)
     found = query.results(replace(how, k=how.k + min(how.k, len(copies))))
@@ -60,7 +60,7 @@ def folded(how: Settings) -> pd.DataFrame:
 
 def toggle() -> None:
     """Let copies be shown, where any were found."""
-    copies = _looking(resources.current()).found
+    copies = _looking(resources.version()).found
     if copies is not None and len(copies):
         st.toggle("Show copies too", key="copies", help="Otherwise the best match stands for all "
                   "pictures that are the same, or nearly.")  # fmt: skip
@@ -68,7 +68,7 @@ def toggle() -> None:
 
 def offer() -> None:
     """Offer to look for copies, or say that it is being done."""
-    looking = _looking(resources.current())
+    looking = _looking(resources.version())
     if looking.begun:
         _under_way()
     elif looking.found is None:
@@ -109,13 +109,13 @@ def _told(row: tuple) -> str:
 
 @st.fragment(run_every=1.0)
 def _under_way() -> None:
-    if not _looking(resources.current()).begun:
+    if not _looking(resources.version()).begun:
         st.rerun()
     st.info("Pictures are being compared; the groups appear here once that is done.")
 
 
 def _begin() -> None:
-    key = resources.current()
+    key = resources.version()
     _looking(key).begin(key)
 
 

@@ -78,7 +78,7 @@ def making(settings: MapSettings, again: bool = False) -> Making:
 
 def quick(settings: MapSettings) -> Map:
     """Return the layout that is there at once."""
-    return _quick(resources.current(), settings)
+    return _quick(resources.version(), settings)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
@@ -102,7 +102,7 @@ def asked(map: Map, how: Settings) -> Asked | None:
 
 def table_of(map: Map, settings: MapSettings, about: Asked | None) -> pd.DataFrame:
     """Return the points with all that they can be coloured by."""
-    table = _table(resources.current(), settings, map.settings["method"], map)
+    table = _table(resources.version(), settings, map.settings["method"], map)
     if about is None:
         return table
     scores = table["id"].map(about.scores).where(table["kind"] == "picture")

@@ -38,7 +38,7 @@ class Reading:
 
 def chip() -> tuple[float, float]:
     """Show the limits on text where it is measured, else how to have that; return both limits."""
-    reading = _reading(resources.current())
+    reading = _reading(resources.version())
     if reading.share < 1:
         if st.session_state["text"] < 1 or st.session_state["less"]:
             notices.say("How much of each picture is writing has not been measured here, so no "
@@ -71,7 +71,7 @@ def _offer(reading: Reading) -> None:
 
 
 def _begin() -> None:
-    reading = _reading(resources.current())
+    reading = _reading(resources.version())
     if not reading.begun:
         reading.begun, reading.failed = True, ""
         Thread(target=reading.go, args=(resources.gallery(),), daemon=True).start()

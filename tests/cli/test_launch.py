@@ -10,6 +10,7 @@ from threading import Thread
 
 import nbformat
 import pytest
+from PIL import Image
 
 from sigscope import paths
 from sigscope.cli import launch, notebooks, run
@@ -142,7 +143,7 @@ def test_our_own_explorer_with_other_pictures_is_not_taken_for_what_is_asked(
         assert str(tmp_path) not in (paths.CACHE / f"explorer-{port}.json").read_text()
         same, other = f"./{tmp_path.name}/", str(tmp_path / "other")
         assert commands.main(["explorer", f"--port={port}", f"--pictures={same}"]) == 0
-        assert "once it is started again" in capsys.readouterr().out
+        assert "notices by itself" in capsys.readouterr().out
         assert commands.main(["run", f"--port={port}", f"--pictures={other}"]) == 1
     said = capsys.readouterr().err
     assert "shows other pictures" in said and "PORT=" in said and said.count("\n") == 1
@@ -193,12 +194,22 @@ def test_run_without_pictures_runs_the_notebooks_on_the_shipped_gallery(started)
     assert started == [("explorer", None), "notebooks"]
 
 
-def test_pictures_that_cannot_be_embedded_end_the_run_before_anything_is_served(
-    started, monkeypatch
+@pytest.mark.parametrize("command", [["explorer"], ["run"], ["run", "--once"]])
+def test_pictures_that_are_none_end_the_run_before_anything_is_served(
+    started, monkeypatch, command
 ):
     monkeypatch.setattr(run.subprocess, "call", lambda command: 1)
-    assert commands.main(["explorer", f"--port={launch.free_port()}", "--pictures=nowhere"]) == 1
+    assert commands.main([*command, f"--port={launch.free_port()}", "--pictures=nowhere"]) == 1
     assert started == []
+
+
+def test_explorer_shows_pictures_before_they_are_searchable(started, tmp_path, monkeypatch, capsys):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    monkeypatch.setattr(run, "_keep", silent)
+    port = launch.free_port()
+    assert commands.main(["explorer", f"--port={port}", f"--pictures={tmp_path}"]) == 0
+    assert started == [("explorer", str(tmp_path))]
+    assert "1 pictures; what is not searchable yet" in capsys.readouterr().out
 
 
 def test_clean_removes_what_nobody_has_used_for_long(capsys):

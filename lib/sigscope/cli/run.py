@@ -40,7 +40,7 @@ def run(
     work, number = _no_notebooks if pictures else _notebooks_once, launch.port_from(port)
     if _serves_already(number, pictures):
         raise typer.Exit(work())
-    with _serving(number) as process:
+    with _serving(number, at_once=not once) as process:
         status = work()
         if once:
             launch.check_alive(process, number)
@@ -55,7 +55,7 @@ def explorer(port: Port = "8501", pictures: Pictures = "", model: Model = "") ->
     number = launch.port_from(port)
     if _serves_already(number, pictures):
         return
-    with _serving(number) as process:
+    with _serving(number, at_once=True) as process:
         print("Ctrl-C ends it.", flush=True)
         _keep(process, number)
 
@@ -82,15 +82,19 @@ def notebooks(pictures: Pictures = "", model: Model = "") -> None:
 
 
 @contextmanager
-def _serving(port: int) -> Iterator[subprocess.Popen]:
-    """Serve the explorer for as long as the block lasts, once its gallery is searchable."""
+def _serving(port: int, *, at_once: bool) -> Iterator[subprocess.Popen]:
+    """Serve the explorer for as long as the block lasts.
+
+    Pictures of one's own become searchable while it serves if at_once, else before.
+    """
     launch.check_port(port)
     from sigscope.models.checkpoints import small_model_note
 
     if said := small_model_note():
         print(said, flush=True)
     start = perf_counter()
-    _make_searchable()
+    if not (at_once and _are_listed()):
+        _make_searchable()
     with launch.explorer(port) as process:
         launch.wait(process, port)
         seconds = perf_counter() - start
@@ -109,7 +113,20 @@ def _serves_already(port: int, pictures: str) -> bool:
         )
     print(f"The explorer of this checkout serves at {launch.url(port)} already.")
     if pictures:
-        print("Pictures added or changed since are found once it is started again.")
+        print("It notices by itself which pictures are added, changed or gone.")
+    return True
+
+
+def _are_listed() -> bool:
+    """Return whether pictures of one's own are to be shown, once it is seen that there are some."""
+    named = os.environ.get("SIGSCOPE_GALLERY")
+    if not named:
+        return False
+    from sigscope.datasets.load import load_gallery
+
+    gallery = load_gallery(named, progress=True)
+    print(f"{gallery.name}: {len(gallery):,} pictures; what is not searchable yet becomes so while "
+          "the explorer serves.", flush=True)  # fmt: skip
     return True
 
 

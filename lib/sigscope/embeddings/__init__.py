@@ -1,6 +1,6 @@
 """A gallery and an encoder become vectors on disk."""
 
-from sigscope.embeddings.embed import embed_gallery, open_embeddings
+from sigscope.embeddings.embed import embed_gallery, embeddings_so_far, open_embeddings
 from sigscope.embeddings.load import Embeddings, load_embeddings
 from sigscope.embeddings.shards import StaleEmbeddings
 from sigscope.embeddings.store import StoreError
@@ -12,6 +12,7 @@ __all__ = [
     "StoreError",
     "Tally",
     "embed_gallery",
+    "embeddings_so_far",
     "load_embeddings",
     "open_embeddings",
 ]

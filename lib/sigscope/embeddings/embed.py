@@ -19,7 +19,7 @@ from sigscope import paths
 from sigscope.arguments import whole
 from sigscope.cache import mark_used
 from sigscope.embeddings.imported import import_vectors
-from sigscope.embeddings.load import Embeddings, failures, load_embeddings
+from sigscope.embeddings.load import Embeddings, failures, load_embeddings, load_part
 from sigscope.embeddings.shards import StaleEmbeddings
 from sigscope.embeddings.store import MANIFEST, are_settled, commit, read_manifest, writing
 from sigscope.embeddings.worker import embed
@@ -110,6 +110,23 @@ def open_embeddings(
     found = embed_gallery(gallery, encoder, folder, progress=progress, also=sorted(others))
     mark_used(folder / MANIFEST)
     return found
+
+
+def embeddings_so_far(gallery: Gallery, encoder: EncoderLike) -> Embeddings:
+    """Return what is embedded of a gallery by now, all of it or a part; nothing is made.
+
+    Whether it is all, ``manifest["complete"]`` says. Who embeds it meanwhile is not waited for.
+    """
+    if gallery.vectors is not None:
+        return import_vectors(gallery, encoder)
+    cached = _cached_store(gallery, encoder)
+    for folder in (paths.SHIPPED / _name(gallery, encoder.model), cached):
+        with suppress(StaleEmbeddings):
+            found = load_embeddings(folder, gallery=gallery, identity=encoder.identity)
+            if folder == cached:
+                mark_used(folder / MANIFEST)
+            return found
+    return load_part(cached, gallery, encoder.identity, encoder.dimension)
 
 
 def _cached_store(gallery: Gallery, encoder: EncoderLike) -> Path:
