@@ -10,6 +10,7 @@ from PIL import Image
 from visiting import press, visitor
 
 from sigscope import paths
+from sigscope.embeddings.embed import _cached_store, embed_gallery
 
 SLOW = """import json, sys, time
 for done in range(0, 1000, 10):
@@ -70,7 +71,7 @@ def add(source) -> "AppTest":  # noqa: F821
 
 
 def wait_for(condition):
-    for _ in range(6000):
+    for _ in range(900):
         if condition():
             return
         time.sleep(0.1)
@@ -240,3 +241,82 @@ def test_two_are_embedded_at_once_and_the_others_wait_for_their_turn(adding, tmp
     adding.cancel(next(key for key in keys if key not in waiting))
     wait_for(lambda: jobs[waiting[1]].process is not None)
     assert len(jobs) == 2 and waiting[0] not in jobs
+
+
+@pytest.fixture
+def listed(adding, folder):
+    """A folder on the list, by its key, with nothing under way."""
+    import resources
+
+    key = adding.key_of(str(folder))
+    resources.sources()[key] = str(folder)
+    yield key
+    resources.sources().pop(key, None)
+    from parts import living
+
+    living.tend(resources.MAIN)  # ends the watch of what is not listed
+
+
+def searchable(app) -> str:
+    return next(metric.value for metric in app.metric if metric.label == "Searchable")
+
+
+def stop_after(n: int, encoder, monkeypatch):
+    """Let the encoder end as a killed process does once it has encoded n batches."""
+    encode, left = encoder.encode_batch, iter(range(n))
+
+    def stopping(batch):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return encode(batch)
+
+    monkeypatch.setattr(encoder, "encode_batch", stopping)
+
+
+def test_what_is_done_so_far_is_searched_and_said(adding, folder, listed, tmp_path, monkeypatch):
+    import resources
+
+    monkeypatch.setattr(resources, "AT_ONCE", 0)
+    embeds_by(SLOW, adding, tmp_path, monkeypatch)
+    app = visitor("data", gallery=listed)
+    assert "None of the 4 pictures" in app.error[0].value and "searchable yet" in app.error[0].value
+    gallery, encoder = resources.gallery(listed), resources._encoder("")
+    stop_after(2, encoder, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        embed_gallery(gallery, encoder, _cached_store(gallery, encoder), shard_size=1, batch_size=1)
+    resources.has_changed(listed)
+    app = visitor("data", gallery=listed)
+    assert not app.error and searchable(app) in ("1", "2")
+    assert "Searchable while it is embedded: " in progress(app.run())
+    assert adding.jobs()[listed].source == str(folder)
+
+
+def test_new_changed_and_deleted_pictures_are_noticed(adding, folder, listed):
+    import resources
+
+    def found():
+        return set(resources.searcher(key=listed).embeddings.ids)
+
+    assert searchable(visitor("data", gallery=listed)) == "3"  # and its folder is watched
+    time.sleep(1)  # until it is
+    Image.new("RGB", (32, 32), "yellow").save(folder / "new.png")
+    wait_for(lambda: "new.png" in found())
+    (folder / "colours" / "red.png").unlink()
+    Image.new("RGB", (32, 32), "white").save(folder / "colours" / "broken.png")
+    left = {"new.png", *(f"colours/{name}.png" for name in ("green", "blue", "broken"))}
+    wait_for(lambda: found() == left)
+    assert searchable(visitor("data", gallery=listed)) == "4"
+
+
+def test_cancelled_update_is_not_begun_again_by_itself(adding, listed, tmp_path, monkeypatch):
+    import resources
+
+    monkeypatch.setattr(resources, "AT_ONCE", 0)
+    embeds_by(SLOW, adding, tmp_path, monkeypatch)
+    visitor("data", gallery=listed)
+    assert listed in adding.jobs()
+    adding.cancel(listed)
+    app = visitor("data", gallery=listed)
+    assert listed not in adding.jobs() and listed in resources.sources()
+    press(app, "Try again")
+    assert listed in adding.jobs()
