@@ -17,6 +17,7 @@ for done in range(0, 1000, 10):
     print(json.dumps([done, 1000]), flush=True)
     time.sleep(0.2)
 """
+STILL = "import time; print('[1, 4]', flush=True); time.sleep(600)"
 QUICK = "print('[3, 3]')"
 BAD = "import sys; sys.exit('The folder holds nothing that can be read.')"
 
@@ -263,21 +264,21 @@ def searchable(app) -> str:
 
 def stop_after(n: int, encoder, monkeypatch):
     """Let the encoder end as a killed process does once it has encoded n batches."""
-    encode, left = encoder.encode_batch, iter(range(n))
+    encode, left = type(encoder).encode_batch, iter(range(n))
 
-    def stopping(batch):
+    def stopping(self, batch):
         if next(left, None) is None:
             raise KeyboardInterrupt
-        return encode(batch)
+        return encode(self, batch)
 
-    monkeypatch.setattr(encoder, "encode_batch", stopping)
+    monkeypatch.setattr(type(encoder), "encode_batch", stopping)
 
 
 def test_what_is_done_so_far_is_searched_and_said(adding, folder, listed, tmp_path, monkeypatch):
     import resources
 
     monkeypatch.setattr(resources, "AT_ONCE", 0)
-    embeds_by(SLOW, adding, tmp_path, monkeypatch)
+    embeds_by(STILL, adding, tmp_path, monkeypatch)
     app = visitor("data", gallery=listed)
     assert "None of the 4 pictures" in app.error[0].value and "searchable yet" in app.error[0].value
     gallery, encoder = resources.gallery(listed), resources._encoder("")
