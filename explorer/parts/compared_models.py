@@ -22,7 +22,7 @@ def section() -> None:
     if len(models) < 2:
         return
     st.subheader("The models on this gallery", anchor=False)
-    key = resources.current()
+    key = resources.version()
     if key not in _done() and not st.button(
         "Compare the models", help="Asks each model with the gallery's captions and pictures; "
         "pictures that a model has not seen yet are embedded first."

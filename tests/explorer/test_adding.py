@@ -282,8 +282,8 @@ def test_what_is_done_so_far_is_searched_and_said(adding, folder, listed, tmp_pa
     app = visitor("data", gallery=listed)
     assert "None of the 4 pictures" in app.error[0].value and "searchable yet" in app.error[0].value
     gallery, encoder = resources.gallery(listed), resources._encoder("")
-    stop_after(2, encoder, monkeypatch)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_after(2, encoder, patch)
         embed_gallery(gallery, encoder, _cached_store(gallery, encoder), shard_size=1, batch_size=1)
     resources.has_changed(listed)
     app = visitor("data", gallery=listed)
