@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+import kept
 import playing
 import resources
 from sigscope import Searcher
@@ -37,6 +38,7 @@ def about(key: str, id: str, here: bool) -> dict:
         "facts": [(what, str(value)) for what, value in facts if value],
         "captions": _captions(searcher, id) or [(text, None) for text in row["captions"]],
         "fitting": _fitting(searcher, id) if known else [],
+        "tags": kept.by_picture(key).get(id, []),
         "no_captions": "" if len(gallery.captions) else NO_CAPTIONS,
         "near": [
             (near.id, near.caption or near.id.rpartition("/")[2])

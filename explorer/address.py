@@ -6,7 +6,7 @@ forward; else their acts win, and a run that finds another state than the last w
 the browser's history. What an address names and nobody knows is said in a sentence.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +72,7 @@ def _weight(text: str) -> tuple[str, float]:
     return part, _number(0.1, 2.0, float)(value)
 
 
-COLOURS = ("category", "cluster", "split", "score", "hubness", "trust", "kind")
+COLOURS = ("category", "tag", "cluster", "split", "score", "hubness", "trust", "kind")
 MOST_SHOWN = 1_000_000
 CHOICES = {
     "gallery": Choice("main"),
@@ -84,6 +84,9 @@ CHOICES = {
     "weight": Choice([], _weight),
     "category": Choice([]),
     "split": Choice([]),
+    "tag": Choice([]),
+    "among": Choice(),  # a selection that is shown alone
+    "chosen": Choice(),  # the selection of the moment
     "text": Choice(1.0, _number(0, 1, float)),
     "k": Choice(20, _number(1, MOST_SHOWN)),
     "size": Choice(150, _number(80, 400)),
@@ -140,6 +143,13 @@ def written(**other: Any) -> dict[str, Any]:
     return {name: _written(value) for name, value in named.items()}
 
 
+def restore(saved: Mapping[str, str | list[str]]) -> None:
+    """Make the state what an address said that `written` gave, in the gallery of now."""
+    for name in CHOICES.keys() - {"gallery"}:
+        texts = saved.get(name, [])
+        st.session_state[name] = _read(name, [texts] if isinstance(texts, str) else texts)
+
+
 def take(name: str, key: str) -> None:
     """Make what a widget of another key says the value of a name."""
     st.session_state[name] = st.session_state[key]
@@ -161,17 +171,18 @@ def varying(name: str, key: str, options: Sequence[Any], start: Any) -> dict[str
 
 def _arrive() -> None:
     """Take everything from the address."""
-    st.session_state[KEPT] = {name: _read(name, choice) for name, choice in CHOICES.items()}
-    st.session_state.update(st.session_state[KEPT])
+    values = {name: _read(name, st.query_params.get_all(name)) for name in CHOICES}
+    st.session_state[KEPT] = values
+    st.session_state.update(values)
     st.session_state[WRITTEN] = written()
     for name in st.query_params:
         if name not in CHOICES:
             notices.say(f"The address says {name}, which means nothing here.")
 
 
-def _read(name: str, choice: Choice) -> Any:
-    values = []
-    for text in st.query_params.get_all(name):
+def _read(name: str, texts: Sequence[str]) -> Any:
+    choice, values = CHOICES[name], []
+    for text in texts:
         try:
             values.append(choice.read(text))
         except ValueError as reason:

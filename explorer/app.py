@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 import address
+import kept
 import query
 import resources
 from parts import adding, living, notices, shell
@@ -30,6 +31,7 @@ try:
     address.follow(page.url_path)
     shell.sidebar(pages, adding.galleries())
     query.check()
+    kept.check()
     about = f"{query.title()} · " if page.title in ("Search", "Map", "Compare") else ""
     st.set_page_config(f"{about}{page.title} · sigscope".lstrip(" ·"))
     shell.frame(resources.current())

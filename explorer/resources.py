@@ -6,6 +6,7 @@ sees one version from its beginning to its end.
 """
 
 import os
+from collections.abc import Sequence
 from threading import Lock
 
 import pandas as pd
@@ -182,16 +183,17 @@ def _counts(key: str, column: str) -> dict[str, int]:
     return named.value_counts().sort_index().to_dict()
 
 
-def sample(n: int, seed: int, **only: list[str]) -> pd.DataFrame:
-    """Draw n items at random, of the chosen values of a column where there are any."""
-    return _sample(version(), n, seed, tuple((name, tuple(only[name])) for name in sorted(only)))
+def sample(n: int, seed: int, **only: Sequence[str] | None) -> pd.DataFrame:
+    """Draw n items at random, of the chosen values of a column where there is a choice."""
+    chosen = {name: tuple(values) for name, values in only.items() if values is not None}
+    return _sample(version(), n, seed, tuple(sorted(chosen.items())))
 
 
 @st.cache_data(show_spinner=False, max_entries=256)
 def _sample(key: str, n: int, seed: int, only: tuple) -> pd.DataFrame:
     items = _gallery(key).items
     for column, values in only:
-        items = items[items[column].isin(values)] if values else items
+        items = items[items[column].isin(values)]
     items = items[items["duplicate_of"] == ""]
     return items.sample(min(n, len(items)), random_state=seed)[["id", "caption", "category"]]
 

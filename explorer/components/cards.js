@@ -12,6 +12,8 @@ const el = (name, props = {}, ...inside) => {
 const DRAWN = { // on a field of 16 by 16
   like: "M2 3.5h5v5H2zM9 7.5h5v5H9z M9.5 4h4 M2.5 12h4",
   less: "M3 8h10", add: "M3 8h10 M8 3v10",
+  star: "M8 2l1.85 3.75 4.15.6-3 2.9.7 4.1L8 11.4l-3.7 1.95.7-4.1-3-2.9 4.15-.6z",
+  tick: "M3.5 8.5l3 3 6-7",
   pin: "M8 14.5C5 11 3.5 8.6 3.5 6.3a4.5 4.5 0 0 1 9 0C12.500 8.600 11 11 8 14.500z M8 4.700v3",
 };
 const icon = (name) => {
@@ -20,6 +22,8 @@ const icon = (name) => {
     stroke="currentColor" stroke-width="1.7" stroke-linecap="round"><path d="${DRAWN[name]}"/></svg>`;
   return made;
 };
+
+const STAR = "starred"; // the tag that a star stands for
 
 const address = (change, page = location.pathname) => {
   const search = new URLSearchParams(location.search);
@@ -52,6 +56,10 @@ class Cards {
   constructor(root) {
     this.root = root;
     this.rows = [];
+    this.chosen = new Set();
+    this.sent = null; // the selection that the server does not know yet
+    this.tags = {};
+    this.acts = []; // those on tags that the server has not answered yet
     this.count = el("p", { role: "status", className: "count" });
     this.told = el("p", { className: "told" });
     this.slider = el("input", { type: "range", min: 80, max: 400, step: 10 });
@@ -59,14 +67,15 @@ class Cards {
     this.slider.title = "Size of the pictures (keys + and −)";
     this.grid = el("div", { className: "cards" });
     this.end = el("div", { className: "end" });
-    this.bar = el("div", { className: "bar" }, this.count, this.told, this.slider);
+    this.all = el("button", { type: "button", className: "all", onclick: () => this.chooseAll() });
+    this.bar = el("div", { className: "bar" }, this.count, this.told, this.all, this.slider);
     this.whole = el("div", {}, this.bar, this.grid, this.end);
     root.append(this.whole);
     this.panel = new Panel(this);
     this.slider.oninput = () => this.resize(+this.slider.value);
     this.slider.onchange = () => this.keepSize();
     this.onKey = (event) => this.key(event);
-    this.onPop = () => this.panel.follow();
+    this.onPop = () => { this.sent = null; this.panel.follow(); };
     document.addEventListener("keydown", this.onKey);
     for (const type of ["popstate", "sigscope:show"]) addEventListener(type, this.onPop);
     const main = document.querySelector('[data-testid="stMain"]');
@@ -74,7 +83,8 @@ class Cards {
       this.more(), { root: main, rootMargin: "150px" });
   }
 
-  update(data) {
+  update(data, tell) {
+    this.tell = tell;
     const same = JSON.stringify(this.rows) ===
       JSON.stringify(data.rows.slice(0, this.rows.length)) && this.data?.base === data.base &&
       this.data?.called === data.called;
@@ -89,6 +99,16 @@ class Cards {
     this.told.textContent = data.told;
     this.told.title = data.help;
     this.bar.hidden = !data.bar;
+    const beside = this.rows.some(([id]) => id === this.panel.id) ? {}
+      : { [this.panel.id]: this.tags[this.panel.id] }; // a neighbour in the panel
+    this.tags = { ...beside, ...data.tags };
+    this.acts = this.acts.filter(({ number }) => number > data.acted);
+    this.acts.forEach((act) => this.take(act));
+    if ([null, data.chosen.join()].includes(this.sent)) { // the visitor has not gone on since
+      this.sent = null;
+      this.chosen = new Set(data.chosen);
+    }
+    this.mark();
     this.resize(data.size);
     this.watch.disconnect();
     if (data.more > many) this.watch.observe(this.end);
@@ -102,14 +122,19 @@ class Cards {
     picture.onload = () => dress(picture);
     const open = el("a", { className: "open", href: address((a) => a.set("show", id)),
       title: name }, picture);
+    const pick = button(icon("tick"), `Select ${name}`, (event) => this.choose(id, event.shiftKey));
+    pick.className = "pick";
+    const star = button(icon("star"), `Star ${name}`, () => this.star(id));
+    star.className = "star";
     const acts = [
       ["like", `More like ${name}`, only("like", id)],
       ["less", `Less like ${name}`, also("unlike", id)],
       ["add", `Add ${name} to the query`, also("like", id)],
     ].map(([sign, title, change]) => link(icon(sign), title, change, "/"));
+    acts.unshift(star);
     acts.push(link(icon("pin"), `Show ${name} on the map`, (a) => a.set("on", id), "/map"));
     const below = [score === null ? "" : `${called} ${score.toFixed(3)}`, category];
-    const figure = el("figure", { className: "card" }, open,
+    const figure = el("figure", { className: "card" }, open, pick, el("div", { className: "tags" }),
       el("div", { className: "acts" }, ...acts),
       el("figcaption", { title: name }, name),
       el("p", { title: below.join(" ") }, below.filter(Boolean).join(" · ") || "\u00a0"));
@@ -118,9 +143,71 @@ class Cards {
     figure.classList.toggle("keep", kind === "");
     figure.dataset.id = id;
     figure.onclick = (event) => {
-      if (plain(event) && event.target.closest(".open")) this.panel.open(id);
+      if (!event.target.closest(".open")) return;
+      if (event.shiftKey) { event.preventDefault(); this.choose(id, true); return; }
+      if (plain(event)) this.panel.open(id);
     };
     return figure;
+  }
+
+  choose(id, range = false) { // or no longer; a range goes from the one before to this one
+    const ids = this.rows.map(([one]) => one);
+    const [from, to] = [range ? ids.indexOf(this.last) : -1, ids.indexOf(id)];
+    const meant = from < 0 ? [id] : ids.slice(Math.min(from, to), Math.max(from, to) + 1);
+    const on = from >= 0 || !this.chosen.has(id);
+    meant.forEach((one) => this.chosen[on ? "add" : "delete"](one));
+    this.last = id;
+    this.keep();
+  }
+
+  chooseAll() {
+    const whole = this.rows.every(([id]) => this.chosen.has(id));
+    this.rows.forEach(([id]) => this.chosen[whole ? "delete" : "add"](id));
+    this.keep();
+  }
+
+  keep() { // the selection: the server knows it a little later, and says it again
+    this.mark();
+    this.sent = [...this.chosen].join();
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => this.tell("chosen",
+      { ids: [...this.chosen], show: this.panel.id }), 250);
+  }
+
+  tag(id, tag, on) { // told with what was not yet answered, as a quick act takes another's place
+    const number = Math.max(Date.now(), (this.acts.at(-1)?.number ?? 0) + 1);
+    this.acts.push({ number, id, tag, on });
+    this.take(this.acts.at(-1));
+    this.mark();
+    this.tell("tagged", this.acts);
+  }
+
+  take({ id, tag, on }) {
+    const others = (this.tags[id] ?? []).filter((one) => one !== tag);
+    this.tags[id] = on ? [...others, tag] : others;
+  }
+
+  star(id) {
+    this.tag(id, STAR, !this.tags[id]?.includes(STAR));
+  }
+
+  mark() { // the cards with what is chosen and tagged
+    for (const card of this.grid.querySelectorAll(".card")) {
+      const { id } = card.dataset, tags = this.tags[id] ?? [];
+      const on = this.chosen.has(id);
+      card.classList.toggle("chosen", on);
+      card.querySelector(".pick").ariaPressed = on;
+      card.querySelector(".star").ariaPressed = tags.includes(STAR);
+      const told = tags.map((tag) => el("span", {}, tag === STAR ? "★" : tag));
+      const shown = told.length > 3 ? [...told.slice(0, 2), el("span", {}, `+${told.length - 2}`)]
+        : told;
+      card.querySelector(".tags").replaceChildren(...shown);
+      card.querySelector(".tags").title = tags.join(", ");
+    }
+    this.whole.classList.toggle("choosing", this.chosen.size > 0);
+    const all = this.rows.length > 0 && this.rows.every(([id]) => this.chosen.has(id));
+    this.all.textContent = all ? "Select none" : "Select all";
+    this.panel.mark();
   }
 
   resize(size) {
@@ -135,8 +222,17 @@ class Cards {
   }
 
   key(event) {
-    if (event.target.closest("input, textarea, [contenteditable]") || event.ctrlKey ||
-        event.metaKey || event.altKey) return;
+    if (event.target.closest("input, textarea, [contenteditable]")) return;
+    const inside = this.grid.contains(event.target) || this.chosen.size;
+    if ((event.ctrlKey || event.metaKey) && event.key === "a" && inside && this.rows.length) {
+      event.preventDefault();
+      this.rows.forEach(([id]) => this.chosen.add(id));
+      this.keep();
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const here = this.panel.id || event.target.closest?.(".card")?.dataset.id;
+    if (here && event.key === "x") { this.choose(here); return; }
+    if (here && event.key === "s") { this.star(here); return; }
     if (this.panel.box.open) {
       const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       if (by) { event.preventDefault(); this.panel.step(by); }
@@ -234,11 +330,6 @@ class Panel {
     const large = new Image(); // the small one stands there until the large one has come
     large.onload = () => this.id === id && (picture.src = large.src);
     large.src = thumb + "?large=1";
-    const button = (sign, title, act, disabled = false) => {
-      const made = el("button", { type: "button", onclick: act, disabled, title }, sign);
-      made.setAttribute("aria-label", title);
-      return made;
-    };
     const acts = el("nav", { className: "panel-acts" },
       link("More like this", `More like ${file}`, only("like", id), "/"),
       link("Less like this", `Less like ${file}`, also("unlike", id), "/"),
@@ -247,7 +338,19 @@ class Panel {
       el("a", { href: thumb + "?original=1", target: "_blank", rel: "noopener",
         title: `Open the file ${file}` }, "Open the original"));
     this.copy = button("Copy path", `Copy the path of ${file}`, () => {});
+    this.star = button("", `Star ${file}`, () => this.cards.star(id));
+    this.pick = button("", `Select ${file}`, () => this.cards.choose(id));
+    acts.prepend(this.star, this.pick);
     acts.append(this.copy);
+    this.tags = el("div", { className: "panel-acts" });
+    const typed = el("input", { type: "text", maxLength: 40, placeholder: "Add a tag" });
+    typed.setAttribute("aria-label", `Add a tag to ${file}`);
+    const form = el("form", { onsubmit: (event) => {
+      event.preventDefault();
+      const tag = typed.value.trim().toLowerCase();
+      if (tag) this.cards.tag(id, tag, true);
+      typed.value = "";
+    } }, typed);
     this.facts = el("dl");
     this.texts = el("ul", { className: "texts" });
     if (caption) this.texts.append(el("li", {}, caption));
@@ -263,9 +366,23 @@ class Panel {
       el("div", { className: "about" },
         el("header", {}, el("h2", {}, file), button("✕", "Close", () => this.close())),
         el("p", { className: "line" }, line.filter(Boolean).join(" · ")),
-        this.texts, acts, this.facts, this.fits,
+        this.texts, acts, el("div", { className: "panel-tags" }, this.tags, form),
+        this.facts, this.fits,
         el("h3", {}, "Nearest pictures"), this.near));
     this.box.querySelector(`.stage [title="${held}"]:enabled`)?.focus();
+    this.mark();
+  }
+
+  mark() { // what is tagged and chosen
+    if (!this.id || !this.tags) return;
+    const id = this.id, tags = this.cards.tags[id] ?? [];
+    const starred = tags.includes(STAR), chosen = this.cards.chosen.has(id);
+    this.star.replaceChildren(starred ? "★ Starred" : "☆ Star");
+    this.star.ariaPressed = starred;
+    this.pick.replaceChildren(chosen ? "✓ Selected" : "Select");
+    this.pick.ariaPressed = chosen;
+    this.tags.replaceChildren(...tags.filter((tag) => tag !== STAR).map((tag) =>
+      button(`${tag} ✕`, `Take the tag ${tag} away`, () => this.cards.tag(id, tag, false))));
   }
 
   async fetch(id) {
@@ -277,6 +394,8 @@ class Panel {
       about = { trouble: "What is known of this picture could not be fetched." };
     }
     if (this.id !== id) return;
+    if (about.tags && !this.cards.tags[id]) this.cards.tags[id] = about.tags;
+    this.mark();
     if (about.trouble) this.facts.replaceWith(el("p", { role: "alert" }, about.trouble));
     for (const [what, value] of about.facts ?? [])
       this.facts.append(el("dt", {}, what), el("dd", {}, value));
@@ -314,6 +433,12 @@ class Panel {
   }
 }
 
+const button = (sign, title, act, disabled = false) => {
+  const made = el("button", { type: "button", onclick: act, disabled, title }, sign);
+  made.setAttribute("aria-label", title);
+  return made;
+};
+
 const scored = ([text, score]) =>
   el("li", {}, el("span", {}, score === null ? "" : score.toFixed(3)), text);
 
@@ -345,9 +470,9 @@ const dress = (picture) => {
   picture.classList.toggle("drawn", bare.length > 1);
 };
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const cards = (parentElement.cards ??= new Cards(parentElement));
-  cards.update(data);
+  cards.update(data, setTriggerValue);
   return () => {
     cards.remove();
     delete parentElement.cards;

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from parts import copies, export, grid
+from parts import chosen, copies, export, grid
 
 KEEP = (
     "The one to keep has the most pixels, and of these the largest file. Nothing is ever deleted "
@@ -22,3 +22,4 @@ else:
         export.buttons(table, "duplicates", "-duplicates")
     grid.cards(copies.listed(table), "largest groups first, the one to keep framed", KEEP,
                len(table))  # fmt: skip
+chosen.bar()

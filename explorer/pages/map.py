@@ -1,15 +1,17 @@
 """Map: the gallery laid out by likeness, with the query of the moment on it."""
 
+from functools import partial
+
 import streamlit as st
 
+import kept
+import thumbnails
 from literal import literal
-from parts import ask, export, grid, mapped, notices, settings
-from sigscope.figures import selected_ids
+from parts import ask, chosen, grid, mapped, notices, settings
 from sigscope.maps import FAILED, MAKING
 
 POINTS = {"pictures": "Pictures", "both": "Pictures and captions"}
 SELECT = "Click a point to see its picture large, or draw around some to see them all."
-MOST = 60  # selected pictures shown
 DISTANCES = (
     "What is near on the map is alike to the model. Far distances, the sizes of groups and the "
     "gaps between them mean little: UMAP keeps neighbourhoods, not distances."
@@ -39,7 +41,7 @@ making = mapped.making(wanted)
 if making.state == FAILED:
     notices.say(making.reason)
     st.button("Try again", on_click=mapped.making, args=(wanted, True))
-shown = making.map or mapped.quick(wanted)
+shown = mapped.named(making.map or mapped.quick(wanted), wanted)
 try:
     about = mapped.asked(shown, how)
 except ValueError as reason:
@@ -64,24 +66,26 @@ if colour_by in mapped.MEANS:
 if about:
     st.caption(literal(f"★ {about.name}. {about.placement.note}"))
 table = mapped.table_of(shown, wanted, about)
-grid.component("map")(key="map", height="content")
-event = st.plotly_chart(
-    mapped.figure(shown, table, colour_by, about), key=f"map-{both}-{dims}", theme=None,
-    on_select="rerun", config={"scrollZoom": True, "displaylogo": False},
-    alt=f"A map of {len(table):,} points coloured by {mapped.COLOURS[colour_by]}",
-)  # fmt: skip
-st.caption(f"{mapped.faithful(shown)} {DISTANCES}")
-
-ids = selected_ids(event)
-chosen = mapped.rows(ids, about)
-if ids:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(f"{len(chosen):,} selected", anchor=False, width="stretch")
-        export.buttons(chosen, "selected", "-map")
-    with st.expander("How many of each category"):
-        st.dataframe(mapped.counted(ids), hide_index=True, width="content")
-else:
-    st.info(SELECT if dims == 2 else "A map in a room only turns; choose 2-D to select points.")
-grid.cards(chosen.head(MOST))  # none as well: the panel is there for a click on a point
-if len(chosen) > MOST:
-    st.caption(f"The first {MOST} of {len(chosen):,}; the CSV and the zip have them all.")
+left, right = st.columns([3, 2], gap="medium")
+with left:
+    grid.component("map")(key="map", height="content", data={"base": thumbnails.address("")})
+    name = f"map-{both}-{dims}"
+    st.plotly_chart(
+        mapped.figure(shown, table, colour_by, about, mapped.left_out(table, how)), key=name,
+        theme=None, on_select=partial(mapped.lassoed, name),
+        config={"scrollZoom": True, "displaylogo": False},
+        alt=f"A map of {len(table):,} points coloured by {mapped.COLOURS[colour_by]}",
+    )  # fmt: skip
+    st.caption(f"{mapped.faithful(shown)} {DISTANCES}")
+ids = kept.selection()
+with right, st.container(height=mapped.HEIGHT, border=False, key="beside"):
+    if ids:
+        st.subheader(f"{len(ids):,} selected", anchor=False)
+        with st.expander("How many of each category"):
+            st.dataframe(mapped.counted(ids), hide_index=True, width="content")
+        rows = mapped.rows(ids, about)
+    else:
+        st.caption(SELECT if dims == 2 else "A map in a room only turns; choose 2-D to select.")
+        rows = about.found if about else mapped.rows([], None)
+    grid.cards(rows.head(how.k), most=len(rows))  # none as well: for a click on a point
+chosen.bar()

@@ -5,7 +5,7 @@ import streamlit as st
 import query
 import resources
 from literal import literal
-from parts import ask, copies, export, grid, notices, settings
+from parts import ask, chosen, copies, export, grid, notices, saved, settings
 
 N_SAMPLE = 20
 SCORE = (
@@ -37,7 +37,9 @@ def search(how: settings.Settings) -> None:
         )
         return
     if found.empty:
-        st.info("Nothing is left to search: take a category, a split or the limit on text away.")
+        st.info(
+            "Nothing is left to search: take a category, a split, a tag or the limit on text away."
+        )
         return
     match = how.searcher.match(found)
     if match is not None and match.label == "none":
@@ -59,10 +61,10 @@ def search(how: settings.Settings) -> None:
 def begin(how: settings.Settings) -> None:
     """Show a first visit some pictures and queries to try."""
     above = st.container()
-    only = {"category": how.categories, "split": how.splits}
+    only = {"category": how.categories or None, "split": how.splits or None, "id": how.ids}
     drawn = resources.sample(max(how.k, N_SAMPLE), st.session_state["draw"], **only)
     if drawn.empty:
-        st.info("No picture has this category and this split; take one of them out.")
+        st.info("No picture has all of this; take a category, a split or a tag out.")
         return
     grid.cards(drawn, "some of them, drawn at random", most=len(resources.gallery()))
     with above:
@@ -82,6 +84,7 @@ with st.container(horizontal=True, gap="xsmall", key="chips", vertical_alignment
         st.segmented_control("Show", VIEWS, required=True, key="view", format_func=str.capitalize,
                              label_visibility="collapsed")  # fmt: skip
     copies.toggle()
+    saved.chip()
     exported = st.container(width="content")
 reading = st.container()
 ask.asked()
@@ -89,4 +92,5 @@ try:
     begin(how) if query.is_empty() else search(how)
 except ValueError as reason:
     notices.say(reason)
+chosen.bar()
 st.caption(literal(resources.facts(how.searcher)))

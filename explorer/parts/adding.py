@@ -87,11 +87,16 @@ def failures() -> dict[str, str]:
     return {}
 
 
-def may_add(source: str = "") -> str:
-    """Return why this visitor may not add a source, or ""."""
+def is_here() -> bool:
+    """Return whether this visitor is on the machine itself."""
     proxied = {"x-forwarded-for", "forwarded", "x-real-ip"}
     proxied &= {name.lower() for name in st.context.headers}
-    if st.context.ip_address is None and not proxied:
+    return st.context.ip_address is None and not proxied
+
+
+def may_add(source: str = "") -> str:
+    """Return why this visitor may not add a source, or ""."""
+    if is_here():
         return ""
     root = os.environ.get("SIGSCOPE_ADD_BELOW")
     if not root:

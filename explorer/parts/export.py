@@ -1,24 +1,36 @@
-"""What a visitor takes home: results as a table, or with their pictures."""
+"""What a visitor takes home: results as a table, with their pictures, or as a list of paths."""
+
+from functools import partial
 
 import pandas as pd
 import streamlit as st
 
+import kept
+import query
 import resources
-from sigscope import Gallery
-from sigscope.search import as_csv, as_zip
+from parts import adding
+from sigscope.search import as_csv, as_imagefolder, as_paths, as_zip
 
 
 def buttons(table: pd.DataFrame, name: str = "results", key: str = "") -> None:
-    """Offer a table with an id column as CSV, and as a zip with its pictures, made when asked."""
-    gallery = resources.gallery()
+    """Offer a table with an id column in several forms, each made when it is asked for.
+
+    It leaves with the query that found it, and with the tags of each picture.
+    """
+    gallery, tags, asked = resources.gallery(), kept.by_picture(), query.title()
+    here = adding.is_here()
+    table = table.assign(tags=[", ".join(tags.get(id, ())) for id in table["id"]], query=asked)
+    forms = {
+        "CSV": (as_csv, ".csv", "text/csv", "These rows as a table, with the query"),
+        "Zip": (lambda rows: as_zip(rows, gallery), ".zip", "application/zip",
+                "These rows and their pictures"),
+        "Imagefolder": (lambda rows: as_imagefolder(rows, gallery), "-imagefolder.zip",
+                        "application/zip", "A zip that Hugging Face's datasets load"),
+        "Paths": (lambda rows: as_paths(rows, gallery, whole=here), ".txt", "text/plain",
+                  "Where the files lie, one a line"),
+    }  # fmt: skip
     with st.popover("Export", key=f"export{key}"):
-        _buttons(table, gallery, name, key)
-
-
-def _buttons(table: pd.DataFrame, gallery: Gallery, name: str, key: str) -> None:
-    st.download_button("CSV", lambda: as_csv(table), f"{name}.csv", "text/csv",
-                       key=f"csv{key}", on_click="ignore",
-                       help="These rows as a table")  # fmt: skip
-    st.download_button("Zip", lambda: as_zip(table, gallery), f"{name}.zip", "application/zip",
-                       key=f"zip{key}", on_click="ignore",
-                       help="These rows and their pictures")  # fmt: skip
+        for label, (make, suffix, mime, help) in forms.items():
+            st.download_button(label, partial(make, table), f"{name}{suffix}",
+                               mime, key=f"{label.lower()}{key}", on_click="ignore", help=help,
+                               width="stretch")  # fmt: skip

@@ -12,11 +12,14 @@ from urllib.parse import quote
 import pandas as pd
 import streamlit as st
 
+import kept
 import resources
 import thumbnails
+from parts import notices
 
 COMPONENTS = Path(__file__).parents[1] / "components"
 N_CAPTIONS = 20
+ACTED = "number of the last act on tags"
 STYLE = """<style>
 .asked img {width: 40px; aspect-ratio: 1; object-fit: cover; display: block;
   border-radius: .4rem; border: 1px solid rgba(128, 128, 128, .25)}
@@ -61,6 +64,7 @@ def cards(table: pd.DataFrame, told: str = "", help: str = "", most: int = 0) ->
         below = ("by " + table["found_by"] + " · " + below).str.removesuffix(" · ")
     more = table[table.columns.intersection(["alike", "kind", "heading"])].to_dict("records")
     columns = (table["id"], table["caption"], below, scores, more)
+    tags = kept.by_picture()
     component("cards")(
         key="cards", height="content",
         data={
@@ -68,8 +72,26 @@ def cards(table: pd.DataFrame, told: str = "", help: str = "", most: int = 0) ->
             "base": thumbnails.address(""), "about": thumbnails.below(f"about/{quote(key, '')}/"),
             "called": score_name(table), "told": told, "help": help, "more": most,
             "size": st.session_state["size"], "bar": len(table) > 0,
+            "acted": st.session_state.get(ACTED, 0), "chosen": kept.selection(),
+            "tags": {id: tags[id] for id in table["id"] if id in tags},
         },
+        on_chosen_change=_chosen, on_tagged_change=_tagged,
     )  # fmt: skip
+
+
+@notices.guarded
+def _chosen() -> None:
+    act = st.session_state["cards"]["chosen"]
+    st.session_state["show"] = act["show"]  # the panel opens without asking the server
+    kept.choose(act["ids"])
+
+
+@notices.guarded
+def _tagged() -> None:
+    for act in st.session_state["cards"]["tagged"]:
+        if act["number"] > st.session_state.get(ACTED, 0):
+            st.session_state[ACTED] = act["number"]
+            kept.tag([act["id"]], act["tag"], act["on"])
 
 
 def asked(picture: bytes | str) -> None:

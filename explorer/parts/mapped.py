@@ -9,17 +9,21 @@ import plotly.graph_objects as go
 import streamlit as st
 
 import address
+import kept
 import query
 import resources
+from parts import notices
 from parts.settings import Settings
 from sigscope.figures import (
     THEMES,
     Theme,
+    add_dimmed,
     add_labels,
     add_pairs,
     add_pointer,
     add_query,
     map_figure,
+    selected_ids,
 )
 from sigscope.indexes import nearest
 from sigscope.maps import (
@@ -31,11 +35,13 @@ from sigscope.maps import (
     place,
     quick_map,
     start_map,
+    zero_shot_names,
 )
 from sigscope.rerank import k_occurrence
 
 COLOURS = {
     "category": "category",
+    "tag": "tag",
     "cluster": "cluster",
     "split": "split",
     "score": "score of the query",
@@ -52,6 +58,8 @@ MEANS = {
     "all of them.",
 }
 HEIGHT, HUB_K = 680, 10
+GROUPS = 35  # with a colour and symbol of their own
+MOST_FOUND = 60  # results with a ring
 NAMES, FEWER_NAMES = 40, 12  # of clusters on the map
 PAGE = {"light": "#FCFBF8", "dark": "#15191C"}  # the grounds of the two themes
 
@@ -76,6 +84,21 @@ def making(settings: MapSettings, again: bool = False) -> Making:
     return start_map(resources.searcher().embeddings, settings, again=again)
 
 
+def named(map: Map, settings: MapSettings) -> Map:
+    """Return the map with words for its clusters, also where the pictures have no captions."""
+    if not map.clusters or len(resources.gallery().captions):
+        return map
+    return _named(resources.version(), settings, map)
+
+
+@st.cache_resource(show_spinner="Naming the clusters …", max_entries=8)
+def _named(key: str, settings: MapSettings, _map: Map) -> Map:
+    held = resources.searcher(key=key)
+    return replace(
+        _map, clusters=zero_shot_names(_map.clusters, held.embeddings.images, held.encoder)
+    )
+
+
 def quick(settings: MapSettings) -> Map:
     """Return the layout that is there at once."""
     return _quick(resources.version(), settings)
@@ -92,7 +115,7 @@ def asked(map: Map, how: Settings) -> Asked | None:
     if not parts:
         return None
     searcher = how.searcher
-    found = query.results(how)
+    found = query.results(replace(how, k=min(how.k, MOST_FOUND)))
     vector = found.asked.vector
     embedded = searcher.embeddings
     where = place(map, embedded.images, vector)
@@ -103,6 +126,8 @@ def asked(map: Map, how: Settings) -> Asked | None:
 def table_of(map: Map, settings: MapSettings, about: Asked | None) -> pd.DataFrame:
     """Return the points with all that they can be coloured by."""
     table = _table(resources.version(), settings, map.settings["method"], map)
+    if tags := kept.by_picture():
+        table = table.assign(tag=table["id"].map(tags).str.join(" + ").fillna(""))
     if about is None:
         return table
     scores = table["id"].map(about.scores).where(table["kind"] == "picture")
@@ -127,6 +152,7 @@ def _occurrence(key: str) -> np.ndarray:
 def colours(map: Map, about: Asked | None) -> list[str]:
     """Return what the points can be coloured by just now."""
     there = ["category", "split", "hubness"]
+    there += ["tag"] if kept.counts() else []
     there += ["cluster", "trust"] if map.clusters else []
     there += ["score"] if about else []
     return [*(["kind"] if len(set(map.kinds)) > 1 else []), *there]
@@ -148,10 +174,28 @@ def faithful(map: Map) -> str:
     return map.faithfulness.sentence() if map.faithfulness else ""
 
 
-def figure(map: Map, table: pd.DataFrame, colour_by: str, about: Asked | None) -> go.Figure:
-    """Return the map as it is to be drawn in the visitor's theme."""
+def left_out(table: pd.DataFrame, how: Settings) -> np.ndarray:
+    """Return which points the filters leave out, (n,)."""
+    chosen = {"category": how.categories, "split": how.splits}
+    kept_in = [table[name].isin(values) for name, values in chosen.items() if values]
+    if how.ids is not None:
+        kept_in.append(table["id"].isin(how.ids))
+    if how.max_text < 1:
+        held = how.searcher
+        texts = pd.Series(held.adjustments.limit_scores, index=held.embeddings.ids)
+        kept_in.append(table["id"].map(texts) <= how.max_text)
+    return ~np.logical_and.reduce(kept_in) if kept_in else np.zeros(len(table), bool)
+
+
+def figure(
+    map: Map, table: pd.DataFrame, colour_by: str, about: Asked | None, dim: np.ndarray
+) -> go.Figure:
+    """Return the map as it is to be drawn in the visitor's theme, some of its points dim."""
     colours = theme()
-    drawn = map_figure(table, colour_by, theme=colours, height=HEIGHT)
+    whole, table = table, table[~dim] if not dim.all() else table
+    drawn = map_figure(table, colour_by, theme=colours, height=HEIGHT, most=GROUPS)
+    if len(table) < len(whole):
+        add_dimmed(drawn, whole[dim], theme=colours)
     if colour_by == "kind":
         add_pairs(drawn, table, np.random.default_rng(0), theme=colours)
     if map.clusters and map.dims == 2:
@@ -163,9 +207,27 @@ def figure(map: Map, table: pd.DataFrame, colour_by: str, about: Asked | None) -
             theme=colours,
         )  # fmt: skip
     if map.dims == 2:
-        add_pointer(drawn, table, st.session_state["on"], theme=colours)
+        add_pointer(drawn, whole, st.session_state["on"], theme=colours)
     drawn.update_layout(dragmode="lasso" if map.dims == 2 else "orbit")
+    now = f"{st.session_state['chosen']} {colour_by}"  # else Plotly keeps what was drawn before
+    drawn.update_layout(selectionrevision=now)
+    chosen = set(kept.selection())
+    for trace in drawn.data:
+        if trace.customdata is not None:
+            trace.hoverinfo = "none"  # the component shows the picture with its words
+            if chosen:
+                rows = [row for row, id in enumerate(trace.customdata) if id in chosen]
+                trace.selectedpoints = rows
     return drawn
+
+
+@notices.guarded
+def lassoed(key: str) -> None:
+    """Make what was drawn around the selection, on this page and all others."""
+    event = st.session_state[key]["selection"]
+    if event["points"] and not (event["lasso"] or event["box"]):
+        return  # a click, which opens a picture and chooses none
+    kept.choose(selected_ids(event))
 
 
 def theme() -> Theme:

@@ -10,9 +10,10 @@ from typing import Any
 import streamlit as st
 
 import address
+import kept
 import resources
 from literal import literal
-from parts import notices, text_limit
+from parts import notices, tagged, text_limit
 from sigscope import INDEXES, Searcher
 from sigscope.indexes import fitting
 from sigscope.search import BY, DEPTH
@@ -42,6 +43,7 @@ class Settings:
     less_text: float
     by: str
     reread: bool
+    ids: tuple[str, ...] | None  # only these; None is all
 
     @property
     def searcher(self) -> Searcher:
@@ -52,6 +54,7 @@ class Settings:
     def only(self) -> dict[str, Any]:
         """What the results are chosen from, as the methods of a Searcher take it."""
         found: dict[str, Any] = {"category": self.categories or None, "split": self.splits or None}
+        found["ids"] = self.ids
         return found if self.max_text >= 1 else {**found, "max_text": self.max_text}
 
 
@@ -60,6 +63,7 @@ def chips() -> Settings:
     categories = _several("Category", "category")
     splits = _several("Split", "split")
     max_text, less = text_limit.chip()
+    tagged.chip()
     if st.session_state["q"].strip():
         st.segmented_control("Find by", BY, key="by", required=True, help=BY_HELP,
                              label_visibility="collapsed")  # fmt: skip
@@ -86,7 +90,7 @@ def chips() -> Settings:
         )  # fmt: skip
     return Settings(
         st.session_state["k"], tuple(categories), tuple(splits), max_text, index, effort,
-        way == "sentence", tame, less, st.session_state["by"], reread,
+        way == "sentence", tame, less, st.session_state["by"], reread, kept.shown_alone(),
     )  # fmt: skip
 
 

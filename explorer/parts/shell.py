@@ -35,6 +35,7 @@ def frame(key: str) -> None:
 
 def _leave() -> None:
     """Forget what only the gallery has that a visitor has just left."""
-    for name in ("like", "unlike", "category", "split"):
+    for name in ("like", "unlike", "category", "split", "tag"):
         st.session_state[name] = []
-    st.session_state["on"] = st.session_state["show"] = st.session_state["group"] = ""
+    for name in ("on", "show", "group", "among", "chosen"):
+        st.session_state[name] = ""

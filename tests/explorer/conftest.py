@@ -16,8 +16,17 @@ def _importable():
     sys.path.remove(str(paths.EXPLORER))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def tags(tmp_path_factory):
+    """The file of tags, which no test finds or leaves in the cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        path = tmp_path_factory.mktemp("tags") / "tags.sqlite"
+        patch.setenv("SIGSCOPE_TAGS", str(path))
+        yield path
+
+
 @pytest.fixture(scope="session")
-def port():
+def port(tags):
     port = launch.free_port()
     with launch.explorer(port) as process:
         launch.wait(process, port, PATIENCE_S)

@@ -19,6 +19,7 @@ from browsing import (
     element,
     go_to,
     is_ready,
+    is_still,
     is_there,
     press,
     text_of,
@@ -211,6 +212,15 @@ def test_lasso_on_the_map_shows_the_pictures_inside(page):
         act = act.move_by_offset(int(x * size["width"]), int(y * size["height"]))
     act.release().perform()
     wait_for(page, lambda: " selected" in text_of(page) and len(cards(page)) > 3)
+    wait_for(page, lambda: is_still(page) and "chosen=" in page.current_url)
+    inside, address = cards(page), page.current_url
+    press(page, "split")
+    wait_for(page, lambda: page.current_url == f"{address}&colour=split" and is_still(page))
+    assert cards(page) == inside, "another colour must keep the selection"
+    go_to(page, "Search")
+    wait_for(page, lambda: " selected" in text_of(page))
+    go_to(page, "Map")
+    wait_for(page, lambda: cards(page) == inside)
 
 
 def test_compare_marks_what_several_indexes_find(page):

@@ -1,6 +1,7 @@
 """The explorer's other pages, used as a visitor would: map, compare, data, report."""
 
 import html
+import json
 import re
 import time
 
@@ -10,6 +11,7 @@ from visiting import captions_of, cards, page_html, said, visitor
 
 from sigscope.maps import projection
 from sigscope.maps.map import KINDS, MapSettings
+from sigscope.tags import TagStore
 
 WORDS = "a red apple"
 LISTED = r'<li( style="--mark: #\w+")?><img src="(.*?)".*?<p>\d+\. (.*?)</p>'
@@ -53,13 +55,6 @@ def group(app, key: str):
     return next(group for group in app.get("button_group") if group.key == key)
 
 
-def lasso(app, ids: list[str]):
-    """Select points as a browser reports them."""
-    points = [{"customdata": [id]} for id in ids]
-    app.session_state["map-False-2"] = {"selection": {"points": points}}
-    return app.run()
-
-
 def test_map_is_shown_with_how_faithful_it_is(searcher):
     app = visitor("map")
     assert not app.exception and len(app.get("plotly_chart")) == 1
@@ -73,25 +68,50 @@ def test_query_is_placed_on_the_map_and_says_how(searcher):
     assert "score of the query" in group(app, "colour now").options
 
 
+def points_of(app) -> list[dict]:
+    """Return the traces of the map's points."""
+    spec = json.loads(app.get("plotly_chart")[0].proto.spec)
+    return [trace for trace in spec["data"] if "customdata" in trace]
+
+
+def test_filter_dims_what_it_leaves_out(searcher):
+    app = visitor("map", category="animals", split="test")
+    items = searcher.gallery.items
+    left = ((items["category"] == "animals") & (items["split"] == "test")).sum()
+    assert sum(len(trace["customdata"]) for trace in points_of(app)) == left
+    assert f"left out ({len(items) - left:,})" in app.get("plotly_chart")[0].proto.spec
+
+
+def test_every_category_has_a_colour_and_tags_have_theirs(searcher):
+    names = {trace["name"].rpartition(" (")[0] for trace in points_of(visitor("map"))}
+    assert names >= set(searcher.gallery.items["category"])
+    TagStore(searcher.gallery).tag(searcher.embeddings.ids[:3], "ship")
+    app = visitor("map", colour="tag")
+    TagStore(searcher.gallery).untag(searcher.embeddings.ids[:3], "ship")
+    assert "ship (3)" in {trace["name"] for trace in points_of(app)}
+
+
 def search_on_map(words: str):
     app = visitor("map", words)
     assert not app.exception
     return app
 
 
-def test_lasso_shows_the_pictures_with_their_counts(searcher):
+def test_selection_is_shown_beside_the_map_with_its_counts_and_on_it(searcher):
     ids = [str(id) for id in searcher.embeddings.ids[[3, 700, 1500]]]
-    app = lasso(visitor("map"), ids)
+    app = visitor("map", chosen=TagStore(searcher.gallery).select(ids))
     assert not app.exception
     expected = searcher.gallery.items.set_index("id", drop=False).loc[ids]
     assert cards(app) == captions_of(expected)
     assert any(heading.value == "3 selected" for heading in app.subheader)
     assert app.dataframe[0].value["pictures"].sum() == 3
+    assert sum(len(trace["selectedpoints"]) for trace in points_of(app)) == 3
 
 
 def test_selection_is_ordered_by_the_query(searcher):
     found = searcher.by_text(WORDS, 5)
-    app = lasso(search_on_map(WORDS), found["id"].tolist()[::-1])
+    name = TagStore(searcher.gallery).select(found["id"].tolist()[::-1])
+    app = visitor("map", WORDS, chosen=name)
     assert cards(app) == captions_of(found)
 
 

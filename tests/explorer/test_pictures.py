@@ -17,7 +17,9 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from sigscope import load_gallery
 from sigscope.cli import launch
+from sigscope.tags import TagStore
 
 pytestmark = NO_BROWSER
 WHOLE = (
@@ -132,6 +134,72 @@ def test_link_to_a_picture_opens_it_and_its_neighbours_can_be_walked(page):
     assert shown(page) != id and panel(page) == shown(page).rpartition("/")[2]
 
 
+def chosen(page) -> list[int]:
+    """Return the places of the pictures that are chosen."""
+    return page.execute_script(
+        "return [...document.querySelectorAll('.card')]"
+        ".flatMap((card, n) => card.classList.contains('chosen') ? [n] : [])"
+    )
+
+
+def choose(page, place: int, shift: bool = False):
+    page.execute_script(
+        "document.querySelectorAll('.card .pick')[arguments[0]]"
+        ".dispatchEvent(new MouseEvent('click', {shiftKey: arguments[1], bubbles: true}))",
+        place, shift,
+    )  # fmt: skip
+
+
+def test_pictures_are_chosen_by_click_by_range_by_key_and_all(page):
+    choose(page, 1)
+    choose(page, 3, shift=True)
+    assert chosen(page) == [1, 2, 3]
+    wait_for(page, lambda: "3 selected" in text_of(page) and "chosen=" in page.current_url)
+    page.execute_script("document.querySelectorAll('.card .open')[5].focus()")
+    typed(page, "x")
+    assert chosen(page) == [1, 2, 3, 5]
+    wait_for(page, lambda: "4 selected" in text_of(page) and is_still(page))
+    page.back()
+    wait_for(page, lambda: chosen(page) == [1, 2, 3])
+    press(page, "Select all")
+    wait_for(page, lambda: "20 selected" in text_of(page) and is_still(page))
+    page.refresh()
+    wait_for(page, lambda: len(chosen(page)) == 20)
+    press(page, "Deselect")
+    wait_for(page, lambda: not chosen(page) and "selected" not in text_of(page))
+
+
+@pytest.fixture
+def tags_kept(tags):
+    return TagStore(load_gallery(), tags)
+
+
+def first_tags(page) -> str:
+    return page.execute_script("return document.querySelector('.card .tags')?.innerText ?? ''")
+
+
+def test_star_and_tag_are_put_on_and_taken_off(page, tags_kept):
+    page.execute_script("document.querySelector('.card .open').focus()")
+    typed(page, "s")
+    assert first_tags(page) == "★"
+    typed(page, Keys.ENTER)
+    element(page, f"{PANEL} .panel-tags input").send_keys("Mouse catcher", Keys.ENTER)
+    wait_for(page, lambda: is_still(page) and "mouse catcher" in first_tags(page))
+    page.execute_script("document.activeElement.blur()")
+    typed(page, "x")
+    wait_for(page, lambda: "chosen=" in page.current_url and is_still(page))
+    assert panel(page) and chosen(page) == [0], "the panel must stay while pictures are chosen"
+    page.refresh()
+    wait_for(page, lambda: "mouse catcher" in first_tags(page) and panel(page))
+    press(page, "Take the tag mouse catcher away")
+    typed(page, "s")
+    assert not first_tags(page)
+    wait_for(page, lambda: tags_kept.tags().empty)
+    page.refresh()
+    wait_for(page, lambda: cards(page) and is_still(page))
+    assert not first_tags(page)
+
+
 def test_size_of_the_pictures_follows_slider_and_keys(page):
     def width() -> float:
         return page.execute_script("return document.querySelector('.card').offsetWidth")
@@ -170,7 +238,7 @@ def test_click_on_the_map_opens_a_picture_while_the_tool_is_the_lasso(page, port
     mouse = ActionChains(page, duration=50)
     mouse.w3c_actions.pointer_action.move_to_location(x, y)
     mouse.perform()
-    wait_for(page, lambda: page.find_elements(By.CSS_SELECTOR, ".hoverlayer .hovertext"))
+    wait_for(page, lambda: page.find_elements(By.CSS_SELECTOR, ".hovered:not([hidden]) img"))
     mouse = ActionChains(page, duration=50)
     mouse.w3c_actions.pointer_action.click()
     mouse.perform()

@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 import zipfile
 
 import pandas as pd
@@ -8,7 +9,7 @@ from toy import write_gallery
 
 from sigscope.datasets.load import load_gallery
 from sigscope.images.read import PictureError
-from sigscope.search.export import TABLE, as_csv, as_zip
+from sigscope.search.export import TABLE, as_csv, as_imagefolder, as_paths, as_zip
 
 
 @pytest.fixture
@@ -70,3 +71,23 @@ def test_names_in_the_zip_are_tame(id, name):
     gallery = Files(**{id.rpartition("/")[2]: b"data"})
     archive = zipfile.ZipFile(io.BytesIO(as_zip(pd.DataFrame({"id": [id]}), gallery)))
     assert archive.namelist()[0] == name
+
+
+def test_imagefolder_names_each_picture_and_what_is_known_of_it(tmp_path):
+    gallery = load_gallery(write_gallery(tmp_path / "gallery", 3))
+    table = gallery.items[["id", "caption"]]
+    gallery.file(table["id"].iat[1]).unlink()
+    archive = zipfile.ZipFile(io.BytesIO(as_imagefolder(table, gallery)))
+    rows = [json.loads(line) for line in archive.read("metadata.jsonl").splitlines()]
+    assert [row["id"] for row in rows] == table["id"].iloc[[0, 2]].tolist()
+    for row in rows:
+        assert archive.read(row["file_name"]) == gallery.original(row["id"])
+    assert archive.read("left-out.txt").decode().startswith(table["id"].iat[1])
+
+
+def test_paths_are_whole_or_below_the_gallery(tmp_path):
+    gallery = load_gallery(write_gallery(tmp_path / "gallery", 2))
+    lines = as_paths(gallery.items, gallery).decode().splitlines()
+    assert lines == [str(gallery.file(id)) for id in gallery.items["id"]]
+    below = as_paths(gallery.items, gallery, whole=False).decode().splitlines()
+    assert below == gallery.items["path"].tolist()

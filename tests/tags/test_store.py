@@ -101,8 +101,9 @@ def test_damaged_file_is_refused_and_the_copy_named(store, path):
     store.tag(["01"], "ship")
     store.back_up()
     path.write_bytes(path.read_bytes().replace(b"ship", b"shop"))
-    with pytest.raises(TagsError, match=r"copy tags\.backup\.sqlite over it"):
-        TagStore(GALLERY, path)
+    for use in (lambda: TagStore(GALLERY, path), store.check):
+        with pytest.raises(TagsError, match=r"copy tags\.backup\.sqlite over it"):
+            use()
 
 
 def test_a_file_of_ratings_is_no_file_of_tags(path):

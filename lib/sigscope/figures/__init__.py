@@ -26,7 +26,13 @@ from sigscope.figures.indexes import (
     relevance_against_recall,
     statistics_beside,
 )
-from sigscope.figures.map_layers import add_labels, add_pairs, add_pointer, add_query
+from sigscope.figures.map_layers import (
+    add_dimmed,
+    add_labels,
+    add_pairs,
+    add_pointer,
+    add_query,
+)
 from sigscope.figures.map_panels import map_panels
 from sigscope.figures.maps import map_figure, selected_ids
 from sigscope.figures.picture_maps import picture_map
@@ -40,6 +46,7 @@ __all__ = [
     "PALETTE",
     "THEMES",
     "Theme",
+    "add_dimmed",
     "add_labels",
     "add_pairs",
     "add_pointer",

@@ -57,6 +57,25 @@ def add_labels(
     return figure
 
 
+def add_dimmed(
+    figure: go.Figure, rows: pd.DataFrame, *, theme: Theme = THEMES["light"]
+) -> go.Figure:
+    """Put points behind all others, faint: those that a filter leaves out.
+
+    Args:
+        figure: from ``map_figure``, of the points that are not left out.
+        rows: the others, of the same table.
+        theme: that of the figure.
+    """
+    marker = {"color": theme.faint, "size": 3 if "z" not in rows else 1.5, "opacity": 0.35}
+    name = f"left out ({len(rows):,})"
+    figure.add_trace(
+        _kind(rows)(**placed(rows), mode="markers", marker=marker, name=name, hoverinfo="skip")
+    )
+    figure.data = (figure.data[-1], *figure.data[:-1])
+    return figure
+
+
 def add_query(
     figure: go.Figure,
     table: pd.DataFrame,

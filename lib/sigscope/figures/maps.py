@@ -20,7 +20,8 @@ from sigscope.maps.clusters import NOISE
 HOVER_AT_MOST = 20_000  # points with captions on hover; they are most of a figure's bytes
 CAPTION_AT_MOST = 90  # letters of a caption on hover
 UNKNOWN, OTHERS = "(unknown)", "others"
-SYMBOLS = ("circle", "diamond")
+SYMBOLS = ("circle", "diamond", "square", "cross", "x")  # those that a room has, too
+MOST_GROUPS = 14  # with a colour of their own
 HEIGHT = 640
 NOTE = "Axes have no unit: points near each other are alike, far distances mean little."
 NO_HOVER = "Captions on hover are left out, as there are {n:,} points."
@@ -34,10 +35,11 @@ def map_figure(
     highlight: str | Sequence[str] = (),
     title: str = "",
     height: int = HEIGHT,
+    most: int = MOST_GROUPS,
 ) -> go.Figure:
     """Draw a map with its points coloured by a column.
 
-    Words become groups: the 14 largest have a colour and symbol of their own, the others are grey.
+    Words become groups: the largest have a colour and symbol of their own, the others are grey.
     Clusters are never grey: neighbours get different colours, and labels name them. Numbers become
     a scale that leaves out the farthest 2 % on each side; what is nan is grey. Up to 20,000 points
     have their captions on hover; a figure of more says so.
@@ -49,6 +51,8 @@ def map_figure(
         highlight: the groups to colour; all others turn grey.
         title: of the colour scale; "" is the column's name.
         height: pixels.
+        most: how many groups have a colour of their own, up to five times as many as the theme has
+            colours.
 
     Raises:
         ValueError: The table has no points or no such column.
@@ -60,7 +64,7 @@ def map_figure(
     if pd.api.types.is_numeric_dtype(table[colour_by]):
         groups = _scaled(table, colour_by, theme, title or colour_by)
     else:
-        groups = _grouped(table, colour_by, theme, _as_list(highlight))
+        groups = _grouped(table, colour_by, theme, _as_list(highlight), most)
     for name, rows, marker, legend in groups:
         figure.add_trace(_points(rows, name, marker, len(table), hover, legend))
     note = NOTE if hover else f"{NOTE} {NO_HOVER.format(n=len(table))}"
@@ -90,7 +94,7 @@ def placed(rows: pd.DataFrame) -> dict[str, np.ndarray]:
     return {axis: numbers(rows[axis]) for axis in axes_of(rows)}
 
 
-def _group_styles(names: Sequence[str], theme: Theme) -> dict[str, tuple[str, str]]:
+def _group_styles(names: Sequence[str], theme: Theme, most: int) -> dict[str, tuple[str, str]]:
     """Return a colour and a symbol for each group, as far as they go; the rest are others.
 
     What has a colour in every figure of the repository (splits, kinds) keeps it.
@@ -98,7 +102,7 @@ def _group_styles(names: Sequence[str], theme: Theme) -> dict[str, tuple[str, st
     if all(name in COLOURS for name in names):
         return {name: (COLOURS[name], "circle") for name in names}
     pairs = [(colour, symbol) for symbol in SYMBOLS for colour in theme.colours]
-    return dict(zip(names, pairs, strict=False))
+    return dict(zip(names, pairs[:most], strict=False))
 
 
 def _cluster_colours(table: pd.DataFrame, theme: Theme) -> dict[str, str]:
@@ -121,7 +125,7 @@ def _cluster_colours(table: pd.DataFrame, theme: Theme) -> dict[str, str]:
 
 
 def _grouped(
-    table: pd.DataFrame, column: str, theme: Theme, highlight: list[str]
+    table: pd.DataFrame, column: str, theme: Theme, highlight: list[str], most: int
 ) -> Iterator[tuple[str, pd.DataFrame, dict, bool]]:
     """Yield a trace per group: grey ones first, so that the others lie on top."""
     names = table[column].fillna("").astype(str).replace("", UNKNOWN)
@@ -131,7 +135,7 @@ def _grouped(
             name: (colour, "circle") for name, colour in _cluster_colours(table, theme).items()
         }
     else:
-        styles = _group_styles(order, theme)
+        styles = _group_styles(order, theme, most)
     if highlight:
         chosen = list(zip(highlight, theme.colours, strict=False))
         styles = {name: styles.get(name, (colour, "circle")) for name, colour in chosen}

@@ -3,6 +3,7 @@
 from sigscope.maps.background import FAILED, MAKING, Making, start_map
 from sigscope.maps.faithfulness import judge_map, point_scores
 from sigscope.maps.map import KINDS, Map, MapSettings
+from sigscope.maps.naming import zero_shot_names
 from sigscope.maps.placing import Placement, geometric_median, place, placement_error, strengths
 from sigscope.maps.projection import make_map, open_map, quick_map
 
@@ -24,4 +25,5 @@ __all__ = [
     "quick_map",
     "start_map",
     "strengths",
+    "zero_shot_names",
 ]

@@ -114,11 +114,11 @@ def _name_groups(labels: np.ndarray, texts: Sequence[str], words: int = WORDS) -
     ranked = _ranked_words(labels, texts, clusters)
     names: list[str] = []
     for number, candidates in enumerate(ranked, 1):
-        names.append(_new_name(candidates, words, number, set(names)))
+        names.append(new_name(candidates, words, number, set(names)))
     return names
 
 
-def _new_name(candidates: list[str], words: int, number: int, taken: set[str]) -> str:
+def new_name(candidates: list[str], words: int, number: int, taken: set[str]) -> str:
     """Return the first words as a name, with further ones while it is taken."""
     for count in range(words, len(candidates) + 1):
         name = ", ".join(candidates[:count])

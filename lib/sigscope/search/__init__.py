@@ -2,7 +2,7 @@
 
 from sigscope.search.compose import LESS, Part, parts_of, raw_sum
 from sigscope.search.examples import example_queries
-from sigscope.search.export import as_csv, as_zip
+from sigscope.search.export import as_csv, as_imagefolder, as_paths, as_zip
 from sigscope.search.merging import Endpoint, MergeError, Merger, by_template
 from sigscope.search.queries import BY
 from sigscope.search.reread import DEPTH, by_reading
@@ -23,6 +23,8 @@ __all__ = [
     "Shared",
     "UnreadableGallery",
     "as_csv",
+    "as_imagefolder",
+    "as_paths",
     "as_zip",
     "by_reading",
     "by_template",

@@ -1,5 +1,6 @@
-"""Results to take home: a table as CSV, or a zip of the table and its pictures."""
+"""Results to take home: as CSV, as a zip with their pictures, as an imagefolder, as paths."""
 
+import json
 import re
 import zipfile
 from io import BytesIO
@@ -13,7 +14,8 @@ from sigscope.images.read import PictureError
 from sigscope.spreadsheets import csv_of
 from sigscope.trouble import MachineTrouble
 
-TABLE = "results.csv"
+TABLE, METADATA = "results.csv", "metadata.jsonl"
+LEFT_OUT = "left-out.txt"
 
 
 def as_csv(table: pd.DataFrame) -> bytes:
@@ -35,19 +37,59 @@ def as_zip(table: pd.DataFrame, gallery: Gallery) -> bytes:
         table: any table with a column id.
         gallery: where the items are from.
     """
-    held, names, reasons = BytesIO(), [], []
-    width = len(str(len(table)))
+    held = BytesIO()
     with zipfile.ZipFile(held, "w", zipfile.ZIP_STORED) as archive:
-        for number, id in enumerate(table["id"], 1):
-            name, reason = f"{number:0{width}d}-{_tame(id)}", ""
-            try:
-                archive.writestr(name, gallery.original(id))
-            except (GalleryError, MachineTrouble, PictureError) as error:
-                name, reason = "", str(error)
-            names.append(name)
-            reasons.append(reason)
-        archive.writestr(TABLE, as_csv(table.assign(file=names, reason=reasons)))
+        archive.writestr(TABLE, as_csv(_packed(archive, table, gallery)))
     return held.getvalue()
+
+
+def as_imagefolder(table: pd.DataFrame, gallery: Gallery) -> bytes:
+    """Return a zip that ``datasets.load_dataset("imagefolder", data_files=...)`` loads.
+
+    It holds the pictures, numbered as in `as_zip`, and metadata.jsonl with the columns of the table
+    and file_name (https://huggingface.co/docs/datasets/image_dataset). Pictures whose files are
+    gone are named in left-out.txt, with the reason.
+
+    Args:
+        table: any table with a column id.
+        gallery: where the items are from.
+    """
+    held = BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_STORED) as archive:
+        rows = _packed(archive, table, gallery).rename(columns={"file": "file_name"})
+        gone = rows["file_name"] == ""
+        lines = rows[~gone].drop(columns="reason").to_json(orient="records", lines=True)
+        archive.writestr(METADATA, lines)
+        if gone.any():
+            told = rows.loc[gone, "id"] + ": " + rows.loc[gone, "reason"]
+            archive.writestr(LEFT_OUT, "\n".join(told) + "\n")
+    return held.getvalue()
+
+
+def as_paths(table: pd.DataFrame, gallery: Gallery, *, whole: bool = True) -> bytes:
+    """Return the path of each item's file, one a line, whole or below the gallery's folder.
+
+    A path with a line break is written as a JSON string, as it would pass for two.
+    """
+    files = (gallery.file(id) for id in table["id"])
+    paths = [str(file.absolute() if whole else file.relative_to(gallery.root)) for file in files]
+    lines = [json.dumps(path) if len(path.splitlines()) > 1 else path for path in paths]
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+
+
+def _packed(archive: zipfile.ZipFile, table: pd.DataFrame, gallery: Gallery) -> pd.DataFrame:
+    """Put the files of the items into an archive; return the table with ``file`` and ``reason``."""
+    names, reasons = [], []
+    width = len(str(len(table)))
+    for number, id in enumerate(table["id"], 1):
+        name, reason = f"{number:0{width}d}-{_tame(id)}", ""
+        try:
+            archive.writestr(name, gallery.original(id))
+        except (GalleryError, MachineTrouble, PictureError) as error:
+            name, reason = "", str(error)
+        names.append(name)
+        reasons.append(reason)
+    return table.assign(file=names, reason=reasons)
 
 
 def _tame(id: str) -> str:

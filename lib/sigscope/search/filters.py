@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TypedDict
 
 import numpy as np
+import pandas as pd
 
 from sigscope.arguments import real
 from sigscope.search.targets import Target
@@ -19,6 +20,7 @@ class Filters(TypedDict, total=False):
 
     category: Choice  # only these
     split: Choice  # only these
+    ids: Sequence[str] | None  # only these pictures
     max_text: float | None  # at most so much text: `Adjustments.limit_scores`, in [0, 1]
 
 
@@ -29,6 +31,7 @@ def mask(
     without: Sequence[str] = (),
     category: Choice = None,
     split: Choice = None,
+    ids: Sequence[str] | None = None,
     max_text: float | None = None,
 ) -> np.ndarray | None:
     """Return which rows of a target may be found, (n,); None: all of them.
@@ -39,6 +42,7 @@ def mask(
         without: ids that are left out.
         category: only these.
         split: only these.
+        ids: only these; those that are not there are passed over.
         max_text: in [0, 1].
 
     Raises:
@@ -48,6 +52,8 @@ def mask(
     parts = [target.labels[name].rows_with(name, v) for name, v in chosen.items() if v is not None]
     if without:
         parts.append(~np.isin(target.index.ids, list(without)))
+    if ids is not None:
+        parts.append(pd.Index(target.index.ids).isin(ids))
     if max_text is not None:
         max_text = real("max_text", max_text, "a text score lies from 0 to 1", least=0, most=1)
         parts.append(text_scores()[target.rows] <= max_text)

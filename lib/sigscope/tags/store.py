@@ -159,6 +159,10 @@ class TagStore:
         )
         return {row.name: json.loads(row.address) for row in rows.itertuples(index=False)}
 
+    def check(self) -> None:
+        """Raise TagsError if another program has damaged the file."""
+        self._file.check()
+
     def back_up(self) -> None:
         """Keep a copy of the file beside it (tags.backup.sqlite), if it has changed since."""
         self._file.back_up()
