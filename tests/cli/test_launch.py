@@ -1,7 +1,9 @@
 """The commands: the explorer's port and process, and notebooks executed once."""
 
 import os
+import shutil
 import socket
+import subprocess
 import sys
 import time
 from contextlib import contextmanager
@@ -307,3 +309,21 @@ def test_key_follows_own_cells_code_before_and_surroundings(folder, monkeypatch)
     before = notebooks.keys([one, two])
     monkeypatch.setattr(notebooks, "_surroundings", lambda: "another model")
     assert not set(before) & set(notebooks.keys([one, two]))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/a/my $photos", "/a/100% $(x) ${y}", "/a/it's", '/a/say "hi"', "/a/`id`;#&", "~/x y", "/ü"],
+)
+def test_make_hands_any_path_on_as_it_is(path, tmp_path):
+    home = tmp_path / "müll"
+    python = home / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@" "$SIGSCOPE_CACHE"\n')
+    python.chmod(0o755)
+    shutil.copy(paths.ROOT / "Makefile", home)
+    said = subprocess.run(
+        ["make", "-o", "install", "explorer", f"PICTURES={path}"],
+        cwd=home, capture_output=True, text=True, env={**os.environ, "SIGSCOPE_CACHE": "~/x"},
+    ).stdout.splitlines()  # fmt: skip
+    assert said[-2:] == [f"--pictures={path}", "~/x"]

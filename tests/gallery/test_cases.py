@@ -5,7 +5,6 @@ small inputs of the same kinds themselves.
 """
 
 import os
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +89,8 @@ CAPTIONS = {  # what to load, and the captions of each id
     "img2dataset:wds-two-pictures-a-key": {
         f"00000000{n}.{which}": [f"cap {n}"] for n in (0, 1) for which in ("input", "target")
     },
+    "identical-20": {f"{n:02}.png": NO_CAPTION for n in range(20)},
+    "tiny-1": {"0.jpg": NO_CAPTION},
     "path-dollar/my $photos": {"0.jpg": NO_CAPTION, "1.jpg": NO_CAPTION},
 }
 TOLD = {  # what to load, and of which path or with which words something is said
@@ -185,6 +186,19 @@ def test_what_cameras_write_is_no_caption_and_what_people_write_is_one():
     }
 
 
+def test_long_texts_are_captions_as_they_are():
+    found = items(loaded("long-captions"), "caption")
+    assert [len(text) >= 5_000 for text in found.values()] == [True] * 3
+
+
+def test_where_no_picture_can_be_read_each_says_why():
+    found = loaded("all-bad")
+    assert found.items["id"].tolist() == [f"bad{n}.jpg" for n in range(5)]
+    for id in found.items["id"]:
+        with pytest.raises(PictureError, match="web page"):
+            found.picture(id)
+
+
 def test_odd_pictures_are_seen_or_told():
     found = loaded("picture-oddities")
     reference = np.asarray(found.picture("ref.png").convert("L"), float)
@@ -193,11 +207,3 @@ def test_odd_pictures_are_seen_or_told():
     for id in ("lfs.jpg", "trunc90.jpg", "zero.jpg", "json_err.jpg"):
         with pytest.raises(PictureError):
             found.picture(id)
-
-
-def test_make_hands_a_dollar_in_a_path_on():
-    said = subprocess.run(
-        ["make", "-n", "explorer", f"PICTURES={folder_of('path-dollar')}/my $photos"],
-        cwd=paths.ROOT, capture_output=True, text=True,
-    ).stdout  # fmt: skip
-    assert '--pictures="$SIGSCOPE_PICTURES"' in said

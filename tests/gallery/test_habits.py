@@ -184,3 +184,203 @@ def test_vectors_with_decimal_commas_and_under_a_models_name_are_read(tmp_path):
     for file in (spread, named):
         ((row, id),) = usable_rows(file)
         assert id == "x" and parse_vector(row.image).tolist() == [0.5] * 4
+
+
+SAID = ("file_name,text\n", "a.jpg,one\n", "b.jpg,two\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"image,caption\na.jpg,caf\xe9\nb.jpg,\xc3\xa9t\xc3\xa9\n", ["café", "été"]),
+        (b"image,caption\na.jpg,on\0e\nb.jpg,two\n", ["one", "two"]),
+        ("Image Name;Caption Text\na.jpg;one\nb.jpg;two\n", ["one", "two"]),
+        ("image,caption_id,caption\na.jpg,7,one\nb.jpg,8,two\n", ["one", "two"]),
+        ("file,width\na.jpeg,7\n", ["", ""]),
+        ("a.jpg#0\tone\nb.jpg#0\ttwo\n", ["one", "two"]),
+        ("image,caption\na.jpeg,one\nb.JPE,two\n", ["one", "two"]),
+    ],
+)  # fmt: skip
+def test_one_odd_byte_heading_or_name_costs_no_caption(tmp_path, content, expected):
+    pictures(tmp_path / "x", "a.jpg", "b.jpg")
+    write(tmp_path / "x/captions.csv", content)
+    found = captions(tmp_path / "x")
+    assert found == {id: [text] if text else [] for id, text in zip(found, expected, strict=True)}
+
+
+def test_one_byte_in_a_long_line_of_json_changes_no_other_caption(tmp_path):
+    pictures(tmp_path / "x", "a.jpg", "b.jpg", "c.jpg")
+    said = '[{"file_name":"a.jpg","text":"caf?"},{"file_name":"b.jpg","text":"\u00e9t\u00e9"},'
+    said += '{"file_name":"c.jpg","text":"Stra\u00dfe"}]'
+    write(tmp_path / "x/metadata.json", said.encode().replace(b"?", b"\xe9"))
+    assert [text for (text,) in captions(tmp_path / "x").values()] == [
+        "caf\u00e9",
+        "\u00e9t\u00e9",
+        "Stra\u00dfe",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.txt", "7"), ("a.txt", "0\n1\n"), ("a.txt", "1e-5"), ("a.txt", "License: CC0"),
+        ("a.txt", "Photo by Anna, CC BY 2.0"), ("a.txt", "https://x.test/a"),
+        ("a.txt", "IMG_1234.jpg"), ("a.txt", "2023-05-01 12:00:00"), ("a.txt", "{\\rtf1 hello}"),
+        ("a.json", "[1, 2]"), ("a.json", '{"tags": ["x"]}'), ("a.json", "{broken"),
+    ],
+)  # fmt: skip
+def test_a_text_that_reads_like_data_is_no_caption_and_is_told_once(tmp_path, name, text):
+    pictures(tmp_path / "x", "a.jpg")
+    write(tmp_path / "x" / name, text)
+    found = load_gallery(tmp_path / "x")
+    assert captions(tmp_path / "x") == {"a.jpg": []}
+    assert found.problems["path"].tolist() == [name]
+    assert found.counted() == "2 files: 1 pictures, 1 not pictures"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('["one", "two words"]', ["one", "two words"]),
+        ('"one"', ["one"]),
+        ('[{"caption": "one"}, {"text": "two"}]', ["one", "two"]),
+    ],
+)
+def test_a_list_beside_a_picture_is_its_captions(tmp_path, text, expected):
+    pictures(tmp_path / "x", "a.jpg")
+    write(tmp_path / "x/a.json", text)
+    assert captions(tmp_path / "x") == {"a.jpg": expected}
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["train/cat/a", "test/dog/a", "logo"], [("", ""), ("test", "dog"), ("train", "cat")]),
+        (["train/cat/a", "val/dog/a", "docs/b"], [("", "docs"), ("train", "cat"), ("val", "dog")]),
+        (["training_set/training_set/cat/a", "test_set/test_set/dog/a"],
+         [("test", "dog"), ("train", "cat")]),
+        (["train2017/a", "val2017/a"], [("train", ""), ("val", "")]),
+        (["bus/a", "plane/a", "train/a"], [("", "bus"), ("", "plane"), ("", "train")]),
+        (["test results/a", "train station/a"], [("", "test results"), ("", "train station")]),
+    ],
+)  # fmt: skip
+def test_splits_are_seen_beside_other_folders_and_under_longer_names(tmp_path, names, expected):
+    pictures(tmp_path / "x", *(f"{name}.jpg" for name in names))
+    assert sorted(items(load_gallery(tmp_path / "x"), "split", "category").values()) == expected
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"train.csv": "image,caption\na.jpg,one\n", "test.csv": "image,caption\na.jpg,two\n"},
+        {"c.csv": "image,caption,split\na.jpg,one,train\na.jpg,two,test\n"},
+        {"c.csv": "image,caption,label\na.jpg,one,train\na.jpg,two,test\n"},
+    ],
+)
+def test_one_name_in_two_folders_is_told_apart_by_split_or_class(tmp_path, tables):
+    pictures(tmp_path / "x", "train/a.jpg", "test/a.jpg")
+    for name, content in tables.items():
+        write(tmp_path / "x" / name, content)
+    assert captions(tmp_path / "x") == {"train/a.jpg": ["one"], "test/a.jpg": ["two"]}
+
+
+def test_ids_of_a_column_with_gaps_and_cocos_numbers_find_their_pictures(tmp_path):
+    pictures(tmp_path / "x", "COCO_val2014_000000000007.jpg", "2.jpg")
+    write(tmp_path / "x/c.csv", "image_id,caption\n7,one\n2.0,two\n")
+    found = load_gallery(tmp_path / "x")
+    assert sorted(items(found, "caption").values()) == ["one", "two"]
+    assert "7 is taken to be COCO_val2014_000000000007.jpg" in found.problems["reason"][0]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"metadata.csv": "".join(SAID)}, {"pics/metadata.csv": "".join(SAID)},
+        {"captions.txt": "image,caption\na.jpg,one\nb.jpg,two\n"},
+        {"metadata.json": json.dumps([ONE, TWO])},
+    ],
+)  # fmt: skip
+def test_a_tar_of_a_folder_has_the_captions_of_its_table(tmp_path, files):
+    (folder,) = {name.rpartition("/")[0] for name in files}
+    names = [f"{folder}/{name}".removeprefix("/") for name in ("a.jpg", "b.jpg")]
+    members = [*((name, JPEG) for name in names), *((k, v.encode()) for k, v in files.items())]
+    write_tar(tmp_path / "x", "pics", [], *members)
+    assert captions(tmp_path / "x/pics.tar") == captions(tmp_path / "x") == BOTH
+
+
+def test_a_tar_of_folders_of_classes_has_splits_and_classes(tmp_path):
+    write_tar(tmp_path / "x", "pics", [], ("train/cat/a.jpg", JPEG), ("test/dog/b.jpg", JPEG))
+    found = items(load_gallery(tmp_path / "x"), "split", "category")
+    assert found == {"train/cat/a.jpg": ("train", "cat"), "test/dog/b.jpg": ("test", "dog")}
+
+
+def test_samples_with_dots_in_their_names_keep_their_own_texts(tmp_path):
+    texts = [(f"my.photo.{n}.txt", text) for n, text in ((1, b"one"), (2, b"two"))]
+    members = [*texts, *((f"my.photo.{n}.jpg", JPEG) for n in (1, 2))]
+    write_tar(tmp_path / "x", "0", [], *members)
+    assert captions(tmp_path / "x") == {"my.photo.1": ["one"], "my.photo.2": ["two"]}
+
+
+def test_what_is_beside_or_inside_tars_and_not_read_is_called_what_it_is(tmp_path):
+    names = ("a.jpg", "@eaDir/a.jpg", "__MACOSX/a.jpg", "b.ppm")
+    write_tar(
+        tmp_path / "x",
+        "0",
+        [],
+        *((name, JPEG) for name in names[:3]),
+        ("b.ppm", b"P6\n1"),
+        ("a.cls", b"0"),
+    )
+    pictures(tmp_path / "x", "z.jpg", size=(2, 2))
+    write(tmp_path / "x/classnames.txt", "cat\n")
+    found = load_gallery(tmp_path / "x")
+    told = dict(found.problems.itertuples(index=False))
+    assert items(found, "category") == {"a": "cat"}
+    assert told.keys() == {"@eaDir/", "__MACOSX/", "0/b.ppm", "z.jpg"}
+    assert "save it as PNG" in told["0/b.ppm"] and "lies beside" in told["z.jpg"]
+
+
+def test_a_zip_counts_what_was_left_in_it(tmp_path):
+    file = tmp_path / "x.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in ("a.jpg", "@eaDir/a.jpg", "__MACOSX/._a.jpg", "README.md"):
+            archive.writestr(name, JPEG if name == "a.jpg" else b"x")
+    assert load_gallery(file).counted() == "4 files: 1 pictures, 3 left in the archive"
+
+
+def test_coco_of_one_file_a_split_may_use_an_id_twice(tmp_path):
+    for split, text in (("train", "one"), ("valid", "two")):
+        said = {
+            "images": [{"id": 1, "file_name": "a.jpg"}],
+            "annotations": [{"image_id": 1, "caption": text}],
+        }
+        write(tmp_path / split / "_annotations.coco.json", said)
+        pictures(tmp_path, f"{split}/a.jpg")
+    found = load_gallery(f"coco:{tmp_path}")
+    assert items(found, "caption", "split") == {
+        "1": ("one", "train"),
+        "valid/a.jpg": ("two", "val"),
+    }
+    assert "are those of other pictures" in found.problems["reason"][0]
+
+
+@pytest.mark.parametrize("name", ["captions_mine.json", "results.csv", "Flickr8k.token.txt"])
+@pytest.mark.parametrize("dataset", ["coco", "flickr30k", "flickr8k"])
+def test_a_list_that_is_an_lfs_pointer_is_said_to_be_one(tmp_path, dataset, name):
+    pictures(tmp_path, "a.jpg")
+    write(tmp_path / name, "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n")
+    with pytest.raises(ValueError, match="git lfs pull"):
+        load_gallery(f"{dataset}:{tmp_path}")
+
+
+def test_decimal_commas_within_a_vector_are_no_delimiters(tmp_path):
+    assert parse_vector("[0,5; -0,5; 0,5; 0,5]").tolist() == [0.5, -0.5, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("classes", [["cat", "dog"], None])
+def test_fiftyones_labels_are_classes(tmp_path, classes):
+    pictures(tmp_path / "x", "data/a.jpg", "data/b.jpg")
+    labels = {"a": 0, "b": 1} if classes else {"a": "cat", "b": "dog"}
+    write(tmp_path / "x/labels.json", {"classes": classes, "labels": labels})
+    found = items(load_gallery(tmp_path / "x"), "category")
+    assert found == {"data/a.jpg": "cat", "data/b.jpg": "dog"}

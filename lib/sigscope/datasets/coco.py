@@ -9,7 +9,7 @@ from typing import Any
 
 from sigscope.datasets.files import Entry, Tree
 from sigscope.datasets.karpathy import karpathy_entries, split_file
-from sigscope.gallery.cells import text_of, texts_of
+from sigscope.gallery.cells import number_of, text_of, texts_of
 from sigscope.gallery.columns import caption_columns, split_in
 from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.gallery import Gallery
@@ -80,7 +80,8 @@ def _files(tree: Tree, year: str) -> dict[str, Path]:
 
 
 def _edition(tree: Tree, year: str) -> Gallery:
-    files = _files(tree, year) or {file.name: file for file in tree.holding(*CAPTIONS)}
+    own = _files(tree, year) if year else {}
+    files = own or {tree.shown(file): file for file in tree.holding(*CAPTIONS)}
     if not files:
         raise tree.error(f"{tree.root} has no captions_train{year}.json and nothing like it.")
     return tree.gallery(
@@ -105,9 +106,12 @@ def _entries(tree: Tree, file: Path, name: str, year: str) -> Iterator[Entry]:
         if not (id and path):
             tree.problems.append((listed, f"image {number} has no id or no file_name"))
             continue
+        beside = f"{listed.rpartition('/')[0]}/{path}".removeprefix("/")
         folder = "" if "/" in path else f"{split}{year}"
+        if not year and beside in tree.all(path):
+            folder = beside.removesuffix(path).rstrip("/")
         own = (text for name in caption_columns(image) for text in texts_of(image[name]))
-        texts = captions.get(_key(id)) or [*own]
+        texts = captions.get(number_of(id)) or [*own]
         yield Entry(id, path, texts, folder, listed, {"split": split})
 
 
@@ -115,23 +119,17 @@ def _captions(tree: Tree, said: dict[str, Any], listed: str) -> dict[str, list[s
     """Return the captions of each picture by its number; one of no picture is a problem."""
     images = said["images"]
     captions: dict[str, list[str]] = {
-        _key(image["id"]): [] for image in images if isinstance(image, dict) and "id" in image
+        number_of(image["id"]): [] for image in images if isinstance(image, dict) and "id" in image
     }
     annotations = said["annotations"]
     for number, note in enumerate(annotations):
         annotations[number] = None  # a third of the memory, back before the table is made
         note = note if isinstance(note, dict) else {}
         texts = [tidy(text) for text in texts_of(note.get("caption"))]
-        known = captions.get(_key(note.get("image_id")))
+        known = captions.get(number_of(note.get("image_id")))
         if known is None or not any(texts):
             reason = f"annotation {number} has no caption, or no picture that is listed"
             tree.problems.append((listed, reason))
         else:
             known += texts
     return captions
-
-
-def _key(id: Any) -> str:
-    """Return an id as it is compared: 7, 7.0, "7" and "000000000007" are one."""
-    text = text_of(id) if isinstance(id, str | int | float) else ""
-    return text.lstrip("0") or "0" if text.isdecimal() else text

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from sigscope.gallery.texts import decoded, lines_of
 from sigscope.gallery.walk import LeftOut, folders
 from sigscope.images.captions import distinct
 from sigscope.images.formats import SUFFIXES
+from sigscope.images.sniff import LFS, is_pointer
 from sigscope.trouble import check_machine
 
 MOST = 100  # JSON files that are looked into; more are side-cars
+LISTS = (".json", ".csv", ".txt", ".token", ".parquet", ".mat")
 SHOWN = 3  # missing pictures named in a sentence
 
 
@@ -59,6 +61,7 @@ class Tree:
         """
         self.root, self.dataset = Path(root).expanduser(), dataset
         self.problems: list[tuple[str, str]] = []
+        self._files: list[str] = []
         if self.root.is_file() and self.root.suffix.lower() == ".zip":
             self.root = unpacked(self.root)
             self.problems += left_out(self.root)
@@ -75,7 +78,17 @@ class Tree:
     def error(self, sentence: str) -> GalleryError:
         """Return an error that says what is wrong, what was expected and where it is to be had."""
         about = DATASETS[self.dataset]
+        pointer = next(self._pointers(), "")
+        if pointer and LFS not in sentence:
+            sentence = f"{sentence} {pointer}: {LFS}."
         return GalleryError(f"{sentence} {about.expects} The data set is at {about.source}.")
+
+    def _pointers(self) -> Iterator[str]:
+        """Yield which of the first lists are only pointers to files that were not fetched."""
+        for path in [path for path in self._files if suffix_of(path) in LISTS][:MOST]:
+            with suppress(OSError), (self.root / path).open("rb") as file:
+                if is_pointer(file.read(64)):
+                    yield path
 
     def all(self, name: str) -> list[str]:
         """Return every path below root with this file name, the least deep first."""
@@ -135,11 +148,12 @@ class Tree:
         """Return the gallery of the entries whose pictures are there; the others are problems.
 
         Where none of the pictures of one list is there, that is one problem. A second entry with
-        an id gives its captions to the first.
+        an id gives its captions to the first, and one of another picture has its path as its id.
         """
         rows: dict[str, dict[str, Any]] = {}
         there: dict[str, int] = {}
         absent: dict[str, list[Entry]] = {}
+        again: dict[str, list[str]] = {}
         for entry in entries:
             try:
                 path = self.picture(entry.file, entry.folder)
@@ -150,16 +164,20 @@ class Tree:
                 absent.setdefault(entry.listed, []).append(entry)
                 continue
             there[entry.listed] = there.get(entry.listed, 0) + 1
-            row = {"id": entry.id, "path": path, "captions": entry.captions, **entry.fields}
-            first = rows.setdefault(entry.id, row)
-            if first is not row and first["path"] == path:
+            is_taken = entry.id in rows and rows[entry.id]["path"] != path
+            id = path if is_taken else entry.id
+            row = {"id": id, "path": path, "captions": entry.captions, **entry.fields}
+            first = rows.setdefault(id, row)
+            if first is not row:
                 first["captions"] = [*first["captions"], *entry.captions]
-            elif first is not row:
-                reason = f"its id {entry.id} is that of {first['path']} in {entry.listed} as well"
-                self.problems.append((path, reason))
+            elif is_taken:
+                again.setdefault(entry.listed, []).append(entry.id)
         for row in rows.values():
             row["captions"] = distinct(row["captions"])
         self._tell_matches()
+        for listed, ids in again.items():
+            reason = f"{len(ids):,} of its ids, such as {ids[0]}, are those of other pictures"
+            self.problems.append((listed, f"{reason}; paths are the ids here"))
         problems = [*self.problems, *self._absent(absent, there)]
         if not rows:
             raise self.error(self._nothing(absent))
@@ -208,7 +226,8 @@ class Tree:
     def _nothing(self, absent: dict[str, list[Entry]]) -> str:
         missing = [_expected(entry) for entries in absent.values() for entry in entries]
         if not missing:
-            return f"The lists of {self.dataset} below {self.root} name no pictures."
+            first = f" The first problem: {': '.join(self.problems[0])}." if self.problems else ""
+            return f"The lists of {self.dataset} below {self.root} name no pictures.{first}"
         named = ", ".join(missing[:SHOWN])
         return f"None of the {len(missing):,} pictures listed lies below {self.root} ({named} …)."
 

@@ -12,13 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from sigscope.datasets.tars import TAR, find_shards, table_of, unpacked_tars
+from sigscope.gallery.archives import lone_folder
 from sigscope.gallery.cells import text_of, texts_of
 from sigscope.gallery.columns import CATEGORIES, URLS, caption_columns, first_of, normal, split_in
-from sigscope.gallery.folder import GalleryError, Listing, Problems, holds_picture, suffix_of
+from sigscope.gallery.delimited import looks_like_table
+from sigscope.gallery.folder import (
+    GalleryError,
+    Listing,
+    Problems,
+    holds_picture,
+    suffix_of,
+    trouble,
+)
 from sigscope.gallery.gallery import COLUMNS, Gallery
+from sigscope.gallery.inventory import take
+from sigscope.gallery.listing import LISTS, METADATA, MOST_TABLES, list_folder
 from sigscope.gallery.sidecars import SUFFIXES as TEXTS
 from sigscope.gallery.sidecars import captions_in
-from sigscope.gallery.tables import records
+from sigscope.gallery.tables import READERS, records
 from sigscope.images.captions import distinct
 from sigscope.images.formats import SUFFIXES
 from sigscope.trouble import check_machine
@@ -54,8 +65,12 @@ def load_img2dataset(path: str | Path, *, progress: bool = False) -> Gallery:
     listing, folder = Listing(), home
     if any(tar for tar in shards.values()):
         folder = unpacked_tars(home, shards, listing.problems, progress)
+    plain = [shard for shard, tar in shards.items() if tar and _is_plain(home, folder, shard)]
     for shard in shards:
-        _add_shard(listing, home, folder, shard)
+        add = _add_folder if shard in plain else _add_shard
+        add(listing, home, folder, shard)
+    if plain:
+        listing = take(folder, listing, embedded=True, progress=progress)
     _make_unique(listing)
     name = TAR.fullmatch(root.name)["name"] if root.is_file() else root.resolve().name
     listing.counts.update(_counts(folder, shards, len(listing.rows)))
@@ -83,6 +98,42 @@ def _pictures(folder: Path, files: Files) -> dict[str, str]:
     }
 
 
+def _is_plain(root: Path, folder: Path, shard: str) -> bool:
+    """Return whether a tar holds a folder of pictures that somebody packed, and no samples.
+
+    It has a table that names its pictures, or nothing but pictures in folders.
+    """
+    here = folder / shard
+    if table_of(root, shard).is_file() or not here.is_dir():
+        return False
+    files = [Path(place, name) for place, _, names in os.walk(here) for name in names]
+    pictures = {file.with_suffix("") for file in files if suffix_of(file.name) in SUFFIXES}
+    others = [file for file in files if file.with_suffix("") not in pictures]
+    tables = [file for file in others if suffix_of(file.name) in READERS or LISTS.search(file.name)]
+    if any(map(_names_files, tables[:MOST_TABLES])):
+        return True
+    is_all = 0 < len(pictures) == len(files)
+    return is_all and all(file.parent != here for file in files)
+
+
+def _names_files(file: Path) -> bool:
+    """Return whether a file of a tar is a table, and no text or object of a sample."""
+    is_object = suffix_of(file.name) == ".json" and not METADATA.fullmatch(file.name)
+    is_text = suffix_of(file.name) not in READERS and not looks_like_table(file)
+    return not (is_object or is_text)
+
+
+def _add_folder(listing: Listing, root: Path, folder: Path, shard: str) -> None:
+    """Add the pictures of a shard that is a folder of pictures."""
+    here = lone_folder(folder / shard)
+    prefix = here.relative_to(folder).as_posix()
+    found = list_folder(here)
+    for row in found.rows:
+        split = row.get("split") or split_in(shard)
+        listing.rows.append({**row, "path": f"{prefix}/{row['id']}", "split": split})
+    listing.problems.extend((f"{prefix}/{path}", reason) for path, reason in found.problems)
+
+
 def _add_shard(listing: Listing, root: Path, folder: Path, shard: str) -> None:
     """Add the pictures of a shard by its table, or where it has none by the files beside them."""
     here = folder / shard
@@ -99,11 +150,12 @@ def _add_shard(listing: Listing, root: Path, folder: Path, shard: str) -> None:
             continue
         pictures = _pictures(here, files or {})
         if not pictures:
-            listing.problems.append((f"{shard}/{key}", "its picture is not there"))
+            left = (files or {"": key}).values()
+            reasons = ((path, trouble(str(here / path))) for path in left)
+            listing.problems.extend((f"{shard}/{path}", reason) for path, reason in reasons)
             continue
         row = _row(record, url, split_in(shard))
         beside = _beside(here, files, pictures, listing.problems, shard)
-        row["captions"] = row["captions"] or beside
         if "cls" in files and not row.get("category"):
             number = (here / files["cls"]).read_text("utf-8", "replace").strip()
             is_known = number.isdecimal() and int(number) < len(classes)
@@ -111,7 +163,9 @@ def _add_shard(listing: Listing, root: Path, folder: Path, shard: str) -> None:
         others.update(suffix_of(path) for path in files.values() if path not in pictures.values())
         for middle, path in pictures.items():
             id = f"{key}.{middle}" if len(pictures) > 1 and middle else key
-            listing.rows.append({"id": id, "path": f"{shard}/{path}", **row})
+            captions = row["captions"] or beside.get(middle, beside.get("", []))
+            own = {"id": id, "path": f"{shard}/{path}", **row, "captions": captions}
+            listing.rows.append(own)
     for key in samples:
         listing.problems.append((f"{shard}/{key}", "the table of its shard does not list it"))
     for suffix in others.keys() - {*TEXTS, ".cls"}:
@@ -153,17 +207,23 @@ def _row(record: dict[str, Any], url: str, split: str) -> dict[str, Any]:
 
 def _beside(
     folder: Path, files: Files, pictures: dict[str, str], problems: Problems, shard: str
-) -> list[str]:
-    """Return the captions in the texts of a sample: .txt and .caption before .json."""
-    texts = [path for path in files.values() if suffix_of(path) in TEXTS]
-    for path in sorted(texts, key=lambda path: TEXTS.index(suffix_of(path))):
+) -> dict[str, list[str]]:
+    """Return the captions in the texts of a sample: .txt and .caption before .json.
+
+    A text belongs to the picture that is called like it up to the suffix, and else to all: "".
+    """
+    found: dict[str, list[str]] = {}
+    texts = [(rest, path) for rest, path in files.items() if suffix_of(path) in TEXTS]
+    for rest, path in sorted(texts, key=lambda pair: TEXTS.index(suffix_of(pair[1]))):
+        middle = rest.rpartition(".")[0]
+        owner = middle if middle in pictures else ""
         try:
-            if captions := captions_in(str(folder / path), list(pictures.values())):
-                return captions
+            if not found.get(owner):
+                found[owner] = captions_in(str(folder / path), list(pictures.values()))
         except (OSError, ValueError) as error:
             check_machine(path, error)
             problems.append((f"{shard}/{path}", getattr(error, "strerror", None) or str(error)))
-    return []
+    return found
 
 
 def _counts(folder: Path, shards: Iterable[str], pictures: int) -> dict[str, int]:

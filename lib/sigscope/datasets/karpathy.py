@@ -39,13 +39,15 @@ def karpathy_entries(tree: Tree, path: Path) -> Iterator[Entry]:
 
 
 def _entry(image: dict, listed: str) -> Entry:
-    split, file = text_of(image.get("split")), text_of(image["filename"])
-    if not file:
+    split = text_of(image.get("split"))
+    file = text_of(image.get("filename") or image.get("file_name"))
+    sentences = image.get("sentences", image.get("captions"))
+    if not file or sentences is None:
         raise KeyError("filename")
     return Entry(
         id=text_of(image.get("cocoid")) or file,
         file=file,
-        captions=[tidy(text) for text in texts_of(image["sentences"])],
+        captions=[tidy(text) for text in texts_of(sentences)],
         folder=text_of(image.get("filepath")),
         listed=listed,
         fields={"split": SPLITS.get(split.lower(), split)},

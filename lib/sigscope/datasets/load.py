@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from sigscope import paths
-from sigscope.datasets.img2dataset import load_img2dataset
+from sigscope.datasets.img2dataset import CLASS_NAMES, load_img2dataset
 from sigscope.datasets.parquet import load_packed, picture_column
 from sigscope.datasets.registry import DATASETS
 from sigscope.datasets.tars import find_shards
@@ -88,12 +88,15 @@ def _named(path: str, progress: bool) -> Gallery | None:
 def _of_file(path: Path, progress: bool) -> Gallery:
     """Return what is in a zip or a tar, or what a table lists."""
     if path.suffix.lower() == ".zip":
-        from sigscope.gallery.archives import left_out, unpacked
+        from sigscope.gallery.archives import count_files, left_out, unpacked
 
         folder = unpacked(path, progress=progress)
         found = _of_folder(folder, path.stem, progress)
         known = pd.DataFrame(left_out(folder), columns=["path", "reason"], dtype="str")
-        return replace(found, problems=pd.concat([known, found.problems], ignore_index=True))
+        problems = pd.concat([known, found.problems], ignore_index=True)
+        inside = count_files(path) - sum(found.counts.values())
+        counts = found.counts and {**found.counts, "left in the archive": inside}
+        return replace(found, problems=problems, counts=counts)
     if find_shards(path):
         return load_img2dataset(path, progress=progress)
     is_table = path.suffix.lower() in TABLES
@@ -123,6 +126,11 @@ def _of_folder(root: Path, name: str, progress: bool) -> Gallery:
         contents.used |= {file.relative_to(root).as_posix() for file in packed}
         return _with(contents, load_packed(name, root, packed, [], progress=progress))
     listing = take(root, list_folder(root, contents), embedded=True, progress=progress)
+    if not listing.rows and (root / "img_emb").is_dir():
+        raise GalleryError(
+            f"{root} holds vectors by clip-retrieval and no pictures; sigscope.embeddings."
+            "load_embeddings reads it, and the gallery is the folder that it was made of."
+        )
     return Gallery.of(name, root, listing)
 
 
@@ -147,16 +155,19 @@ def _is_of(path: str, shards: Mapping[str, Path | None]) -> bool:
     """Return whether a file below the root is one of some shards."""
     first = path.partition("/")[0]
     names = (first, first.partition(".")[0].removesuffix("_stats"), path.partition(".")[0])
-    return not shards.keys().isdisjoint(names)
+    return path.endswith(CLASS_NAMES) or not shards.keys().isdisjoint(names)
 
 
 def _with(contents: Contents, gallery: Gallery) -> Gallery:
     """Return a gallery with what lies beside its files as problems."""
-    beside = contents.finish(Listing(), ())
+    reason = "it lies beside the files that hold the pictures; give its own folder to see it"
+    alone = [path for path in contents.paths() if contents.is_picture(path)]
+    beside = contents.finish(Listing([], [(path, reason) for path in alone]), alone)
     table = pd.DataFrame(beside.problems, columns=["path", "reason"], dtype="str")
     problems = pd.concat([table, gallery.problems], ignore_index=True)
     counts = Counter(beside.counts) + Counter(gallery.counts)
-    counts["texts and tables"] -= len(contents.used)  # what the pictures were taken from
+    packed = [path for path in contents.used if not path.endswith(CLASS_NAMES)]
+    counts["texts and tables"] -= len(packed)  # what the pictures were taken from
     return replace(gallery, problems=problems, counts={"pictures": 0, "unreadable": 0, **counts})
 
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import tarfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tqdm import tqdm
 
 from sigscope import paths
 from sigscope.files import PART, atomic_folder, folder_lock, read_json, write_json
-from sigscope.gallery.archives import MAX_RATIO, SMALL
+from sigscope.gallery.archives import MAX_RATIO, SMALL, junk_folder, left_out_of
 from sigscope.gallery.folder import Problems
 from sigscope.images.read import plain
 from sigscope.images.sniff import LFS, is_pointer
@@ -88,26 +89,34 @@ def _unpack(tar: Path, into: Path, shard: str) -> Problems:
     """Unpack a tar unless it has been; return what was left out of it, and why."""
     note, status = into / f"{shard}.json", tar.stat()
     stamp = [status.st_size, status.st_mtime_ns]
-    if note.exists() and (known := read_json(note))["stamp"] == stamp and "left_out" in known:
-        return [(name, reason) for name, reason in known["left_out"]]
+    if note.exists() and (known := read_json(note))["stamp"] == stamp and "without" in known:
+        return [(name, reason) for name, reason in known["without"]]
     for old in (*into.glob(f"{PART}*"), into / shard):  # by processes that were killed
         shutil.rmtree(old, ignore_errors=True)
     left_out: Problems = []
+    junk: Counter[str] = Counter()
     with atomic_folder(into / shard) as part:
         try:
-            left_out += _extract(tar, part)
+            left_out += _extract(tar, part, junk)
         except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
             check_machine(tar, error)
             with tar.open("rb") as file:
                 is_elsewhere = is_pointer(file.read(64))
             reason = f"it is cut short or damaged ({error}); what came before that is used"
             left_out.append((tar.name, LFS if is_elsewhere else reason))
-    write_json(note, {"stamp": stamp, "left_out": left_out})
+    left_out += left_out_of(junk)
+    write_json(note, {"stamp": stamp, "without": left_out})
     return left_out
 
 
-def _extract(tar: Path, folder: Path) -> Iterator[tuple[str, str]]:
-    """Write the plain files of a tar into folder; yield what was not written, and why."""
+def _extract(tar: Path, folder: Path, junk: Counter[str]) -> Iterator[tuple[str, str]]:
+    """Write the plain files of a tar into folder; yield what was not written, and why.
+
+    Args:
+        tar: What is unpacked.
+        folder: Where to.
+        junk: Counts the files in each folder that is hidden or another program's own.
+    """
     room = max(SMALL, MAX_RATIO * tar.stat().st_size)
     with tarfile.open(tar, "r:*") as packed:  # gzip is known by its bytes
         for member in packed:
@@ -118,10 +127,12 @@ def _extract(tar: Path, folder: Path) -> Iterator[tuple[str, str]]:
                 return
             if member.isdir():
                 continue
-            if not member.isreg() or member.issparse():
+            if place := junk_folder("/".join(parts)):
+                junk[place] += 1
+            elif not member.isreg() or member.issparse():
                 yield plain(member.name), "it is a link or another special file, not a picture"
             elif member.name.startswith("/") or not all(map(PLACE.fullmatch, parts)):
-                yield plain(member.name), "it is hidden, or its name leads out of the archive"
+                yield plain(member.name), "its name leads out of the archive"
             elif plain(member.name) != member.name:
                 yield plain(member.name), "its name is not UTF-8"
             elif (target := folder.joinpath(*parts)).exists():

@@ -81,8 +81,13 @@ def load_embeddings(
         StaleEmbeddings: It is missing, unfinished, broken, or of something else.
     """
     folder = Path(folder)
-    if gallery is None and identity is None and _is_foreign(folder):
-        return _foreign(folder)
+    if _is_foreign(folder):
+        if gallery is None and identity is None:
+            return _foreign(folder)
+        raise StaleEmbeddings(
+            f"{folder} holds vectors by clip-retrieval, of a model that is not known; read them "
+            "with load_embeddings(folder) alone, or embed the gallery into another folder"
+        )
     manifest = read_manifest(folder)
     _check_belongs(folder, manifest, gallery, identity)
     _check_whole(folder, manifest)
@@ -237,7 +242,7 @@ def _texts(values: list[str]) -> np.ndarray:
 
 def _is_foreign(folder: Path) -> bool:
     ours = (folder / MANIFEST).exists() or (folder / MAKING).exists()
-    return not ours and (folder / PARTS["images"][0]).is_dir()
+    return not ours and any((folder / PARTS[part][0]).is_dir() for part in ("images", "texts"))
 
 
 def _foreign(folder: Path) -> Embeddings:
@@ -257,6 +262,11 @@ def _foreign(folder: Path) -> Embeddings:
     known, captioned = first_of((*FILES, *URLS), names), next(iter(caption_columns(names)), "")
     ids = _unique([text_of(row.get(known)) or str(n) for n, row in enumerate(rows)])
     images, texts = (read_foreign_rows(files(part)) for part in ("images", "texts"))
+    if not len(images):
+        raise StaleEmbeddings(
+            f"{folder} has no vectors of pictures ({PARTS['images'][0]}/*.npy); copy it again, or "
+            "run clip-retrieval inference again with --enable_image True"
+        )
     if len(images) != len(rows) or len(texts) not in (0, len(rows)):
         raise StaleEmbeddings(
             f"{folder} has {len(images)} vectors of pictures and {len(texts)} of texts for "

@@ -75,7 +75,13 @@ def unpacked(path: str | Path, *, progress: bool = False) -> Path:
         raise GalleryError(f"{path} cannot be unpacked ({reason}).") from error
     except Exception as error:  # the list of members may say anything
         raise GalleryError(f"{path} is no whole zip archive ({error}); fetch it again.") from error
-    return _lone_folder(home / PICTURES)
+    return lone_folder(home / PICTURES)
+
+
+def count_files(path: Path) -> int:
+    """Return how many files a zip holds."""
+    with zipfile.ZipFile(path) as archive:
+        return sum(not member.is_dir() for member in archive.infolist())
 
 
 def left_out(folder: Path) -> Problems:
@@ -120,15 +126,13 @@ def _wanted(archive: zipfile.ZipFile, problems: Problems) -> Iterator[tuple[str,
     junk: Counter[str] = Counter()
     members = [member for member in archive.infolist() if not member.is_dir()]
     for member, name in zip(members, _names(members), strict=True):
-        if place := _junk(name):
+        if place := junk_folder(name):
             junk[place] += 1
         elif reason := _trouble(member, name) or _not_taken(archive, member, name):
             problems.append((plain(name), reason))
         else:
             yield name, member
-    for place, count in junk.items():
-        what = "hidden or another program's own"
-        problems.append((plain(place), f"{what}, with its {count_of(count, 'file')}"))
+    problems += left_out_of(junk)
 
 
 def _not_taken(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> str:
@@ -166,7 +170,7 @@ def _names(members: list[zipfile.ZipInfo]) -> list[str]:
     return names
 
 
-def _junk(name: str) -> str:
+def junk_folder(name: str) -> str:
     """Return the hidden folder, or the one that another program keeps, that a name lies in."""
     within, parts = "", name.split("/")
     for place, part in enumerate(parts):
@@ -176,6 +180,12 @@ def _junk(name: str) -> str:
             return f"{'/'.join(folders) or '.'}/"
         within = part
     return ""
+
+
+def left_out_of(junk: Counter[str]) -> Problems:
+    """Return a problem for each folder of ``junk_folder``, with the number of its files."""
+    what = "hidden or another program's own"
+    return [(plain(at), f"{what}, with its {count_of(n, 'file')}") for at, n in junk.items()]
 
 
 def _trouble(member: zipfile.ZipInfo, name: str) -> str:
@@ -226,9 +236,9 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) ->
     return ""
 
 
-def _lone_folder(folder: Path) -> Path:
+def lone_folder(folder: Path) -> Path:
     """Return the folder below which everything lies."""
     entries = list(folder.iterdir())
     if len(entries) == 1 and entries[0].is_dir() and entries[0].name.lower() not in SPLITS:
-        return _lone_folder(entries[0])
+        return lone_folder(entries[0])
     return folder

@@ -33,6 +33,12 @@ def text_of(cell: Any) -> str:
     return "" if text in MISSING else text
 
 
+def number_of(cell: Any) -> str:
+    """Return an id as it is compared: 7, 7.0, "7" and "000000000007" are one."""
+    text = text_of(cell) if isinstance(cell, str | int | float) else ""
+    return text.lstrip("0") or "0" if text.isdecimal() else text
+
+
 def texts_of(cell: Any) -> list[str]:
     """Return the captions in a cell, without blanks and doubles.
 

@@ -6,6 +6,7 @@ One vocabulary for all readers. Capitals, blanks, hyphens and numbers at the end
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -21,6 +22,7 @@ SPLITS = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }  # what others call the splits, in lower case; any further name is kept as it is
+SET_WORDS = {*SPLITS, "set", "split", "data", "images", "image", "img", "imgs", "seg", "photos"}
 
 # In each the first that is there counts, of captions all of them, in this order.
 FILES = (
@@ -44,10 +46,12 @@ OTHER_NAMES = {
     "duplicate_of": ("duplicate_of",),
 }
 HF_FILES = ("_file_name", "_file_names")  # how Hugging Face ends the names of further file columns
-A_CAPTION = re.compile(  # caption_0, text_en, blip_caption
-    r"(text|caption|sentence|comment|description|prompt|title)s?_?(\d+|[a-z]{2}|long|short)"
+A_CAPTION = re.compile(  # caption_0, text_en, text_zh_cn, blip_caption; not caption_id
+    r"(text|caption|sentence|comment|description|prompt|title)s?_?(\d+|long|short|text|string|raw"
+    r"|(?!id|no)[a-z]{2}(_[a-z]{2,4})?)"
     r"|(?!negative|has|num|n_)\w+_(caption|description|prompt|sentence)s?"
 )
+NUMBERED = re.compile(r"#\d+$")  # behind a file's name: a.jpg#0, the first caption of a.jpg
 FIRST = 32  # rows that are looked at
 WORDS = 3  # from which a text reads like a caption
 A_WORD = re.compile(r"(?<!\S)\W?[^\W\d_]{2,}")  # between blanks: a path is one
@@ -70,6 +74,14 @@ def normal(name: str) -> str:
     return re.sub(r"[\s\-.]+", "_", name).lower()
 
 
+@lru_cache(4096)
+def split_folder(name: str) -> str:
+    """Return the split that a folder is called: "train" for training_set, "" for train station."""
+    words = [word for word in re.split(r"[\W\d_]+", name.lower()) if word]
+    splits = [SPLITS[word] for word in words if word in SPLITS]
+    return splits[0] if splits and SET_WORDS.issuperset(words) else ""
+
+
 def split_in(name: str) -> str:
     """Return the split that a file's or folder's name says: "train" for cc3m-train-0000."""
     words = re.split("[^a-z]+", name.lower())
@@ -83,17 +95,17 @@ def first_of(names: Sequence[str], columns: Iterable[str]) -> str:
 
 
 def caption_columns(columns: Iterable[str]) -> list[str]:
-    """Return the columns of captions, in the order of the vocabulary."""
-    known: list[tuple[tuple, str]] = []
+    """Return the columns of captions, in the order of the vocabulary, then of the table."""
+    known: list[tuple[tuple[int, int], str]] = []
     for column in columns:
         name = normal(column)
         bare = re.sub(r"_\(\d+\)$", "", name)  # text (2), a second one of that name
         if bare in CAPTIONS:
-            known.append(((CAPTIONS.index(bare), name), column))
+            known.append(((CAPTIONS.index(bare), 0), column))
         elif A_CAPTION.fullmatch(name):
             number = re.search(r"\d*$", name)[0]
-            known.append(((len(CAPTIONS), int(number or 0), name), column))
-    return [column for _, column in sorted(known)]
+            known.append(((len(CAPTIONS), int(number or 0)), column))
+    return [column for _, column in sorted(known, key=lambda pair: pair[0])]
 
 
 def columns_of(records: Sequence[Record], is_there: Callable[[str], bool]) -> Columns:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from sigscope.gallery.columns import CAPTIONS, Record, caption_columns, normal
+from sigscope.gallery.columns import CAPTIONS, NUMBERED, Record, caption_columns, normal
 from sigscope.gallery.folder import Problems, suffix_of
 from sigscope.gallery.texts import all_lines, lines_of
 from sigscope.images.formats import SUFFIXES
@@ -154,7 +154,7 @@ def _is_comment(line: str) -> bool:
 
 
 def _is_file_name(cell: str) -> bool:
-    return suffix_of(cell) in SUFFIXES and "://" not in cell
+    return suffix_of(NUMBERED.sub("", cell)) in SUFFIXES and "://" not in cell
 
 
 def _guessed(cells: list[str]) -> list[str]:

@@ -6,10 +6,11 @@ names pictures gives them captions, and leaves none out.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from sigscope.gallery.columns import SPLITS, Record
+from sigscope.gallery.columns import Record, split_folder
 from sigscope.gallery.delimited import looks_like_table
 from sigscope.gallery.folder import (
     KNOWN,
@@ -27,7 +28,8 @@ from sigscope.gallery.tables import READERS
 
 METADATA = re.compile(r"metadata\.(jsonl|ndjson|json|csv|tsv|parquet)", re.IGNORECASE)
 LISTS = re.compile(
-    r"caption|metadata|annotation|label|sentence|description|prompt|list|results|train|val|test",
+    r"caption|metadata|annotation|label|sentence|description|prompt|token|list|results"
+    r"|train|val|test",
     re.IGNORECASE,
 )
 MOST_TABLES = 50  # in a folder; more are side-cars of something else
@@ -89,26 +91,37 @@ def list_folder(root: Path, contents: Contents | None = None) -> Listing:
 def layout(paths: Iterable[str]) -> dict[str, tuple[str, str]]:
     """Return the split and the category that each path says, by its folders.
 
-    Where all folders at one depth are called like splits, they are; the category is the folder
-    below, or if there is none the one above. Else it is the first folder.
+    A folder is a split where all at its depth are called like one, or where another split lies
+    beside it; the category is the folder below, or if there is none the one above. Else it is the
+    first folder.
     """
     folders = {path: path.split("/")[:-1] for path in paths}
-    depth = max(map(len, folders.values()), default=0)
-    for place in range(depth):
-        if all(len(each) > place and each[place].lower() in SPLITS for each in folders.values()):
-            return {
-                path: (SPLITS[each[place].lower()], _category(each, place, folders.values()))
-                for path, each in folders.items()
-            }
+    beside: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for each in set(map(tuple, folders.values())):
+        for place, name in enumerate(each):
+            beside[each[:place]].add(split_folder(name))
+    places = range(max(map(len, folders.values()), default=0))
+    for place in places:
+        everyone = [split_folder(each[place]) if each[place:] else "" for each in folders.values()]
+        is_known = any(len(found - {""}) > 1 for at, found in beside.items() if len(at) == place)
+        if not all(everyone) and not is_known:
+            continue
+        return {
+            path: (split, _category(each, place, folders.values()))
+            if split
+            else ("", each[0] if each else "")
+            for (path, each), split in zip(folders.items(), everyone, strict=True)
+        }
     return {path: ("", each[0] if each else "") for path, each in folders.items()}
 
 
 def _category(folders: list[str], place: int, everyone: Iterable[list[str]]) -> str:
     """Return the folder below the split, or the one above where it tells pictures apart."""
-    if len(folders) > place + 1:
-        return folders[place + 1]
-    above = {tuple(each[:place]) for each in everyone}
-    return folders[0] if len(above) > 1 else ""
+    below = [name for name in folders[place + 1 :] if not split_folder(name)]
+    if below:
+        return below[0]
+    above = {tuple(each[:place]) for each in everyone if each[place:]}
+    return folders[0] if place and len(above) > 1 else ""
 
 
 def _tables(contents: Contents, problems: Problems) -> tuple[list[Table], list[Table]]:
@@ -116,7 +129,10 @@ def _tables(contents: Contents, problems: Problems) -> tuple[list[Table], list[T
     lookup = Lookup(path for path in contents.paths() if suffix_of(path) not in KNOWN)
     metadata: dict[str, Table] = {}
     others = []
+    told = {path for path, _ in problems}
     for path in _candidates(contents):
+        if path in told and not LISTS.search(path.rpartition("/")[2]):
+            continue  # it lies beside a picture
         is_metadata = METADATA.fullmatch(path.rpartition("/")[2]) is not None
         try:
             table = Table(Path(contents.place(path)), contents.root, lookup)
@@ -150,7 +166,7 @@ def _may_be_table(contents: Contents, prefix: str, name: str) -> bool:
     path = prefix + name
     if path in contents.used:
         return False
-    if suffix_of(name) == ".txt":
+    if suffix_of(name) in (".txt", ".token"):
         return LISTS.search(name) is not None and looks_like_table(Path(contents.place(path)))
     return suffix_of(name) in READERS
 

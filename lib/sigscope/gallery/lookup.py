@@ -8,9 +8,11 @@ from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 from urllib.parse import unquote
 
-from sigscope.images.formats import SUFFIXES
+from sigscope.gallery.columns import NUMBERED
+from sigscope.images.formats import FORMATS, SUFFIXES
 
 LABEL_STUDIO = re.compile(r"[0-9a-f]{8}-(?=.)")  # what it puts before a name
+NUMBER = re.compile(r"(?:COCO_\w+_)?0*(\d+)")  # a name that is one, as COCO's pictures have it
 OUTSIDE = "its file_name leads out of the folder; name a file inside it"
 
 
@@ -78,7 +80,7 @@ class Lookup:
             found = _nearest(path, self._numbered(name)) or _nearest(path, self._renamed(name))
         if len(found) > 1:
             raise ValueError(f"{len(found)} files are called so, such as {found[0]}")
-        if found and not _is_spelt(found[0], path):
+        if found and _key(found[0]) not in (_key(path), _key(listed.strip("./"))):
             self.by_name[listed] = found[0]
         return found[0] if found else ""
 
@@ -90,14 +92,23 @@ class Lookup:
         stem, _, suffix = name.rpartition(".")
         if stem and f".{suffix.lower()}" in SUFFIXES:
             return []
-        key = _key(name)
-        found = self._index().get(f"/{key}", [])
-        return found or self._index().get(f"/{key.lstrip('0')}", []) if key.isdecimal() else found
+        key = _key(name).removesuffix(".0")  # of a number in a column that has a gap
+        found = self._index().get(f"/{_key(name)}", [])
+        if not found and key.isdecimal():
+            return self._index().get(f"/{key.lstrip('0') or '0'}", [])
+        return found
 
     def _renamed(self, name: str) -> list[str]:
-        """Return what a name in an address (my%20cat.jpg), or Label Studio's, may mean."""
-        bare = LABEL_STUDIO.sub("", unquote(name))
-        return self._spelt(bare) if bare != name else []
+        """Return what a name in an address (my%20cat.jpg), or with something more, may mean.
+
+        That is what Label Studio puts before it, a caption's number behind it (a.jpg#0), and
+        another suffix of the same format (a.jpeg).
+        """
+        bare = LABEL_STUDIO.sub("", NUMBERED.sub("", unquote(name)))
+        stem, suffix = os.path.splitext(bare)
+        kinds = next((each for each in FORMATS.values() if suffix.lower() in each), ())
+        names = [bare] * (bare != name) + [f"{stem}{each}" for each in kinds]
+        return next(filter(None, map(self._spelt, names)), [])
 
     def _index(self) -> dict[str, list[str]]:
         """Return paths by how their names sound, and with a "/" before it by stem."""
@@ -108,8 +119,8 @@ class Lookup:
                 keys = [_key(name)]
                 if f".{suffix.lower()}" in SUFFIXES:
                     keys.append(f"/{_key(stem)}")
-                    if stem.isdecimal() and stem.startswith("0"):
-                        keys.append(f"/{stem.lstrip('0')}")
+                    if (number := NUMBER.fullmatch(stem)) and number[1] != stem:
+                        keys.append(f"/{number[1]}")
                 for key in keys:
                     self._alike.setdefault(key, []).extend(self.all(name))
         return self._alike
@@ -147,7 +158,3 @@ def _nearest(path: str, candidates: list[str]) -> list[str]:
 
     most = max(map(shared, candidates), default=0)
     return [each for each in candidates if shared(each) == most]
-
-
-def _is_spelt(found: str, path: str) -> bool:
-    return _key(found) == _key(path)

@@ -1,7 +1,8 @@
 """Tables of pictures: an imagefolder's metadata, or any table of file names and captions."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,22 +90,27 @@ class Table:
             self.problems.append((self.name, reason))
         return columns
 
-    def _find(self, listed: str) -> str:
-        """Return the path below root of what is listed, or ""."""
+    def _find(self, listed: str, within: Iterable[str] = ()) -> str:
+        """Return the path below root of what is listed, or "".
+
+        Args:
+            listed: A path or a name.
+            within: Folders of which one is meant, where several files are called so.
+        """
         try:
             inside = Path(listed).relative_to(self.root.absolute() / self.folder).as_posix()
         except ValueError:
             inside = listed
-        try:
-            return self.lookup.find(inside, self.folder)
-        except ValueError:
-            return ""
+        for folder in ("", *within):
+            with suppress(ValueError):
+                return self.lookup.find(f"{folder}/{inside}".removeprefix("/"), self.folder)
+        return ""
 
     def _add(self, found: list[Placed]) -> None:
         for place, record in found:
             for listed in _file_names(self.columns.file, record.get(self.columns.file)):
                 try:
-                    name = self._found(text_of(listed))
+                    name = self._found(text_of(listed), self._folders(record))
                 except ValueError as error:
                     shown = text_of(listed) or self.name
                     self.problems.append((shown, f"{self.name}, {place}: {error}"))
@@ -122,10 +128,18 @@ class Table:
             )
             matched.clear()
 
-    def _found(self, listed: str) -> str:
+    def _folders(self, record: Record) -> list[str]:
+        """Return the folders that a row may mean: of its class, and those called like its split."""
+        columns = self.columns
+        split = text_of(record.get(columns.fields.get("split", ""))).lower()
+        split = SPLITS.get(split, split) or self.split
+        named = text_of(record.get(columns.category))
+        return [named] * bool(named) + [each for each, kind in SPLITS.items() if kind == split]
+
+    def _found(self, listed: str, within: Iterable[str]) -> str:
         if not listed:
             raise ValueError("it has no file_name")
-        name = self._find(listed)
+        name = self._find(listed, within)
         if not name:
             self.lookup.find(listed, self.folder)  # raises, where there is more to say
             raise ValueError("there is no such file")

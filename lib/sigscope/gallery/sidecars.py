@@ -14,8 +14,7 @@ from sigscope.gallery.cells import texts_of
 from sigscope.gallery.columns import caption_columns
 from sigscope.gallery.folder import TEXTS, Contents, Problems, suffix_of, unreachable
 from sigscope.gallery.texts import decoded
-from sigscope.images.captions import distinct, xmp_texts
-from sigscope.images.formats import SUFFIXES as PICTURES
+from sigscope.images.captions import distinct, is_data, xmp_texts
 from sigscope.trouble import check_machine
 
 SUFFIXES = (*TEXTS, ".json")
@@ -24,8 +23,8 @@ NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 BOX = 4  # numbers in a line that are the place of a box
 LICENCE = re.compile(
     r"(this (work|image|picture|photo|file) is )?(licensed|released|published|available) under\b.*"
-    r"|creative commons\b.*|cc[ -](by|0|zero)\b[\w .-]*|(the )?(mit|gnu|apache|bsd)\b.*licen[sc]e.*"
-    r"|(copyright|©|\(c\)).*|all rights reserved\W*",
+    r"|creative commons\b.*|.*\bcc[ -]?(by|0|zero)\b.*|(the )?(mit|gnu|apache|bsd)\b.*licen[sc]e.*"
+    r"|(copyright|©|\(c\)).*|all rights reserved\W*|licen[sc]e\s*[:=].*|public domain\W*",
     re.IGNORECASE,
 )
 TAKEOUT = re.compile(  # a.jpg(1), as Google names what it knows of a(1).jpg
@@ -112,20 +111,27 @@ def captions_in(path: str, owners: list[str]) -> list[str]:
         return [text for text in xmp_texts(data) if text not in owners]
     text = decoded(data)
     if path.lower().endswith(".json"):
-        names = (name for name in _of_json(text) if suffix_of(name) in PICTURES and " " not in name)
-        return [each for each in _of_json(text) if each not in {*owners, *names}]
+        texts = _of_json(text)
+        return [each for each in texts if each not in owners and not is_data(each)]
     if reason := _no_caption(text):
         raise ValueError(reason)
-    return distinct(re.split(r"[\r\n]+", text))
+    return [line for line in distinct(re.split(r"[\r\n]+", text)) if not _is_label(line)]
 
 
 def _of_json(text: str) -> list[str]:
-    said = json.loads(text)
-    if not isinstance(said, dict):
-        raise ValueError("it is no JSON object")
-    captions = [text for name in caption_columns(said) for text in texts_of(said[name])]
-    if not captions and not caption_columns(said):
-        raise ValueError("it has no key such as caption or text")
+    """Return the captions of an object, or of a list of objects or texts."""
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"it is no whole JSON ({error})") from error
+    listed = said if isinstance(said, list) else [said]
+    captions = [each for each in listed if isinstance(each, str)]
+    keyed = [
+        (each, name) for each in listed if isinstance(each, dict) for name in caption_columns(each)
+    ]
+    captions += [text for each, name in keyed for text in texts_of(each[name])]
+    if not captions and not keyed:
+        raise ValueError("it holds JSON without a text or a key such as caption or text")
     return captions
 
 
@@ -134,14 +140,16 @@ def _no_caption(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if lines and all(map(_is_label, lines)):
         return "it holds numbers, such as the places of boxes, and no captions"
+    if lines and all(map(is_data, lines)):
+        return "it holds names of files, addresses, times or codes, and no captions"
     if text.lstrip().startswith(("{", "[")):
         try:
             json.loads(text)
             return "it holds JSON, and no captions"
         except (ValueError, RecursionError):
             pass
-    if re.match(r"\s*<[?!a-zA-Z][^>]*>", text):
-        return "it holds XML or HTML, and no captions"
+    if re.match(r"\s*(<[?!a-zA-Z][^>]*>|\{\\rtf)", text):
+        return "it holds XML, HTML or RTF, and no captions"
     if lines and (all(map(LICENCE.fullmatch, lines)) or len(TERMS.findall(text)) > 1):
         return "it is a licence, and no caption"
     return ""
@@ -152,5 +160,5 @@ def _is_label(line: str) -> bool:
     words = re.split(r"[\s,;]+", line.strip(",; "))
     numbers = [word for word in words if NUMBER.fullmatch(word)]
     if len(numbers) == len(words):
-        return len(words) > 1 or "." in line
+        return True
     return len(numbers) >= BOX and len(numbers) >= len(words) - 2

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sigscope.gallery.cells import text_of
+from sigscope.gallery.cells import number_of
 from sigscope.gallery.columns import FILES, SPLITS, first_of
 from sigscope.gallery.delimited import Placed, read_csv
 from sigscope.gallery.folder import GalleryError, Problems
@@ -104,6 +104,8 @@ def _listed(said: Any) -> Iterable[Any]:
         return [
             dict(zip(said["columns"], row, strict=False)) for row in filter(_is_list, said["data"])
         ]
+    if _is_dict(said.get("labels")) and said.keys() <= {"classes", "labels"}:  # by FiftyOne
+        return _of_fiftyone(said["labels"], said.get("classes"))
     lists = {name: value for name, value in said.items() if isinstance(value, list)}
     named = {name: value for name, value in lists.items() if value and _is_dict(value[0])}
     if named:  # {"images": [{…}, …]}, or {"train": [{…}, …], "test": [{…}, …]}
@@ -127,10 +129,19 @@ def _of_coco(said: dict[str, Any]) -> list[Any]:
     """Return the pictures that COCO's layout lists, each with its captions."""
     captions: dict[str, list[Any]] = defaultdict(list)
     for note in filter(_is_dict, said["annotations"]):
-        captions[text_of(note.get("image_id"))].append(note.get("caption"))
+        captions[number_of(note.get("image_id"))].append(note.get("caption"))
     return [
-        {**image, "captions": captions[text_of(image.get("id"))]}
+        {**image, "captions": captions[number_of(image.get("id"))]}
         for image in filter(_is_dict, said["images"])
+    ]
+
+
+def _of_fiftyone(labels: dict[str, Any], classes: Any) -> list[Any]:
+    """Return the files with their classes, which may be numbers in a list of names."""
+    names = dict(enumerate(classes)) if _is_list(classes) else {}
+    return [
+        {"file_name": file, "label": names.get(label, label) if isinstance(label, int) else label}
+        for file, label in labels.items()
     ]
 
 

@@ -1,7 +1,8 @@
 """Texts: the bytes of a file become letters, whatever program saved them.
 
 A mark at the beginning says the encoding, or else UTF-8 that holds does. A file of UTF-8 in which a
-few lines are not loses none: those are read as Windows-1252. In any other file the letters decide.
+few bytes are not loses none: those are read as Windows-1252, and a zero is left out. In any other
+file the letters decide.
 """
 
 import codecs
@@ -21,6 +22,9 @@ MARKS = {
 }
 WESTERN = ("cp1252", "mac_roman", "cp1254", "cp1250", "cp850")  # the first of those that look best
 FOREIGN = ("cp1251", "cp932", "gb18030", "euc_kr", "big5", "euc_jp", "koi8_r", "cp1253", "cp866")
+CONTROLS = bytes({*range(32)} - {*b"\t\n\v\f\r\x1a\x1b"})
+FEW = 0.05  # share of the bytes of a text that may be such by a mishap
+STRAY = re.compile("[\udc80-\udcff]")  # a byte that is not UTF-8, as Python keeps it
 MOSTLY = 0.7  # share of letters beyond ASCII, in words that have one, from which no script is Latin
 ODD = re.compile(  # signs, capitals and an Icelandic þ within words, and letters of other scripts
     r"[^\W\d_][^\w\s'’.,;:()\[\]\"“”‘–—…-]+[^\W\d_]|[a-zà-ÿ][A-ZÀ-ÝŒŠŽŸ]|[¹²³][a-z]"
@@ -36,9 +40,7 @@ def decoded(data: bytes, western: tuple[str, ...] = WESTERN) -> str:
         western: The encodings of Latin letters that come into question.
     """
     encoding = _encoding(data, western)
-    if encoding != "utf-8":
-        return data.decode(encoding, "replace")
-    return "".join(map(_mended, data.decode(encoding, "surrogateescape").splitlines(True)))
+    return _mended(data.decode(encoding, "surrogateescape" if encoding == "utf-8" else "replace"))
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, str]]:
@@ -68,12 +70,12 @@ def _encoding(sample: bytes, western: tuple[str, ...] = WESTERN) -> str:
     for mark, encoding in MARKS.items():
         if sample.startswith(mark):
             return encoding
-    if b"\0" in sample[:SAMPLE]:
+    if len(sample) - len(sample.translate(None, CONTROLS)) > FEW * len(sample):
         return _of_two_bytes(sample)
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
-        return _of_lines(sample, western)
+        return _of_letters(sample, western)
     return "utf-8"
 
 
@@ -85,12 +87,14 @@ def _of_two_bytes(sample: bytes) -> str:
     return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
 
 
-def _of_lines(sample: bytes, western: tuple[str, ...]) -> str:
-    """Return UTF-8 if most lines beyond ASCII are in it, or else what their letters look like."""
-    lines = [line for line in re.split(rb"[\r\n]+", sample) if not line.isascii()]
-    others = [line for line in lines if not _is_utf8(line)]
-    if 2 * len(others) < len(lines):
+def _of_letters(sample: bytes, western: tuple[str, ...]) -> str:
+    """Return UTF-8 if most signs or lines are in it, or else what the letters look like."""
+    text = sample.decode("utf-8", "surrogateescape")
+    lines = [line for line in re.split(r"[\r\n]+", text) if not line.isascii()]
+    strays, signs = len(STRAY.findall(text)), sum(sign > "\x7f" for sign in text)
+    if 3 * strays < signs or 2 * sum(map(bool, map(STRAY.search, lines))) < len(lines):
         return "utf-8"
+    others = [line for line in re.split(rb"[\r\n]+", sample) if not line.isascii()]
     words = re.findall(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*", b" ".join(others))
     letters = b"".join(words)
     if sum(byte > 127 for byte in letters) > MOSTLY * len(letters):
@@ -103,16 +107,11 @@ def _of_lines(sample: bytes, western: tuple[str, ...]) -> str:
     return min(western, key=lambda each: len(ODD.findall(text.decode(each, "replace"))))
 
 
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _mended(line: str) -> str:
-    """Return a line of UTF-8 as it is, and one that is not as Windows-1252."""
-    if line.isascii() or not re.search("[\udc80-\udcff]", line):
-        return line
-    return line.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
+def _mended(text: str) -> str:
+    """Return a text of UTF-8 with the bytes that are not as Windows-1252, and without zeros."""
+    text = text.replace("\0", "")
+    if text.isascii():
+        return text
+    return STRAY.sub(
+        lambda found: bytes([ord(found[0]) - 0xDC00]).decode("cp1252", "replace"), text
+    )

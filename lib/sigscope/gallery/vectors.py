@@ -120,6 +120,8 @@ def _numbers(cell: Any) -> np.ndarray:
     if cell.count("[") != cell.count("]"):
         raise ValueError("it was cut short: a bracket is open")
     text = SHELL.sub(" ", cell)
+    if ";" in text and "." not in text:
+        text = text.replace(",", ".")  # [0,5; 0,5] of a country with decimal commas
     try:
         return np.array(text.translate(TO_BLANKS).split(), dtype=np.float64)
     except ValueError as error:

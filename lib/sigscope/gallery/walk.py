@@ -13,7 +13,7 @@ from sigscope.trouble import check_machine
 JUNK = (
     *("__macosx", "@eadir", "#recycle", "@recycle", "$recycle.bin", "recycler", "recycled"),
     *("@__thumb", "@recently-snapshot", "#snapshot", "system volume information", "@tmp"),
-    *("lost+found", "files_trashbin", "files_versions"),
+    *("lost+found", "found.000", "files_trashbin", "files_versions", "ipod photo cache"),
 )
 PREVIEWS = (".lrdata", ".lrcat-data", ".cocatalogdb")  # how such folders end
 LIBRARIES = (".photoslibrary", ".photolibrary", ".migratedphotolibrary", ".aplibrary")

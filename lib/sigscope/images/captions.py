@@ -44,6 +44,13 @@ PROGRAMS = (
 )
 SCENES = "btr|bty|bsh|burst|cof|cuva|dav|edf|fbt|fptbty|hdr|hdrp?l?|mde|nfd|nor|oz(nor|edf)\\w*|ptr"
 SCENES += "|rbt|rhdr|rpt|rptbty|sdr|smart|oppo|oplus"
+DATA = r"""
+    \d[\d\W_]{6,} | [0-9a-fA-F]{16,}                          # a time, a hash
+    | (?=[^\n]*\d)[A-Za-z0-9+/_-]{24,}=*                       # base64
+    | (?i:(dsc[nf]?|img|imgp|mvi|vid|pict|pxl|kif|cimg|gopr|p|image|photo)[-_]?\d{3,}[\w-]*)
+    | (?i:[^\n]*[\w\-.() ]+\.(jpe?g|png|gif|tiff?|webp|bmp|heic|psd|ai|svg|pdf|cr2|nef|arw|dng))
+    | (?i:(https?|file)://\S+)
+"""
 JUNK = re.compile(
     rf"""
     \W*                                                       # nothing at all
@@ -56,10 +63,7 @@ JUNK = re.compile(
     | (?i:(processed|created|edited|made|taken)\ (with|by|using|in|on)\ (the\ )?({PROGRAMS})\b.*)
     | (?i:filter:\ \d+;.*) | \w+=\S+(\s+\w+=\S+)+              # settings
     | <[?!/]?[A-Za-z].*>                                         # XML and the like
-    | \d[\d\W_]{{6,}} | [0-9a-fA-F]{{16,}}                          # a time, a hash
-    | (?=[^\n]*\d)[A-Za-z0-9+/_-]{{24,}}=*                       # data
-    | (?i:(dsc[nf]?|img|imgp|mvi|vid|pict|pxl|kif|cimg|gopr|p|image|photo)[-_]?\d{{3,}}[\w-]*)
-    | (?i:[^\n]*[\w\-.() ]+\.(jpe?g|png|gif|tiff?|webp|bmp|heic|psd|ai|svg|pdf|cr2|nef|arw|dng))
+    | {DATA}
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -110,6 +114,11 @@ def tidy(text: object) -> str:
     if not text.isascii():
         text = text.replace("\ufeff", "").encode("utf-8", "replace").decode("utf-8")
     return " ".join(text.split())
+
+
+def is_data(text: str) -> bool:
+    """Return whether a text is a file's name, an address, a time, a hash or the like."""
+    return re.fullmatch(DATA, text, re.VERBOSE | re.DOTALL) is not None
 
 
 def _texts(picture: Image.Image) -> Iterator[str]:
