@@ -150,9 +150,9 @@ def _add_shard(listing: Listing, root: Path, folder: Path, shard: str) -> None:
             continue
         pictures = _pictures(here, files or {})
         if not pictures:
-            left = (files or {"": key}).values()
-            reasons = ((path, trouble(str(here / path))) for path in left)
-            listing.problems.extend((f"{shard}/{path}", reason) for path, reason in reasons)
+            for path in (files or {"": key}).values():
+                reason = "" if suffix_of(path) in ("", *TEXTS) else trouble(str(here / path))
+                listing.problems.append((f"{shard}/{path}", reason or "its picture is not there"))
             continue
         row = _row(record, url, split_in(shard))
         beside = _beside(here, files, pictures, listing.problems, shard)

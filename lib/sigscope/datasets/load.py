@@ -94,8 +94,9 @@ def _of_file(path: Path, progress: bool) -> Gallery:
         found = _of_folder(folder, path.stem, progress)
         known = pd.DataFrame(left_out(folder), columns=["path", "reason"], dtype="str")
         problems = pd.concat([known, found.problems], ignore_index=True)
-        inside = count_files(path) - sum(found.counts.values())
-        counts = found.counts and {**found.counts, "left in the archive": inside}
+        unpacked_files = sum(len(names) for _, _, names in os.walk(folder))
+        kept = {"left in the archive": count_files(path) - unpacked_files}
+        counts = found.counts and {**found.counts, **kept}
         return replace(found, problems=problems, counts=counts)
     if find_shards(path):
         return load_img2dataset(path, progress=progress)

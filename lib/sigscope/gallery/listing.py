@@ -95,33 +95,39 @@ def layout(paths: Iterable[str]) -> dict[str, tuple[str, str]]:
     beside it; the category is the folder below, or if there is none the one above. Else it is the
     first folder.
     """
-    folders = {path: path.split("/")[:-1] for path in paths}
+    within = {path: path.rpartition("/")[0] for path in paths}
+    said = _said({folder: folder.split("/") if folder else [] for folder in within.values()})
+    return {path: said[folder] for path, folder in within.items()}
+
+
+def _said(folders: dict[str, list[str]]) -> dict[str, tuple[str, str]]:
+    """Return the split and the category of each folder, by the names on the way to it."""
     beside: dict[tuple[str, ...], set[str]] = defaultdict(set)
-    for each in set(map(tuple, folders.values())):
+    for each in folders.values():
         for place, name in enumerate(each):
-            beside[each[:place]].add(split_folder(name))
-    places = range(max(map(len, folders.values()), default=0))
-    for place in places:
-        everyone = [split_folder(each[place]) if each[place:] else "" for each in folders.values()]
+            beside[tuple(each[:place])].add(split_folder(name))
+    for place in range(max(map(len, folders.values()), default=0)):
+        splits = [split_folder(each[place]) if each[place:] else "" for each in folders.values()]
         is_known = any(len(found - {""}) > 1 for at, found in beside.items() if len(at) == place)
-        if not all(everyone) and not is_known:
-            continue
-        return {
-            path: (split, _category(each, place, folders.values()))
-            if split
-            else ("", each[0] if each else "")
-            for (path, each), split in zip(folders.items(), everyone, strict=True)
-        }
-    return {path: ("", each[0] if each else "") for path, each in folders.items()}
+        if all(splits) or is_known:
+            above = {tuple(each[:place]) for each in folders.values() if each[place:]}
+            return {
+                folder: (split, _category(each, place if split else -1, len(above) > 1))
+                for (folder, each), split in zip(folders.items(), splits, strict=True)
+            }
+    return {folder: ("", _category(each, -1, False)) for folder, each in folders.items()}
 
 
-def _category(folders: list[str], place: int, everyone: Iterable[list[str]]) -> str:
-    """Return the folder below the split, or the one above where it tells pictures apart."""
-    below = [name for name in folders[place + 1 :] if not split_folder(name)]
-    if below:
-        return below[0]
-    above = {tuple(each[:place]) for each in everyone if each[place:]}
-    return folders[0] if place and len(above) > 1 else ""
+def _category(folders: list[str], split: int, is_told_above: bool) -> str:
+    """Return the first folder below the split, or the first above where that tells them apart.
+
+    Args:
+        folders: Those that a picture lies in.
+        split: Which of them is the split; -1 where none is.
+        is_told_above: Whether the folders above the split differ.
+    """
+    below = [name for name in folders[split + 1 :] if split < 0 or not split_folder(name)]
+    return next(iter(below), folders[0] if split > 0 and is_told_above else "")
 
 
 def _tables(contents: Contents, problems: Problems) -> tuple[list[Table], list[Table]]:
