@@ -148,12 +148,14 @@ class Tree:
         """Return the gallery of the entries whose pictures are there; the others are problems.
 
         Where none of the pictures of one list is there, that is one problem. A second entry with
-        an id gives its captions to the first, and one of another picture has its path as its id.
+        an id gives its captions to the first. A picture of another list with that id is called by
+        its path.
         """
         rows: dict[str, dict[str, Any]] = {}
         there: dict[str, int] = {}
         absent: dict[str, list[Entry]] = {}
         again: dict[str, list[str]] = {}
+        listed: dict[str, str] = {}  # where each id comes from
         for entry in entries:
             try:
                 path = self.picture(entry.file, entry.folder)
@@ -165,7 +167,12 @@ class Tree:
                 continue
             there[entry.listed] = there.get(entry.listed, 0) + 1
             is_taken = entry.id in rows and rows[entry.id]["path"] != path
+            if is_taken and listed[entry.id] == entry.listed:
+                reason = f"its id {entry.id} is that of {rows[entry.id]['path']} as well"
+                self.problems.append((path, f"{reason}; {entry.listed} lists both"))
+                continue
             id = path if is_taken else entry.id
+            listed.setdefault(id, entry.listed)
             row = {"id": id, "path": path, "captions": entry.captions, **entry.fields}
             first = rows.setdefault(id, row)
             if first is not row:
@@ -175,9 +182,9 @@ class Tree:
         for row in rows.values():
             row["captions"] = distinct(row["captions"])
         self._tell_matches()
-        for listed, ids in again.items():
+        for place, ids in again.items():
             reason = f"{len(ids):,} of its ids, such as {ids[0]}, are those of other pictures"
-            self.problems.append((listed, f"{reason}; paths are the ids here"))
+            self.problems.append((place, f"{reason}; paths are the ids here"))
         problems = [*self.problems, *self._absent(absent, there)]
         if not rows:
             raise self.error(self._nothing(absent))

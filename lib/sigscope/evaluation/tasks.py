@@ -161,7 +161,7 @@ def items_of(gallery: Gallery, split: str) -> set[str]:
     """Return the ids of a split's items; ValueError when there is none."""
     asked = set(gallery.items.loc[gallery.items["split"] == split, "id"])
     if not asked:
-        there = ", ".join(sorted(set(gallery.items["split"]) - {""})) or "none"
+        there = ", ".join(sorted(set(gallery.items["split"]) - {""})) or "none; use split ''"
         raise ValueError(
             f"gallery {gallery.name} has no item in split {split!r}; its splits: {there}"
         )

@@ -92,7 +92,7 @@ def _of_letters(sample: bytes, western: tuple[str, ...]) -> str:
     text = sample.decode("utf-8", "surrogateescape")
     lines = [line for line in re.split(r"[\r\n]+", text) if not line.isascii()]
     strays, signs = len(STRAY.findall(text)), sum(sign > "\x7f" for sign in text)
-    if 3 * strays < signs or 2 * sum(map(bool, map(STRAY.search, lines))) < len(lines):
+    if 3 * strays < signs or 2 * sum(map(bool, map(STRAY.search, lines))) <= len(lines):
         return "utf-8"
     others = [line for line in re.split(rb"[\r\n]+", sample) if not line.isascii()]
     words = re.findall(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*", b" ".join(others))

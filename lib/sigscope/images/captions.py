@@ -21,6 +21,7 @@ from sigscope.images.read import opened, plain
 from sigscope.trouble import check_machine, watched
 
 MAX_XMP = 500_000  # bytes; programs also keep their history there
+MAX_DATA = 300  # letters of a name or a code; longer texts are not searched for one
 MAX_LETTERS = 5_000  # of a caption; more is data
 DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
@@ -118,7 +119,7 @@ def tidy(text: object) -> str:
 
 def is_data(text: str) -> bool:
     """Return whether a text is a file's name, an address, a time, a hash or the like."""
-    return re.fullmatch(DATA, text, re.VERBOSE | re.DOTALL) is not None
+    return len(text) <= MAX_DATA and re.fullmatch(DATA, text, re.VERBOSE | re.DOTALL) is not None
 
 
 def _texts(picture: Image.Image) -> Iterator[str]:

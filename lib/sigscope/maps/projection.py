@@ -223,6 +223,7 @@ def _umap(
     )
     with _told(tell, 0.1, 0.8, "laying out", START_S + POINT_S * n), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that there is no transform, and one thread
+        warnings.simplefilter("ignore", RuntimeWarning)  # that all points are one
         places = method.fit_transform(vectors)
     places = _whole_places(np.asarray(places, np.float32), vectors, settings.dims)
     return _components(places, settings.dims)  # turned so that it is widest along x
