@@ -150,9 +150,10 @@ def _add_shard(listing: Listing, root: Path, folder: Path, shard: str) -> None:
             continue
         pictures = _pictures(here, files or {})
         if not pictures:
-            for path in (files or {"": key}).values():
-                reason = "" if suffix_of(path) in ("", *TEXTS) else trouble(str(here / path))
-                listing.problems.append((f"{shard}/{path}", reason or "its picture is not there"))
+            left = [path for path in (files or {}).values() if suffix_of(path) not in TEXTS]
+            told = [(path, trouble(str(here / path))) for path in left]
+            for path, reason in told or [(key, "its picture is not there")]:
+                listing.problems.append((f"{shard}/{path}", reason))
             continue
         row = _row(record, url, split_in(shard))
         beside = _beside(here, files, pictures, listing.problems, shard)
