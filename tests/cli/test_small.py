@@ -46,7 +46,7 @@ def _toy(tmp_path, monkeypatch):
 def made(folder, name):
     folder.mkdir()
     colours = {"one": ["red"], "two": ["red", "blue"], "captioned": ["red", "green", "blue"]}
-    for number, colour in enumerate(colours.get(name, ["red"] * 20 if name == "identical" else [])):
+    for number, colour in enumerate(colours.get(name, ["red"] * 9 if name == "identical" else [])):
         Image.new("RGB", (8, 8), COLOURS[colour]).save(folder / f"{number}.png")
         if name == "captioned":
             (folder / f"{number}.txt").write_text(f"all {colour}")
