@@ -221,14 +221,19 @@ def map_page(page, port):
 
 
 def a_point(page) -> tuple[int, int, str]:
-    """Return where in the window a point of the map lies, and of which picture it is."""
+    """Return where in the window a point that stands alone lies, and of which picture it is."""
     return page.execute_script(
         "const p = document.querySelector('.js-plotly-plot'), l = p._fullLayout;"
-        "const t = p._fullData.find(t => t.customdata?.length > 20);"
         "const box = p.getBoundingClientRect();"
-        "const at = (n) => [l.xaxis._offset + l.xaxis.c2p(t.x[n]) + box.left,"
-        " l.yaxis._offset + l.yaxis.c2p(t.y[n]) + box.top];"
-        "return [...at(5).map(Math.round), t.customdata[5]]"
+        "const all = p._fullData.filter(t => t.customdata).flatMap(t => [...t.x].map((x, n) =>"
+        " [l.xaxis._offset + l.xaxis.c2p(x) + box.left,"
+        "  l.yaxis._offset + l.yaxis.c2p(t.y[n]) + box.top, t.customdata[n]]));"
+        "const within = ([x, y]) => x > box.left + 60 && x < box.left + l.xaxis._length - 60 &&"
+        " y > box.top + 60 && y < box.top + l.yaxis._length - 60;"
+        "const room = (one) => Math.min(...all.filter(o => o[2] !== one[2])"
+        " .map(o => Math.hypot(o[0] - one[0], o[1] - one[1])));"
+        "const [x, y, id] = all.filter(within).reduce((a, b) => room(a) >= room(b) ? a : b);"
+        "return [Math.round(x), Math.round(y), [id].flat()[0]];"
     )
 
 
