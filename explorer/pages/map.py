@@ -5,6 +5,7 @@ from functools import partial
 import streamlit as st
 
 import kept
+import resources
 import thumbnails
 from literal import literal
 from parts import ask, chosen, grid, mapped, notices, settings
@@ -86,6 +87,6 @@ with right, st.container(height=mapped.HEIGHT, border=False, key="beside"):
         rows = mapped.rows(ids, about)
     else:
         st.caption(SELECT if dims == 2 else "A map in a room only turns; choose 2-D to select.")
-        rows = about.found if about else mapped.rows([], None)
+        rows = about.found if about else resources.sample(how.k, st.session_state["draw"])
     grid.cards(rows.head(how.k), most=len(rows))  # none as well: for a click on a point
 chosen.bar()

@@ -57,7 +57,7 @@ MEANS = {
     "trust": "How far a point's neighbours on the map are its neighbours among the vectors; 1 is "
     "all of them.",
 }
-HEIGHT, HUB_K = 680, 10
+HEIGHT, LEGEND, HUB_K = 680, 0.2, 10  # the legend scrolls beyond a fifth of the height
 GROUPS = 35  # with a colour and symbol of their own
 MOST_FOUND = 60  # results with a ring
 NAMES, FEWER_NAMES = 40, 12  # of clusters on the map
@@ -208,7 +208,7 @@ def figure(
         )  # fmt: skip
     if map.dims == 2:
         add_pointer(drawn, whole, st.session_state["on"], theme=colours)
-    drawn.update_layout(dragmode="lasso" if map.dims == 2 else "orbit")
+    drawn.update_layout(dragmode="lasso" if map.dims == 2 else "orbit", legend_maxheight=LEGEND)
     now = f"{st.session_state['chosen']} {colour_by}"  # else Plotly keeps what was drawn before
     drawn.update_layout(selectionrevision=now)
     chosen = set(kept.selection())
