@@ -19,7 +19,8 @@ from sigscope import paths
 from sigscope.arguments import whole
 from sigscope.cache import mark_used
 from sigscope.embeddings.imported import import_vectors
-from sigscope.embeddings.load import Embeddings, failures, load_embeddings, load_part
+from sigscope.embeddings.load import Embeddings, failures, load_embeddings
+from sigscope.embeddings.part import load_part
 from sigscope.embeddings.shards import StaleEmbeddings
 from sigscope.embeddings.store import MANIFEST, are_settled, commit, read_manifest, writing
 from sigscope.embeddings.worker import embed

@@ -5,7 +5,6 @@ A folder made by clip-retrieval is read as well. Rows carry ids; nothing is join
 
 import re
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +24,8 @@ from sigscope.embeddings.store import (
     MAKING,
     MANIFEST,
     PARTS,
-    StoredShard,
     broken_files,
     read_manifest,
-    stored_shards,
     unfinished,
 )
 from sigscope.files import same
@@ -96,58 +93,6 @@ def load_embeddings(
     return found
 
 
-def load_part(folder: Path, gallery: Gallery, identity: dict, dimension: int) -> Embeddings:
-    """Return what the whole shards in folder hold of a gallery, newest first; perhaps nothing.
-
-    A picture that has changed since, or that is not in the gallery any more, is not in it.
-
-    Args:
-        folder: a store, finished or in the making.
-        gallery: what it is of.
-        identity: of the encoder it is by.
-        dimension: of its vectors.
-    """
-    contents = gallery.items.get("content", pd.Series("", gallery.items.index))
-    known = dict(zip(gallery.items["id"], contents, strict=True))
-    parts, failed, seen = [], {}, set()
-    for shard in reversed(stored_shards(folder, identity)):
-        failed |= {row["id"]: row for row in shard.failed if row["id"] in known}
-        with suppress(OSError, StaleEmbeddings):  # its files are moved, or replaced, just now
-            parts.append(_shard(shard, known, seen, dimension))
-    items, images, owners, texts, captions = zip(*parts, strict=True) if parts else ([],) * 5
-    return _checked(
-        folder=folder,
-        ids=_texts([id_ for ids in items for id_ in ids]),
-        images=np.concatenate([np.empty((0, dimension), np.float32), *images]),
-        caption_ids=_texts([id_ for ids in owners for id_ in ids]),
-        caption_texts=_texts([text for each in texts for text in each]),
-        captions=np.concatenate([np.empty((0, dimension), np.float32), *captions]),
-        manifest={"complete": False, "encoder": identity},
-        failed=failures({"failed": [row for id_, row in failed.items() if id_ not in seen]}),
-    )
-
-
-def _shard(shard: StoredShard, known: dict[str, str], seen: set[str], d: int) -> tuple:
-    """Return ids, vectors, owners, texts and vectors of the captions that are not seen yet."""
-    files = {part: shard.file(part) for part in PARTS}
-    if not all(files.values()):
-        raise StaleEmbeddings(f"a shard in {shard.folder} is not whole")
-    items = read_table([files["metadata"]], {"id": TEXT, "content": TEXT})
-    told = read_table([files["captions"]], {"id": TEXT, "caption": TEXT})
-    images, captions = (read_rows([files[part]], d) for part in ("images", "caption_vectors"))
-    rows = [
-        row
-        for row, (id_, content) in enumerate(zip(items["id"], items["content"], strict=True))
-        if id_ not in seen and known.get(id_) in ("", content)
-    ]
-    ids = [items["id"][row] for row in rows]
-    seen.update(ids)
-    kept = set(ids)
-    own = [row for row, id_ in enumerate(told["id"]) if id_ in kept]
-    owners, texts = ([told[name][row] for row in own] for name in ("id", "caption"))
-    return ids, images[rows], owners, texts, captions[own]
-
-
 def failures(manifest: dict) -> pd.DataFrame:
     """Return what could not be read when a store was made: id, path, reason."""
     return pd.DataFrame(manifest["failed"], columns=["id", "path", "reason"])
@@ -190,19 +135,19 @@ def _read(folder: Path, manifest: dict) -> Embeddings:
     d = manifest["dimension"]
     items = read_table(files("metadata"), {"id": TEXT})
     captions = read_table(files("captions"), {"id": TEXT, "caption": TEXT})
-    return _checked(
+    return checked(
         folder=folder,
-        ids=_texts(items["id"]),
+        ids=as_objects(items["id"]),
         images=read_rows(files("images"), d),
-        caption_ids=_texts(captions["id"]),
-        caption_texts=_texts(captions["caption"]),
+        caption_ids=as_objects(captions["id"]),
+        caption_texts=as_objects(captions["caption"]),
         captions=read_rows(files("caption_vectors"), d),
         manifest=manifest,
         failed=failures(manifest),
     )
 
 
-def _checked(**parts: Any) -> Embeddings:
+def checked(**parts: Any) -> Embeddings:
     """Return Embeddings whose arrays fit each other and which nobody can change by accident."""
     found = Embeddings(**parts)
     for rows, ids, what in (
@@ -233,7 +178,7 @@ def _check_ids(found: Embeddings, gallery: Gallery | None) -> None:
         )
 
 
-def _texts(values: list[str]) -> np.ndarray:
+def as_objects(values: list[str]) -> np.ndarray:
     """Return strings as an array of objects: one long text would make a fixed width costly."""
     array = np.empty(len(values), dtype=object)
     array[:] = values
@@ -273,12 +218,12 @@ def _foreign(folder: Path) -> Embeddings:
             f"{len(rows)} rows of metadata; copy it again, or run clip-retrieval inference again"
         )
     good = np.isfinite(images).all(axis=1)
-    captions = _texts([next(iter(texts_of(row.get(captioned))), "") for row in rows])
+    captions = as_objects([next(iter(texts_of(row.get(captioned))), "") for row in rows])
     said = (captions != "") & good
     said &= np.isfinite(texts).all(axis=1) if len(texts) else False
     reason = "row {} has a vector that is no number, or all zeros".format
     bad = [(ids[n], ids[n], reason(n)) for n in np.flatnonzero(~good)]
-    return _checked(
+    return checked(
         folder=folder,
         ids=ids[good],
         images=images[good],
@@ -297,7 +242,7 @@ def _unique(names: list[str]) -> np.ndarray:
     for number, name in enumerate(names):
         ids.append(f"{name}#{number}" if name in seen else name)
         seen.add(name)
-    return _texts(ids)
+    return as_objects(ids)
 
 
 def _number(path: Path) -> tuple[int, str]:
