@@ -15,6 +15,7 @@ def toys(tmp_path, monkeypatch):
 
     folder = write_gallery(tmp_path / "Toys", 60, size=32)
     monkeypatch.setitem(resources.sources(), "toys", str(folder))
+    monkeypatch.setattr(resources, "AT_ONCE", 60)  # so that no job of the server's is waited for
     return "toys"
 
 

@@ -76,5 +76,5 @@ def test_who_asks_for_copies_is_told_when_they_are_found(monkeypatch):
     begun = []
     monkeypatch.setattr(copies.Looking, "go", lambda self, key: begun.append(key))
     app = press(visitor("duplicates"), "Look for copies")
-    assert begun == ["main"] and "compared" in app.info[0].value
+    assert len(begun) == 1 and "compared" in app.info[0].value
     st.cache_resource.clear()

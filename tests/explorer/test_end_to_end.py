@@ -233,7 +233,7 @@ def test_compare_marks_what_several_indexes_find(page):
 
 def test_volunteer_rates_a_picture(page):
     go_to(page, "Rate results")
-    element(page, '[data-testid="stMain"] input').send_keys("AB")
+    element(page, ".st-key-rater input").send_keys("AB")
     element(page, ".stFormSubmitButton button").click()
     element(page, ".rated img")
     element(page, '[class*="st-key-give-1-0"] button').click()
