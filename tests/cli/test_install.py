@@ -167,9 +167,10 @@ def test_makefile_installs_by_install_py_alone_and_names_extras_that_exist():
     assert "lib/sigscope/cli/install.py $(EXTRAS)" in makefile
     assert not re.search(r"\bpip3? install|==", makefile)
     named = set(re.findall(r"^\w+: EXTRAS := (.+)$", makefile, re.M))
-    by_hand = set(
-        re.findall(r'pip install -e "\.\[(\w+)\]"', (paths.ROOT / "README.md").read_text())
-    )
+    readme = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme.partition('| `pip install -e ".[…]"` | |\n')[2].partition("\n\n")[0]
+    rows = [line.split(" | ")[0] for line in table.splitlines()]
+    by_hand = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     assert named | by_hand == set(settings()["optional-dependencies"])
 
 
