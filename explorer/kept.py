@@ -90,7 +90,8 @@ def shown_alone() -> tuple[str, ...] | None:
         kept.append(selection(AMONG))
     if not kept:
         return None
-    return tuple(id for id in kept[0] if all(id in set(other) for other in kept[1:]))
+    everywhere = set(kept[0]).intersection(*kept[1:])
+    return tuple(id for id in kept[0] if id in everywhere)
 
 
 def check() -> None:

@@ -1,8 +1,8 @@
 """How quick the explorer is, in a browser and with many visitors; ``make bench``.
 
-Marks (issue 6): a warm server's first pictures within 3 s; words to pictures on the screen within
-300 ms (median, one visitor, a browser), of which 60 ms are ours; 800 ms (p95) with ten visitors who
-all ask at once; 20 MB of memory for each further visitor.
+Marks: a warm server's first pictures within 3 s; words to pictures on the screen within 250 ms
+(median, one visitor, a browser), of which 60 ms are ours; 600 ms (p95) with ten visitors who all
+ask at once; 5 MB of memory for each further visitor.
 """
 
 import asyncio
@@ -146,13 +146,13 @@ def marks(quick: bool = False) -> list[Mark]:
     with serving() as (port, process):
         waited = asyncio.run(together_ms(port))
         found += [
-            Mark("ten visitors at once, p95", float(np.percentile(waited, 95)), "ms", 800),
+            Mark("ten visitors at once, p95", float(np.percentile(waited, 95)), "ms", 600),
             Mark("ten visitors at once, median", statistics.median(waited), "ms"),
-            Mark("a further visitor", asyncio.run(further_mb(port, process.pid)), "MB", 20),
+            Mark("a further visitor", asyncio.run(further_mb(port, process.pid)), "MB", 5),
         ]
         if BROWSER and DRIVER:
             first_paint_s(port)
             found.append(Mark("first pictures, warm server", first_paint_s(port), "s", 3))
             times = on_screen_ms(port, searcher)
-            found.append(Mark("words to pictures on screen", statistics.median(times), "ms", 300))
+            found.append(Mark("words to pictures on screen", statistics.median(times), "ms", 250))
     return found
