@@ -1,7 +1,9 @@
 """Fixtures that several test files share."""
 
+import os
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -29,6 +31,15 @@ def _agreement_elsewhere(tmp_path_factory):
     folder = tmp_path_factory.mktemp("agreement")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shortcuts, "home", lambda: folder)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _environment_put_back():
+    """A command sets variables for what it starts, and make hands its own flags on."""
+    with mock.patch.dict(os.environ):
+        for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+            os.environ.pop(name, None)
         yield
 
 

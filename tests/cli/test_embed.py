@@ -18,7 +18,6 @@ from sigscope.models import encoder
 def _own_homes(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(paths, "SHIPPED", tmp_path / "shipped")
-    monkeypatch.setenv("SIGSCOPE_GALLERY", "")  # so that what main sets is put back
 
 
 @pytest.fixture

@@ -323,7 +323,7 @@ def pretend_pythons(folder, **works: bool) -> dict:
         file = folder / name.replace("_", ".")
         file.write_text(f"#!/bin/sh\nexit {0 if is_new else 1}\n")
         file.chmod(0o755)
-    rest = {k: v for k, v in os.environ.items() if k not in ("PYTHON", "MAKEFLAGS")}
+    rest = {k: v for k, v in os.environ.items() if k != "PYTHON"}
     return rest | {"PATH": f"{folder}:{os.environ['PATH']}"}
 
 

@@ -22,7 +22,6 @@ from sigscope.cli import main as commands
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
-    monkeypatch.setenv("SIGSCOPE_GALLERY", "")  # so that what main sets is put back
 
 
 @pytest.fixture

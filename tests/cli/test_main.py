@@ -29,7 +29,6 @@ NAMES = STARTING | FINDING | {"embed", "duplicates", "download", "report", "clea
 def _own_homes(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(paths, "SHIPPED", tmp_path / "shipped")
-    monkeypatch.setenv("SIGSCOPE_GALLERY", "")  # so that what a command sets is put back
     monkeypatch.setenv("SIGSCOPE_MODEL", "")
 
 
