@@ -17,7 +17,7 @@ from toy import ToyEncoder, write_gallery
 from sigscope import paths
 from sigscope.cli import main as commands
 from sigscope.cli import output
-from sigscope.models import checkpoints, encoder
+from sigscope.models import bert, checkpoints, encoder
 
 README = (paths.ROOT / "README.md").read_text(encoding="utf-8")
 STARTING = {"run", "explorer", "notebooks"}
@@ -42,6 +42,7 @@ def towers(monkeypatch):
         return ToyEncoder()
 
     monkeypatch.setattr(encoder.Encoder, "load", load)
+    monkeypatch.setattr(bert.BertText, "load", lambda: None)  # a toy is no BERT
     monkeypatch.setattr(checkpoints, "called", lambda model=None: ToyEncoder().model)
     return loaded
 
@@ -164,6 +165,13 @@ def test_words_find_pictures_with_the_text_tower_alone_once_they_are_embedded(to
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split("\t")[:3] == ["rank", "id", "score"]
     assert [line.split("\t")[1] for line in lines[1:]] == [row["id"] for row in found]
+
+
+def test_words_find_shipped_pictures_before_torch_could_be_imported():
+    run = "from sigscope.cli.main import main; assert main(['search', 'a red bus', '-k', '3']) == 0"
+    loaded = modules_after(run)
+    assert "images/transport/bus.webp" in loaded  # what was printed is in it
+    assert not loaded & {"torch", "transformers", "httpx"}
 
 
 def test_a_picture_finds_itself_and_less_like_puts_its_own_kind_down(towers, root, capsys):

@@ -110,17 +110,16 @@ def _of_films(table: "pd.DataFrame") -> "pd.DataFrame":
 def _searcher(pictures: str, words_only: bool) -> "Searcher":
     """Return a searcher; for words alone half of the model is loaded, where vectors are there."""
     from sigscope.datasets.load import load_gallery
-    from sigscope.embeddings.embed import open_embeddings, stored_failures
+    from sigscope.embeddings.embed import embeddings_so_far, stored_failures
+    from sigscope.models.bert import BertText
     from sigscope.models.checkpoints import called
     from sigscope.models.encoder import Encoder
-    from sigscope.models.hub import ModelError
     from sigscope.search.searcher import Searcher
 
     gallery = load_gallery(pictures or None, progress=shows_bars())
     if words_only and stored_failures(gallery, called()) is not None:
-        try:
-            encoder = Encoder.load(towers=("text",))
-            return Searcher(gallery, open_embeddings(gallery, encoder, progress=True), encoder)
-        except ModelError:  # what is stored is by another version of the model: embed again
-            pass
+        encoder = BertText.load() or Encoder.load(towers=("text",))
+        stored = embeddings_so_far(gallery, encoder)
+        if stored.manifest.get("complete", True):  # else it is by another version of the model
+            return Searcher(gallery, stored, encoder)
     return Searcher.open(gallery, progress=True)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -21,7 +22,6 @@ from sigscope.datasets.img2dataset import CLASS_NAMES, load_img2dataset
 from sigscope.datasets.parquet import load_packed, picture_column
 from sigscope.datasets.registry import DATASETS
 from sigscope.datasets.tars import find_shards
-from sigscope.downloads.lists import READERS, ListError, UrlList
 from sigscope.files import size_of
 from sigscope.gallery.delimited import looks_like_table
 from sigscope.gallery.folder import Contents, GalleryError, Listing
@@ -30,6 +30,9 @@ from sigscope.gallery.inventory import take
 from sigscope.gallery.listing import list_folder
 from sigscope.gallery.metadata import list_table
 from sigscope.gallery.tables import READERS as TABLES
+
+if TYPE_CHECKING:
+    from sigscope.downloads.lists import UrlList
 
 
 def load_gallery(path: str | Path | None = None, *, progress: bool = False) -> Gallery:
@@ -181,7 +184,7 @@ def _no_folder(root: Path) -> str:
     return f"There is no folder {root}; check the path."
 
 
-def open_list(source: str) -> UrlList:
+def open_list(source: str) -> "UrlList":
     """Return the list that source names.
 
     Args:
@@ -192,6 +195,8 @@ def open_list(source: str) -> UrlList:
     Raises:
         ListError: There is no such list.
     """
+    from sigscope.downloads.lists import READERS, ListError, UrlList  # httpx: nobody else needs it
+
     name, colon, path = source.partition(":")
     if colon and name == "sbu":
         from sigscope.datasets import sbu

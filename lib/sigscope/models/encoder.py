@@ -5,7 +5,6 @@ a row of ``families.FAMILIES``. An encoder never changes once it is loaded, and 
 share it.
 """
 
-import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ from PIL import Image
 
 from sigscope.arguments import whole
 from sigscope.models import checkpoints, shortcuts
+from sigscope.models.checked import checked_pictures, checked_texts, identity_of, knows_any, to_unit
 from sigscope.models.families import FAMILIES, reader, text_rules
 from sigscope.models.hub import ModelError
 from sigscope.models.towers import (
@@ -109,15 +109,7 @@ class Encoder:
     @cached_property
     def identity(self) -> dict:
         """What vectors depend on, for manifests: the same on any device, in any number format."""
-        return {
-            "model": self.model,
-            "weights": checkpoints.weights_sha256(self.folder),
-            "preprocessing": {
-                "pictures": checkpoints.picture_rules(self.folder),
-                "texts": dict(self.rules),
-            },
-            "dimension": self.dimension,
-        }
+        return identity_of(self)
 
     def encode_texts(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
         """Return one unit vector per text, float32, shape (n, d), in the order given.
@@ -128,12 +120,12 @@ class Encoder:
             ValueError: A text is blank or is not a text; the sentence names its position.
         """
         self._require("text")
-        texts = _checked_texts(texts)
+        texts = checked_texts(texts)
         order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         for rows in _batches(order, batch_size):
             vectors[rows] = self._text_features([texts[row] for row in rows])
-        return _to_unit(vectors, self.model)
+        return to_unit(vectors, self.model)
 
     def encode_pictures(self, pictures: Sequence[Image.Image], batch_size: int = 32) -> np.ndarray:
         """Return one unit vector per RGB picture, float32, shape (n, d), in the order given.
@@ -142,7 +134,7 @@ class Encoder:
             ValueError: Something among the pictures is none; the sentence names its position.
         """
         self._require("image")
-        batches = _batches(_checked_pictures(pictures), batch_size)
+        batches = _batches(checked_pictures(pictures), batch_size)
         parts = [self.encode_batch(self.preprocess(batch)) for batch in batches]
         return np.concatenate([np.empty((0, self.dimension), dtype=np.float32), *parts])
 
@@ -152,13 +144,13 @@ class Encoder:
         Any thread may call it while others encode.
         """
         self._require("image")
-        pictures = [picture.convert("RGB") for picture in _checked_pictures(pictures)]
+        pictures = [picture.convert("RGB") for picture in checked_pictures(pictures)]
         return dict(self._prepare(pictures))
 
     def encode_batch(self, batch: Mapping) -> np.ndarray:
         """Return one unit vector, float32, shape (n, d), per picture of a preprocessed batch."""
         self._require("image")
-        return _to_unit(self._picture_features(batch), self.model)
+        return to_unit(self._picture_features(batch), self.model)
 
     def describe(self) -> str:
         """Return one line that says which model computes where, how, and what else to know."""
@@ -193,12 +185,9 @@ class Encoder:
         That is so of 87 % of the words in Flickr8k's captions, and of 17 % of made-up ones.
         """
         self._require("text")
-        words = re.findall(r"[^\W\d_]{3,}", text.lower() if self.rules["lower_case"] else text)
+        text = text.lower() if self.rules["lower_case"] else text
         with self._lock:
-            pieces = [self._tokenizer.tokenize(word) for word in words]
-        unknown = self._tokenizer.unk_token
-        each = zip(words, pieces, strict=True)
-        return not words or any(len(w) >= 3 * len(p) and unknown not in p for w, p in each)
+            return knows_any(text, self._tokenizer.tokenize, self._tokenizer.unk_token)
 
     def _tokens(self, texts: list[str]) -> dict:
         if self.rules["lower_case"]:
@@ -260,37 +249,6 @@ def _least_cosine(folder: Path, towers: tuple[str, ...], device: str, dtype: str
     return min(shortcuts.least_cosine(answers[tower], exact[tower]) for tower in exact)
 
 
-def _checked_texts(texts: Sequence[str]) -> list[str]:
-    if isinstance(texts, str):
-        raise ValueError("encode_texts takes a list of texts; write [text] for a single one")
-    for position, text in enumerate(texts):
-        if not isinstance(text, str) or not text.strip():
-            raise ValueError(f"the text at position {position} is empty; leave it out or write one")
-    return [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-
-
-def _checked_pictures(pictures: Sequence[Image.Image]) -> list[Image.Image]:
-    if isinstance(pictures, Image.Image):
-        raise ValueError("pictures are taken as a list; write [picture] for a single one")
-    for position, picture in enumerate(pictures):
-        if not isinstance(picture, Image.Image):
-            kind = type(picture).__name__
-            raise ValueError(f"the picture at position {position} is a {kind}; open it with Pillow")
-    return list(pictures)
-
-
 def _batches(items: list, batch_size: int) -> Iterator[list]:
     whole("batch_size", batch_size, "it must be at least 1")
     return (items[start : start + batch_size] for start in range(0, len(items), batch_size))
-
-
-def _to_unit(vectors: np.ndarray, model: str) -> np.ndarray:
-    """Return vectors, shape (n, d), at length 1; a row without a direction is an error."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
-    if bad.size:
-        raise ModelError(
-            f"{model} gave row {bad[0]} of {len(vectors)} a vector of zeros or of no numbers; "
-            "its weights are not those of a trained model"
-        )
-    return vectors / norms

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.feature_extraction.text import CountVectorizer
 
 from sigscope.search.searcher import Searcher
 
@@ -37,6 +36,8 @@ def example_queries(searcher: Searcher, n: int = 3) -> list[str]:
 
 def _frequent(captions: Sequence[str]) -> list[str]:
     """Return the words that most captions have, those of most captions first."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
     reader = CountVectorizer(stop_words="english", binary=True, token_pattern=WORD)
     try:
         counts = np.asarray(reader.fit_transform(captions).sum(axis=0))[0]
