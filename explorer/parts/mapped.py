@@ -145,8 +145,10 @@ def _table(key: str, settings: MapSettings, method: str, _map: Map) -> pd.DataFr
 @st.cache_data(show_spinner=False, max_entries=8)
 def _occurrence(key: str) -> np.ndarray:
     images = resources.searcher(key=key).embeddings.images
-    found = nearest(images, images, min(HUB_K, len(images) - 1), own=np.arange(len(images)))[1]
-    return k_occurrence(found, len(images))
+    k = min(HUB_K, len(images) - 1)
+    if not k:  # of one picture
+        return np.zeros(1)
+    return k_occurrence(nearest(images, images, k, own=np.arange(len(images)))[1], len(images))
 
 
 def colours(map: Map, about: Asked | None) -> list[str]:

@@ -57,7 +57,7 @@ def test_what_is_missing_of_coco_is_a_problem_with_its_reason(coco):
         "annotation 5 has no caption, or no picture"
         in reasons["annotations/captions_train2017.json"]
     )
-    unlisted = "1 pictures that no list of coco2017 names, the first 000000000001.jpg"
+    unlisted = "1 picture that no list of coco2017 names, the first 000000000001.jpg"
     assert reasons["test2017/"] == unlisted and len(reasons) == 3
 
 

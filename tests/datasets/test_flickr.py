@@ -81,7 +81,7 @@ def test_flickr8k_tokens_with_the_lists_of_the_splits(tmp_path):
         GIRL: ("train", "A child in a pink dress ."),
         DOG: ("val", "Two dogs ."),
     }
-    lemma = "1 other files that no list of flickr8k names, the first Flickr8k.lemma.token.txt"
+    lemma = "1 other file that no list of flickr8k names, the first Flickr8k.lemma.token.txt"
     assert problems(found).pop("Flickr8k_text/") == lemma
     assert problems(found).keys() == {GONE, "Flickr8k_text/"}
 

@@ -4,13 +4,10 @@ import importlib
 import pkgutil
 import re
 
-import numpy as np
 import pytest
-from PIL import Image
-from visiting import cards, said, upload, visitor
+from visiting import cards, upload, visitor
 
 import sigscope
-from sigscope import paths
 
 SENTENCE = "Something in particular is wrong here; do this about it."
 CALLED = {  # what each page calls, and how the page is reached
@@ -108,49 +105,3 @@ def test_refused_address_is_a_sentence_at_the_top(url):
     app = visitor()
     app.text_input(key="address").set_value(url).run()
     assert not app.exception and re.fullmatch(r"\S.{20,}\.", app.error[0].value, re.S)
-
-
-@pytest.fixture
-def gallery_of(tmp_path, monkeypatch):
-    """A function from a number to the key of a gallery of so many pictures without captions."""
-    import resources
-
-    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
-    keys = []
-
-    def make(n: int) -> str:
-        folder = tmp_path / f"gallery-{n}"
-        folder.mkdir()
-        for number in range(n):
-            noise = np.random.default_rng(number).integers(0, 255, (32, 32, 3), np.uint8)
-            Image.fromarray(noise).save(folder / f"{number:03}.png")
-        if not n:
-            (folder / "broken.png").write_bytes(b"not a picture")
-        keys.append(folder.name)
-        resources.sources()[folder.name] = str(folder)
-        return folder.name
-
-    yield make
-    for key in keys:
-        del resources.sources()[key]
-
-
-@pytest.mark.parametrize("n", [0, 1, 2, 3])
-def test_galleries_of_hardly_anything_are_shown_or_said_on_every_page(gallery_of, n):
-    key = gallery_of(n)
-    for page in ("search", "map", "compare", "duplicates", "data"):
-        app = visitor(None if page == "search" else page, gallery=key, q="a cat")
-        assert not app.exception and "did not foresee" not in str(app.error), page
-        assert n or "can be read" in app.error[0].value, page
-    if not n:
-        assert app.dataframe[1].value["path"].tolist() == ["broken.png"]
-
-
-def test_captions_that_fit_are_refused_in_words_where_there_are_none(gallery_of):
-    app = visitor(gallery=gallery_of(3), like="000.png", view="captions")
-    assert "have no captions" in app.error[0].value + said(app)
-
-
-def test_searching_by_captions_of_a_gallery_without_any_is_said(gallery_of):
-    app = visitor(gallery=gallery_of(3), like="000.png", q="a cat", mix="sentence")
-    assert not app.exception and app.error[0].value.endswith(".")

@@ -118,6 +118,9 @@ def test_photo_programs_texts_are_captions_of_the_photo_they_mean(tmp_path):
 
 def test_other_programs_files_are_called_what_they_are(tmp_path):
     pictures(tmp_path / "x", "upload/a.jpg", "thumbs/b.jpg", "RECYCLED/c.jpg")
+    pictures(
+        tmp_path / "x", "CaptureOne/Cache/a.jpg", "appdata_oc1/a.jpg", "a.cocatalog/Cache/a.jpg"
+    )
     for name in ("sheet.xlsx", "weights.npz", "more.zip"):
         write(tmp_path / "x" / name, b"PK\3\4")
     write(tmp_path / "x/a.AAE", "<?xml version='1.0'?><plist/>")
@@ -126,7 +129,7 @@ def test_other_programs_files_are_called_what_they_are(tmp_path):
     assert found.items["id"].tolist() == ["upload/a.jpg"]
     assert told["a.AAE"] == told["weights.npz"] == "it is no picture"
     assert "CSV" in told["sheet.xlsx"] and "unpack" in told["more.zip"]
-    assert found.counts["hidden or other programs'"] == 2
+    assert found.counts["hidden or other programs'"] == 5
 
 
 @pytest.mark.parametrize(
@@ -152,7 +155,7 @@ def test_a_tar_may_be_packed_and_lie_in_any_folder(tmp_path, name):
     write(place, (tmp_path / "made/a.tar").read_bytes())
     found = load_gallery(tmp_path / "x")
     assert items(found, "caption", "split") == {"x": ("one", "train")}
-    assert found.counted() == "2 files: 1 pictures, 1 texts and tables"
+    assert found.counted() == "2 files: 1 picture, 1 text or table"
 
 
 def test_coco_compares_numbers_whatever_they_are_written_as(tmp_path):
@@ -235,7 +238,7 @@ def test_a_text_that_reads_like_data_is_no_caption_and_is_told_once(tmp_path, na
     found = load_gallery(tmp_path / "x")
     assert captions(tmp_path / "x") == {"a.jpg": []}
     assert found.problems["path"].tolist() == [name]
-    assert found.counted() == "2 files: 1 pictures, 1 not pictures"
+    assert found.counted() == "2 files: 1 picture, 1 not pictures"
 
 
 @pytest.mark.parametrize(
@@ -345,7 +348,7 @@ def test_a_zip_counts_what_was_left_in_it(tmp_path):
     with zipfile.ZipFile(file, "w") as archive:
         for name in ("a.jpg", "@eaDir/a.jpg", "__MACOSX/._a.jpg", "README.md"):
             archive.writestr(name, JPEG if name == "a.jpg" else b"x")
-    assert load_gallery(file).counted() == "4 files: 1 pictures, 3 left in the archive"
+    assert load_gallery(file).counted() == "4 files: 1 picture, 3 left in the archive"
 
 
 def test_coco_of_one_file_a_split_may_use_an_id_twice(tmp_path):
@@ -384,3 +387,38 @@ def test_fiftyones_labels_are_classes(tmp_path, classes):
     write(tmp_path / "x/labels.json", {"classes": classes, "labels": labels})
     found = items(load_gallery(tmp_path / "x"), "category")
     assert found == {"data/a.jpg": "cat", "data/b.jpg": "dog"}
+
+
+def test_texts_in_a_folder_of_their_own_are_captions_of_the_pictures_of_their_names(tmp_path):
+    pictures(tmp_path / "x", "train/images/a.jpg", "train/images/b.jpg", "test/images/a.jpg")
+    write(tmp_path / "x/train/captions/a.txt", "one")
+    write(tmp_path / "x/train/labels/b.txt", "0 0.5 0.5 0.1 0.1")
+    write(tmp_path / "x/about/a.txt", "of neither")
+    found = load_gallery(tmp_path / "x")
+    told = dict(found.problems.itertuples(index=False))
+    assert items(found, "caption") == {
+        "test/images/a.jpg": "",
+        "train/images/a.jpg": "one",
+        "train/images/b.jpg": "",
+    }
+    assert "train/captions/a.txt is taken to be about train/images/a.jpg" in told["train/captions/"]
+    assert "boxes" in told["train/labels/b.txt"] and "no picture" in told["about/a.txt"]
+
+
+@pytest.mark.parametrize("folder", ["", "images/", "data/images/"])
+def test_a_folder_of_all_that_is_called_after_nothing_is_no_category(tmp_path, folder):
+    pictures(tmp_path / "x", f"{folder}cat/a.jpg", f"{folder}dog/b.jpg")
+    assert set(items(load_gallery(tmp_path / "x"), "category").values()) == {"cat", "dog"}
+    pictures(tmp_path / "y", f"{folder}a.jpg")
+    assert set(items(load_gallery(tmp_path / "y"), "category").values()) == {""}
+
+
+def test_classes_in_the_layout_of_coco_are_categories_where_a_picture_has_one(tmp_path):
+    pictures(tmp_path / "x", "a.jpg", "b.jpg")
+    images = [{"id": 0, "file_name": "a.jpg"}, {"id": "1", "file_name": "b.jpg"}]
+    marks = [{"image_id": "0", "category_id": 5}, {"image_id": 0, "category_id": 5}]
+    marks += [{"image_id": 1, "category_id": 5}, {"image_id": 1, "category_id": 6}]
+    kinds = [{"id": 5, "name": "Felis catus"}, {"id": 6, "name": "Canis lupus"}]
+    content = {"images": images, "annotations": marks, "categories": kinds}
+    write(tmp_path / "x/instances.json", content)
+    assert items(load_gallery(tmp_path / "x"), "category") == {"a.jpg": "Felis catus", "b.jpg": ""}

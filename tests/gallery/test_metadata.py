@@ -378,7 +378,7 @@ def test_another_machines_names_are_matched_by_the_file_alone_and_that_is_said(t
     listing = table(tmp_path, f"image,text\n{name},one\n")
     assert captions(listing) == {"a.jpg": ["one"]}
     ((_, reason),) = listing.problems
-    assert reason.startswith("1 of its files were found by their names alone: ")
+    assert reason.startswith("1 file found by name alone: ")
 
 
 def test_a_number_finds_the_picture_that_is_called_so_with_zeros_before_it(tmp_path):

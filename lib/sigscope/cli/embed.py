@@ -13,6 +13,7 @@ from sigscope.embeddings.embed import stored_failures
 from sigscope.files import atomic_write, slug
 from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.gallery import Gallery
+from sigscope.gallery.walk import count_of
 from sigscope.models.checkpoints import called
 from sigscope.spreadsheets import csv_of
 
@@ -32,19 +33,19 @@ def make_searchable(named: str | None) -> Iterator[str]:
     failed = stored_failures(gallery, called())
     if failed is not None:
         if n := len(gallery) - len(failed):
-            yield f"{gallery.name}: {n:,} pictures are searchable; nothing has changed."
+            yield f"{gallery.name}: {_searchable(n)}; nothing has changed."
     else:
         from sigscope.search.searcher import Searcher
         from sigscope.search.targets import UnreadableGallery
 
-        yield f"Making {gallery.name} searchable ({len(gallery):,} pictures) ..."
+        yield f"Making {gallery.name} searchable ({count_of(len(gallery), 'picture')}) ..."
         try:
             searcher = Searcher.open(gallery, progress=True)
         except UnreadableGallery as reason:
             failed = reason.failed
         else:
             failed = searcher.embeddings.failed
-            yield f"{len(searcher):,} pictures are searchable with {searcher.encoder.describe()}."
+            yield f"{_searchable(len(searcher))} with {searcher.encoder.describe()}."
     file = _write_problems(gallery, failed)
     if len(failed) == len(gallery):
         raise GalleryError(
@@ -55,6 +56,10 @@ def make_searchable(named: str | None) -> Iterator[str]:
         left_out = f"{len(gallery.problems) + len(failed):,} lines of what is left out"
         counted = gallery.counted(len(failed)) or left_out
         yield f"{counted}; {os.path.relpath(file)} says which and why."
+
+
+def _searchable(n: int) -> str:
+    return f"{count_of(n, 'picture')} {'is' if n == 1 else 'are'} searchable"
 
 
 def _write_problems(gallery: Gallery, failed: pd.DataFrame) -> Path | None:

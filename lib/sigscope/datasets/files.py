@@ -13,7 +13,7 @@ from sigscope.gallery.folder import GalleryError, Listing, suffix_of
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.lookup import Lookup
 from sigscope.gallery.texts import decoded, lines_of
-from sigscope.gallery.walk import LeftOut, folders
+from sigscope.gallery.walk import LeftOut, count_of, folders
 from sigscope.images.captions import distinct
 from sigscope.images.formats import SUFFIXES
 from sigscope.images.sniff import LFS, is_pointer
@@ -208,10 +208,10 @@ class Tree:
         for path in self._files:
             if path not in told:
                 folder, _, name = path.rpartition("/")
-                kind = "pictures" if suffix_of(name) in SUFFIXES else "other files"
+                kind = "picture" if suffix_of(name) in SUFFIXES else "other file"
                 others.setdefault((folder, kind), []).append(name)
         for (folder, kind), names in others.items():
-            reason = f"{len(names):,} {kind} that no list of {self.dataset} names"
+            reason = f"{count_of(len(names), kind)} that no list of {self.dataset} names"
             problems.append((f"{folder or '.'}/", f"{reason}, the first {min(names)}"))
         counts = {"pictures": len(named), "unreadable": 0, "lists": len(self._read - named)}
         total = len(self._files) + sum(each.count for each in self._left_out)

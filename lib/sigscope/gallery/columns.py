@@ -22,7 +22,8 @@ SPLITS = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }  # what others call the splits, in lower case; any further name is kept as it is
-SET_WORDS = {*SPLITS, "set", "split", "data", "images", "image", "img", "imgs", "seg", "photos"}
+PLAIN_WORDS = {"set", "split", "data", "dataset", "images", "image", "img", "imgs", "photos"}
+SET_WORDS = {*SPLITS, *PLAIN_WORDS, "seg"}
 
 # In each the first that is there counts, of captions all of them, in this order.
 FILES = (
@@ -47,7 +48,7 @@ OTHER_NAMES = {
 }
 HF_FILES = ("_file_name", "_file_names")  # how Hugging Face ends the names of further file columns
 A_CAPTION = re.compile(  # caption_0, text_en, text_zh_cn, blip_caption; not caption_id
-    r"(text|caption|sentence|comment|description|prompt|title)s?_?(\d+|long|short|text|string|raw"
+    r"(text|caption|sentence|comment|description|prompt|title)s?_?(\d+|long|short|text|str(ing)?|raw"
     r"|(?!id|no)[a-z]{2}(_[a-z]{2,4})?)"
     r"|(?!negative|has|num|n_)\w+_(caption|description|prompt|sentence)s?"
 )
@@ -77,9 +78,19 @@ def normal(name: str) -> str:
 @lru_cache(4096)
 def split_folder(name: str) -> str:
     """Return the split that a folder is called: "train" for training_set, "" for train station."""
-    words = [word for word in re.split(r"[\W\d_]+", name.lower()) if word]
+    words = _words(name)
     splits = [SPLITS[word] for word in words if word in SPLITS]
     return splits[0] if splits and SET_WORDS.issuperset(words) else ""
+
+
+def is_plain_folder(name: str) -> bool:
+    """Return whether a folder is called after nothing in particular: images, Data_set."""
+    words = _words(name)
+    return bool(words) and PLAIN_WORDS.issuperset(words)
+
+
+def _words(name: str) -> list[str]:
+    return [word for word in re.split(r"[\W\d_]+", name.lower()) if word]
 
 
 def split_in(name: str) -> str:

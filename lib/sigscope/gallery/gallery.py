@@ -20,10 +20,12 @@ from sigscope.files import sha256, size_of
 from sigscope.gallery.columns import FIELDS
 from sigscope.gallery.folder import GalleryError, Listing
 from sigscope.gallery.links import LEADS_OUT, inside, leads_out
+from sigscope.gallery.walk import count_of
 from sigscope.images.formats import FORMATS
 from sigscope.images.read import PictureError, open_picture, opened
 
 COLUMNS = ["id", "path", "caption", "captions", *FIELDS]  # always there, and in this order
+ONE = {"pictures": "picture", "texts and tables": "text or table", "lists": "list"}
 Choice = str | Sequence[str] | None  # one value, several, or all of them
 
 
@@ -77,8 +79,12 @@ class Gallery:
         counts = dict(self.counts)
         counts["pictures"] -= failed
         counts["unreadable"] += failed
-        parts = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
-        return f"{sum(counts.values()):,} files: {parts}"
+        parts = ", ".join(
+            f"{count:,} {ONE.get(kind, kind) if count == 1 else kind}"
+            for kind, count in counts.items()
+            if count
+        )
+        return f"{count_of(sum(counts.values()), 'file')}: {parts}"
 
     def __len__(self) -> int:
         """Return the number of pictures."""

@@ -5,12 +5,14 @@ pictures of its folder; those that it does not name are left out with a word. An
 names pictures gives them captions, and leaves none out.
 """
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
 
-from sigscope.gallery.columns import Record, split_folder
+from sigscope.gallery.columns import Record, is_plain_folder, split_folder
 from sigscope.gallery.delimited import looks_like_table
 from sigscope.gallery.folder import (
     KNOWN,
@@ -40,7 +42,8 @@ def list_folder(root: Path, contents: Contents | None = None) -> Listing:
 
     Captions come from metadata and other tables, or else from texts beside the pictures
     (`gallery.sidecars`). The category is the first folder below root, or below train, val and test
-    where these are its folders; then those are the splits. Links are followed. Where there is no
+    where these are its folders; then those are the splits. What holds all of them, and is called
+    data or images, is passed over. Links are followed. Where there is no
     text, ``embedded_captions`` has what the picture itself says; it opens the file, so whoever
     wants that asks for it.
 
@@ -96,7 +99,10 @@ def layout(paths: Iterable[str]) -> dict[str, tuple[str, str]]:
     first folder.
     """
     within = {path: path.rpartition("/")[0] for path in paths}
-    said = _said({folder: folder.split("/") if folder else [] for folder in within.values()})
+    folders = {folder: folder.split("/") if folder else [] for folder in within.values()}
+    shared = os.path.commonprefix(list(folders.values()))
+    plain = len(list(takewhile(is_plain_folder, shared)))
+    said = _said({folder: parts[plain:] for folder, parts in folders.items()})
     return {path: said[folder] for path, folder in within.items()}
 
 

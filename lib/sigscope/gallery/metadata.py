@@ -22,7 +22,7 @@ from sigscope.gallery.delimited import Placed
 from sigscope.gallery.folder import GalleryError, Listing, Problems, trouble
 from sigscope.gallery.lookup import Lookup
 from sigscope.gallery.tables import READERS, bytes_columns, records
-from sigscope.gallery.walk import folders
+from sigscope.gallery.walk import count_of, folders
 from sigscope.images.captions import distinct
 
 DOWNLOAD = "python -m sigscope download"
@@ -119,13 +119,8 @@ class Table:
                     merge(self.rows.setdefault(name, row), row)
         if matched := self.lookup.by_name:
             listed, path = next(iter(matched.items()))
-            self.problems.append(
-                (
-                    self.name,
-                    f"{len(matched):,} of its files were found by their names alone: {listed} is "
-                    f"taken to be {path}",
-                )
-            )
+            found_alone = f"{count_of(len(matched), 'file')} found by name alone"
+            self.problems.append((self.name, f"{found_alone}: {listed} is taken to be {path}"))
             matched.clear()
 
     def _folders(self, record: Record) -> list[str]:

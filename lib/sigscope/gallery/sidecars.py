@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections import defaultdict
+from itertools import groupby
 from pathlib import Path
 from unicodedata import normalize
 
@@ -14,6 +15,7 @@ from sigscope.gallery.cells import texts_of
 from sigscope.gallery.columns import caption_columns
 from sigscope.gallery.folder import TEXTS, Contents, Problems, suffix_of, unreachable
 from sigscope.gallery.texts import decoded
+from sigscope.gallery.walk import count_of
 from sigscope.images.captions import distinct, is_data, xmp_texts
 from sigscope.trouble import check_machine
 
@@ -40,29 +42,73 @@ TERMS = re.compile(
 def sidecar_captions(contents: Contents, problems: Problems) -> dict[str, list[str]]:
     """Return the captions that lie beside pictures, by the picture's path; the texts are used.
 
+    Texts may also lie in a folder of their own: captions/a.txt is a text of images/a.jpg.
+
     Args:
         contents: The folder.
         problems: Is added to, where a text that belongs to a picture holds no caption.
     """
     found: dict[str, list[str]] = defaultdict(list)
+    owned: dict[str, list[str]] = {}
+    apart: list[str] = []
     for prefix, names in contents.folders.items():
         texts = [name for name in names if suffix_of(name) in SUFFIXES]
         pictures = [name for name in names if contents.is_picture(prefix + name)] if texts else []
-        for name, owners in _owners(texts, pictures).items():
-            try:
-                captions = captions_in(contents.place(prefix + name), owners)
-            except ValueError as error:
-                problems.append((prefix + name, f"{error}"))
-                continue
-            except OSError as error:
-                check_machine(prefix + name, error)
-                reason = f"its captions cannot be read ({error.strerror})"
-                problems.append((prefix + name, reason))
-                continue
-            contents.used.add(prefix + name)
-            for owner in owners:
-                found[prefix + owner] += captions
+        here = _owners(texts, pictures)
+        owned |= {prefix + text: [prefix + name for name in here[text]] for text in here}
+        apart += [prefix + text for text in texts if text not in here and suffix_of(text) in TEXTS]
+    elsewhere = _owners_elsewhere(apart, contents)
+    owned |= elsewhere
+    for text, owners in owned.items():
+        names = [owner.rpartition("/")[2] for owner in owners]
+        try:
+            captions = captions_in(contents.place(text), names)
+        except ValueError as error:
+            problems.append((text, f"{error}"))
+            continue
+        except OSError as error:
+            check_machine(text, error)
+            problems.append((text, f"its captions cannot be read ({error.strerror})"))
+            continue
+        contents.used.add(text)
+        for owner in owners:
+            found[owner] += captions
+    for folder, inside in groupby(
+        sorted(elsewhere.keys() & contents.used, key=_folder_of), _folder_of
+    ):
+        names = sorted(inside)
+        reason = f"{count_of(len(names), 'text')} in it matched by name: {names[0]} is taken to be"
+        problems.append((f"{folder or '.'}/", f"{reason} about {elsewhere[names[0]][0]}"))
     return {path: distinct(captions) for path, captions in found.items()}
+
+
+def _owners_elsewhere(texts: list[str], contents: Contents) -> dict[str, list[str]]:
+    """Return the one picture of each text's name whose path has one folder more, less or other."""
+    by_stem: dict[str, list[str]] = defaultdict(list)
+    for path in contents.paths() if texts else ():
+        if contents.is_picture(path):
+            by_stem[_key(_stem(path))].append(path)
+    owners: dict[str, list[str]] = {}
+    for text in texts:
+        near = _nearly(text)
+        found = [each for each in by_stem.get(_key(_stem(text)), ()) if near & _nearly(each)]
+        if len(found) == 1:
+            owners[text] = found
+    return owners
+
+
+def _folder_of(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _stem(path: str) -> str:
+    return os.path.splitext(path.rpartition("/")[2])[0]
+
+
+def _nearly(path: str) -> set[tuple[str, ...]]:
+    """Return the folders of a path, and what is left of them without any one."""
+    folders = tuple(path.split("/")[:-1])
+    return {folders, *((*folders[:at], *folders[at + 1 :]) for at in range(len(folders)))}
 
 
 def _owners(texts: list[str], pictures: list[str]) -> dict[str, list[str]]:

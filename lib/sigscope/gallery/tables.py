@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sigscope.gallery.cells import number_of
+from sigscope.gallery.cells import number_of, text_of
 from sigscope.gallery.columns import FILES, SPLITS, first_of
 from sigscope.gallery.delimited import Placed, read_csv
 from sigscope.gallery.folder import GalleryError, Problems
@@ -126,14 +126,27 @@ def _listed(said: Any) -> Iterable[Any]:
 
 
 def _of_coco(said: dict[str, Any]) -> list[Any]:
-    """Return the pictures that COCO's layout lists, each with its captions."""
+    """Return the pictures that COCO's layout lists, each with its captions and its one category."""
+    listed = said["categories"] if _is_list(said.get("categories")) else []
+    named = {
+        number_of(each.get("id")): text_of(each.get("name")) for each in listed if _is_dict(each)
+    }
     captions: dict[str, list[Any]] = defaultdict(list)
+    kinds: dict[str, set[str]] = defaultdict(set)
     for note in filter(_is_dict, said["annotations"]):
-        captions[number_of(note.get("image_id"))].append(note.get("caption"))
-    return [
-        {**image, "captions": captions[number_of(image.get("id"))]}
-        for image in filter(_is_dict, said["images"])
-    ]
+        image = number_of(note.get("image_id"))
+        if "caption" in note:
+            captions[image].append(note["caption"])
+        if kind := named.get(number_of(note.get("category_id"))):
+            kinds[image].add(kind)
+    rows = []
+    for row in filter(_is_dict, said["images"]):
+        image = number_of(row.get("id"))
+        further = {"captions": captions[image]} if image in captions else {}
+        if len(kinds[image]) == 1:
+            further["category"] = next(iter(kinds[image]))
+        rows.append({**row, **further})
+    return rows
 
 
 def _of_fiftyone(labels: dict[str, Any], classes: Any) -> list[Any]:

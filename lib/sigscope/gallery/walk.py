@@ -14,9 +14,11 @@ JUNK = (
     *("__macosx", "@eadir", "#recycle", "@recycle", "$recycle.bin", "recycler", "recycled"),
     *("@__thumb", "@recently-snapshot", "#snapshot", "system volume information", "@tmp"),
     *("lost+found", "found.000", "files_trashbin", "files_versions", "ipod photo cache"),
+    "captureone",
 )
 PREVIEWS = (".lrdata", ".lrcat-data", ".cocatalogdb")  # how such folders end
-LIBRARIES = (".photoslibrary", ".photolibrary", ".migratedphotolibrary", ".aplibrary")
+CLOUDS = "appdata_oc"  # how the folder of Nextcloud's previews begins
+LIBRARIES = (".photoslibrary", ".photolibrary", ".migratedphotolibrary", ".aplibrary", ".cocatalog")
 ORIGINALS = ("originals", "masters")  # what counts in a photo library
 IMMICH = {"upload", "library", "encoded-video"}  # what lies beside its thumbs
 
@@ -31,7 +33,7 @@ def is_junk(name: str, within: str = "") -> bool:
     name = name.lower()
     if within.lower().endswith(LIBRARIES):
         return name not in ORIGINALS
-    return name in JUNK or name.endswith(PREVIEWS)
+    return name in JUNK or name.endswith(PREVIEWS) or name.startswith(CLOUDS)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sigscope.gallery.walk import count_of
 from sigscope.search.compose import Composer
 from sigscope.search.evidence import BEST, FEWEST, MatchEvidence, with_and_without
 
@@ -59,8 +60,7 @@ class Match:
         """Return what is said where so many pictures have the words of the query."""
         if not count or self.label == "good":
             return self
-        sentence = f"These words are in the captions or names of {count:,} pictures."
-        sentence = sentence.replace(" 1 pictures", " 1 picture")
+        sentence = f"These words are in the captions or names of {count_of(count, 'picture')}."
         return replace(self, label="good", sentence=sentence, short=f"{SHORT['good']} by words")
 
 
@@ -195,7 +195,8 @@ def _uncalibrated(evidence: np.ndarray, n: int) -> Match:
     robust standard deviation farther.
     """
     if n < FEW:
-        sentence = f"{n:,} pictures are too few to tell whether what was asked for is here."
+        few = f"{count_of(n, 'picture')} {'is' if n == 1 else 'are'}"
+        sentence = f"{few} too few to tell whether what was asked for is here."
         return Match("weak", float("nan"), 0.0, sentence, "too few to tell")
     if evidence[2] <= SMALLEST:
         sentence = f"All {n:,} pictures score alike: whether it is here cannot be told."

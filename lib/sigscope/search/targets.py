@@ -92,8 +92,8 @@ class Target:
         if rows.size == 0:
             if len(embeddings.failed) == len(gallery):
                 raise UnreadableGallery(
-                    f"None of the {len(gallery):,} pictures of {gallery.name} can be read; the "
-                    "list of what was left out says of each why.",
+                    f"None of the {len(gallery):,} pictures of {gallery.name} can be read. The "
+                    f"first: {embeddings.failed['reason'].iat[0]}",
                     embeddings.failed,
                 )
             what = "pictures" if texts is None else "captions"
