@@ -19,6 +19,7 @@ from sigscope.evaluation import evaluate, summary
 from sigscope.gallery import Gallery
 from sigscope.gallery.folder import Listing
 from sigscope.models import Encoder
+from sigscope.paths import GALLERY
 
 MEASURES = ("hit rate@1", "hit rate@5", "hit rate@10")
 
@@ -31,7 +32,7 @@ def galleries(flickr8k: str | None, photos: str | None) -> Iterator[tuple[str, G
     if photos:
         held = textbook_source(Path(photos)).split("test")
         yield f"textbook test ({len(held):,} photographs)", textbook_gallery(Path(photos), held)
-    yield "gallery test (the whole gallery searched)", load_gallery()
+    yield "gallery test (the whole gallery searched)", load_gallery(GALLERY)
 
 
 def textbook_gallery(folder: Path, table: pd.DataFrame) -> Gallery:
@@ -52,7 +53,7 @@ def retrieval(name: str, gallery: Gallery, encoder: Encoder) -> pd.DataFrame:
 
 def by_kind_of_caption(encoder: Encoder) -> pd.DataFrame:
     """Return the gallery's text-to-image hit rate@10 on test, titles and sentences apart."""
-    gallery = load_gallery()
+    gallery = load_gallery(GALLERY)
     result = evaluate(gallery, open_embeddings(gallery, encoder), "test", MEASURES)
     asked = result.queries.query("direction == 'text to image'")
     sentence = asked["caption"].str.match("A (drawing|photograph) of .*: ")
@@ -79,7 +80,7 @@ def photographs_of_classes(gallery: Gallery) -> pd.DataFrame:
 
 def zero_shot(encoder: Encoder) -> dict[str, float]:
     """Return top-1 and top-5 over the 1,000 class names, and the classifier's own top-1."""
-    gallery = load_gallery()
+    gallery = load_gallery(GALLERY)
     asked = photographs_of_classes(gallery)
     pictures = [gallery.picture(id) for id in asked["id"]]
     names = encoder.encode_texts([f"a photo of a {names[0]}" for names in class_names()])

@@ -13,6 +13,7 @@ import pandas as pd
 from training_emoji import emoji_table
 
 from sigscope.datasets import load_gallery
+from sigscope.paths import GALLERY
 
 SERIES = {  # editions and neighbours of one textbook: they share photographs
     "anatomy": ("anatomy-physiology", "philschatz-anatomy-book"),
@@ -55,7 +56,7 @@ class Source:
 
 def gallery_source() -> Source:
     """Return the shipped gallery."""
-    gallery = load_gallery()
+    gallery = load_gallery(GALLERY)
     items = gallery.items
     twin = items["duplicate_of"].where(items["duplicate_of"] != "", items["id"])
     files = [str(gallery.file(id)) for id in items["id"]]

@@ -37,6 +37,12 @@ def code(book):
 
 
 @pytest.fixture
+def open_code(code):
+    """The cells whose code is shown; the others hold only what the text claims, asserted."""
+    return [cell for cell in code if not is_collapsed(cell)]
+
+
+@pytest.fixture
 def outputs(code):
     return [output for cell in code for output in cell.outputs]
 
@@ -52,6 +58,10 @@ def said(outputs, bundles):
     """All text in the outputs; pictures are left out."""
     shown = [v for data, _ in bundles for kind, v in data.items() if not kind.startswith("image/")]
     return "\n".join([o.get("text", "") for o in outputs] + [json.dumps(v) for v in shown])
+
+
+def is_collapsed(cell):
+    return "hide-input" in cell.metadata.get("tags", [])
 
 
 def defined(code):
@@ -84,11 +94,11 @@ def test_keeps_cells_short(code):
     assert not long, f"cells {long} run past 20 lines; move the machinery to lib"
 
 
-def test_is_as_long_as_one_sitting(code):
+def test_is_as_long_as_one_sitting(open_code):
     """An import counts as one line, over however many the formatter lays it out."""
-    assert 15 <= len(code) <= 40
-    imports = [n for cell in code for n in ast.walk(ast.parse(cell.source)) if is_import(n)]
-    lines = sum(len(cell.source.splitlines()) for cell in code)
+    assert 15 <= len(open_code) <= 40
+    imports = [n for cell in open_code for n in ast.walk(ast.parse(cell.source)) if is_import(n)]
+    lines = sum(len(cell.source.splitlines()) for cell in open_code)
     assert lines - sum(node.end_lineno - node.lineno for node in imports) <= 300
 
 
@@ -100,11 +110,11 @@ def test_imports_from_few_packages_of_ours_and_from_their_faces_alone(code):
     assert not beneath, f"{beneath} lie beneath a face; import from the package"
 
 
-def test_says_something_about_each_code_cell(book, code):
-    assert len(book.cells) - len(code) >= len(code), "at least one text cell for each code cell"
-    runs = [
-        len(list(run)) for kind, run in groupby(c.cell_type for c in book.cells) if kind == "code"
-    ]
+def test_says_something_about_each_code_cell(book, open_code):
+    shown = [cell for cell in book.cells if not is_collapsed(cell)]
+    n_code = len(open_code)
+    assert len(shown) - n_code >= n_code, "at least one text cell for each code cell"
+    runs = [len(list(run)) for kind, run in groupby(c.cell_type for c in shown) if kind == "code"]
     assert max(runs) <= 2, "more than two code cells follow each other without a word"
 
 
@@ -193,6 +203,16 @@ def test_claims_are_asserted(code):
     assert sum(len(claims(cell)) for cell in code) >= 8
 
 
+def test_at_most_eight_claims_stand_in_the_readers_way(open_code):
+    assert sum(len(claims(cell)) for cell in open_code) <= 8, "put them into a collapsed cell"
+
+
+def test_what_is_collapsed_is_so_everywhere_and_claims_something(code):
+    for cell in filter(is_collapsed, code):  # Jupyter Book goes by the tag, JupyterLab by the other
+        assert cell.metadata["jupyter"] == {"source_hidden": True}
+        assert claims(cell) and not cell.outputs
+
+
 def test_what_a_cell_needs_of_a_gallery_is_known(code):
     tags = {tag for cell in code for tag in cell.metadata.get("tags", [])}
     assert {tag for tag in tags if tag.startswith("needs")} <= set(NEEDS)
@@ -212,7 +232,10 @@ def test_what_differs_from_run_to_run_is_tagged_and_claims_nothing(code):
 def test_what_differs_from_processor_to_processor_is_asserted_instead(code):
     """The last digits after many sums: a cell says in assertions what it holds to."""
     by_processor = tagged(code, "by-processor")
-    assert not [cell.source for cell in by_processor if not claims(cell)]
+    after = dict(zip(map(id, code), [*code[1:], None], strict=True))
+    held = {id(cell) for cell in code if after[id(cell)] and is_collapsed(after[id(cell)])}
+    silent = [cell for cell in by_processor if not claims(cell) and id(cell) not in held]
+    assert not [cell.source for cell in silent]
     assert not [cell for cell in by_processor if cell not in tagged(code, "nbval-ignore-output")]
 
 
@@ -255,7 +278,8 @@ def test_is_small_enough_to_be_shown_on_a_web_page(name):
 def test_metadata_says_no_more_than_how_to_run_it(book, code):
     assert book.metadata.kernelspec.name == "python3"
     assert set(book.metadata) <= {"kernelspec", "language_info"}
-    assert all(set(cell.metadata) <= {"tags"} for cell in code)
+    collapsed = {"tags", "jupyter"}
+    assert all(set(c.metadata) <= (collapsed if is_collapsed(c) else {"tags"}) for c in code)
 
 
 NAMES = (

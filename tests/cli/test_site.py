@@ -34,6 +34,7 @@ def book(tmp_path):
         new_code_cell("figure", outputs=[
             output({**moving, "image/png": PNG}, **{"image/png": {"alt": 'a "bar"'}})
         ]),
+        new_code_cell("assert hits", metadata={"tags": ["hide-input"]}),
         new_markdown_cell("## Exercise\n\nTry."),
         new_code_cell("mine", outputs=[output({"text/html": TABLE})]),
         new_markdown_cell("## What we learned\n\n- That."),
@@ -59,6 +60,11 @@ def test_search_looks_through_each_section_and_knows_its_place(pages, tmp_path):
     assert ["01-asking.html#First", "Asking", "First", "Look at it. hits a 0.5"] in sections
     assert any(address.startswith("glossary.html#") for address, *_ in sections)
     assert '<script src="search-index.js">' in pages["02-two.html"]
+
+
+def test_assertions_of_a_collapsed_cell_open_on_a_click(pages):
+    checks = pages["01-asking.html"].partition('<details class="checks">')[2]
+    assert "<summary>Checked</summary>" in checks and "hits" in checks.partition("</details>")[0]
 
 
 def test_notebook_is_read_with_its_promise_and_what_was_learned(book):

@@ -193,6 +193,7 @@ def _surroundings() -> str:
     package = Path(__file__).parents[1]
     read = [path for path in sorted(package.glob("*/*.py")) if path.parent.name != "cli"]
     read += [package / "cli" / "embed.py", *sorted(paths.GALLERY.glob("metadata.*"))]
+    read += paths.DATA.glob("how_fast.json")
     model = checkpoints.named(None)
     read += sorted(Path(model).glob("*.*")) if Path(model).is_dir() else []
     installed = sorted(f"{one.name} {one.version}" for one in distributions())

@@ -24,6 +24,7 @@ from sigscope.files import atomic_write
 
 SCRIPT, STYLES, SEARCH = "plotly.min.js", "report.css", "search.js"
 GLOSSARY = "glossary"
+COLLAPSED = "hide-input"  # the tag of cells that hold only assertions of what the text says
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -113,11 +114,23 @@ def _body(book: Notebook) -> str:
     """Return a notebook as HTML: its figures moving, its links going to the other pages."""
     notebook = nbformat.read(book.path, as_version=4)
     for number, cell in enumerate(notebook.cells):
+        if COLLAPSED in cell.metadata.get("tags", []):
+            _collapse(cell)
         for place, output in enumerate(cell.get("outputs", [])):
             if PLOTLY in output.get("data", {}):
                 _make_moving(output, f"figure-{number}-{place}")
     html, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
     return re.sub(r'href="(\d\d-[\w-]+)\.ipynb(#[^"]*)?"', r'href="\1.html\2"', html)
+
+
+def _collapse(cell: nbformat.NotebookNode) -> None:
+    """Make of a collapsed cell a text that opens on a click, with what it printed, if anything."""
+    said = "".join(output.get("text", "") for output in cell.pop("outputs", []))
+    hidden = f"<summary>Checked</summary>\n\n```python\n{cell.source}\n```\n\n"
+    cell.source = f'<details class="checks">{hidden}</details>'
+    cell.source += f"\n\n```\n{said}\n```" if said else ""
+    cell.cell_type = "markdown"
+    cell.metadata.clear()
 
 
 def _make_moving(output: nbformat.NotebookNode, name: str) -> None:
@@ -168,7 +181,7 @@ def _sections(bodies: dict[str, str]) -> list[list[str]]:
     found = []
     for page, body in bodies.items():
         soup = BeautifulSoup(body, "html.parser")
-        for part in soup.select("script, style, noscript, .highlight, .prompt"):
+        for part in soup.select("script, style, noscript, .highlight, .prompt, .checks"):
             part.decompose()
         heads = soup(["h1", "h2", "h3"])
         names = [head.get_text().rstrip("¶") for head in heads]

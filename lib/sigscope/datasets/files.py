@@ -76,7 +76,7 @@ class Tree:
         self.problems += [(each.path, each.reason) for each in self._left_out]
 
     def error(self, sentence: str) -> GalleryError:
-        """Return an error that says what is wrong, what was expected and where it is to be had."""
+        """Return an error that says what is wrong, what was expected and where to get it."""
         about = DATASETS[self.dataset]
         pointer = next(self._pointers(), "")
         if pointer and LFS not in sentence:

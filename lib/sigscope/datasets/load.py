@@ -1,6 +1,6 @@
 """Whatever a person points at becomes a gallery: a folder, a zip, a table, or a data set by name.
 
-Nothing here fetches or ships a picture. What a reader must have, and where it is to be had, is in
+Nothing here fetches or ships a picture. What a reader must have, and where to get it, is in
 ``DATASETS``; each loader looks its files up anywhere below the folder that it is given, so it does
 not matter which of the archives were unpacked into folders of their own. What is listed but not
 there is in the gallery's problems, with the reason; everything else is kept.

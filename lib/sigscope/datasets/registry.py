@@ -1,4 +1,4 @@
-"""The data sets that have a name: how each is loaded, what it needs, where it is to be had."""
+"""The data sets that have a name: how each is loaded, what it needs, where to get it."""
 
 from dataclasses import dataclass
 from importlib import import_module

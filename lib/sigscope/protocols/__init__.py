@@ -11,13 +11,23 @@ from sigscope.protocols.landmarks import (
     trapezoid_average_precision,
 )
 from sigscope.protocols.lost_neighbours import relevance_of
-from sigscope.protocols.published import R1_QUERIES, R3_MS, published
+from sigscope.protocols.published import (
+    R1_QUERIES,
+    R1_RECALL,
+    R3_COSINES,
+    R3_MS,
+    R4_MS,
+    published,
+)
 from sigscope.protocols.run import run_protocol
 
 __all__ = [
     "Landmark",
     "R1_QUERIES",
+    "R1_RECALL",
+    "R3_COSINES",
     "R3_MS",
+    "R4_MS",
     "both_ways",
     "caption_recall",
     "class_map",

@@ -36,9 +36,9 @@ def class_map(
 
     Picture queries are the split's pictures; the query and its marked duplicates are left out of
     its ranking, which R2 does not say. Text queries are the class names, one query a class, in a
-    prompt. The whole gallery is searched. mAP@k is printed with two denominators: ``found``, which
-    R2's falling figures imply, and ``best``, under which a perfect list has 1; see
-    `metrics.average_precision`. R-precision stands beside them.
+    prompt. The whole gallery is searched. mAP@k is printed with two denominators: ``found``, under
+    which it can fall at every k, as R2's does, and ``best``, under which a perfect list has 1; R2
+    does not say which it took. See `metrics.average_precision`. R-precision stands beside them.
 
     Args:
         gallery: with a class for each item; for ILSVRC give one whose ``label`` is the class.
