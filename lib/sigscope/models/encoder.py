@@ -20,6 +20,7 @@ from sigscope.models import checkpoints, shortcuts
 from sigscope.models.checked import checked_pictures, checked_texts, identity_of, knows_any, to_unit
 from sigscope.models.families import FAMILIES, reader, text_rules
 from sigscope.models.hub import ModelError
+from sigscope.models.pace import Pace, abreast
 from sigscope.models.towers import (
     PARTS,
     choose_device,
@@ -210,12 +211,20 @@ class Encoder:
         with torch.inference_mode():
             return pooled(self._network.get_text_features(**self._tokens(texts)))
 
+    @cached_property
+    def _pace(self) -> Pace:
+        return Pace(self._features_at_once, self._pooled)
+
+    def _pooled(self, pixels: Any) -> Any:
+        pixels = pixels.to(self._network.dtype)
+        return self._network.get_image_features(pixel_values=pixels).pooler_output
+
     def _picture_features(self, batch: Mapping) -> np.ndarray:
-        if not self._convolves or len(batch["pixel_values"]) <= FEW:
+        if self.device == "cpu" and not self._convolves:
+            return self._pace(batch)
+        if self.device != "cpu" or len(batch["pixel_values"]) <= FEW:
             return self._features_at_once(batch)
-        parts = zip(*(tensor.split(FEW) for tensor in batch.values()), strict=True)
-        inputs = (dict(zip(batch, part, strict=True)) for part in parts)
-        return np.concatenate(list(shortcuts.abreast().map(self._features_at_once, inputs)))
+        return abreast(self._features_at_once, batch, FEW)
 
     def _features_at_once(self, inputs: Mapping) -> np.ndarray:
         import torch
