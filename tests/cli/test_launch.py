@@ -254,6 +254,16 @@ def test_cells_that_an_earlier_run_reached_are_not_counted(folder, tmp_path):
     assert "stopped at code cell 2:" in run_once(path, tmp_path).error
 
 
+def test_cells_that_were_skipped_are_not_counted(folder, tmp_path, monkeypatch):
+    path = write(folder, "01-a.ipynb", "1 / 0", "x = 2")
+    book = nbformat.read(path, 4)
+    book.cells[1].metadata["tags"] = ["needs-captions"]
+    nbformat.write(book, path)
+    monkeypatch.setattr(notebooks, "is_shipped", lambda: False)
+    monkeypatch.setattr(notebooks, "unmet", lambda gallery: {"needs-captions"})
+    assert "stopped at code cell 1:" in run_once(path, tmp_path).error
+
+
 def test_others_go_on_after_one_that_fails(folder, monkeypatch, capsys):
     write(folder, "01-bad.ipynb", "undefined")
     write(folder, "02-good.ipynb", "1 + 1")

@@ -39,6 +39,7 @@ def captions(source):
         ("pandas.json", {"image": {"0": "a.jpg", "1": "b.jpg"}, "text": {"0": "one", "1": "two"}}),
         ("by.json", {"columns": ["image", "text"], "data": [["a.jpg", "one"], ["b.jpg", "two"]]}),
         ("ids.json", {"a": {"caption": "one"}, "b": {"caption": "two"}}),
+        ("mixed.json", {"a": "one", "b.jpg": {"captions": ["two"]}}),
         ("pretty.jsonl", f"{json.dumps(ONE, indent=1)}\n{json.dumps(TWO, indent=1)}\n"),
         ("commas.jsonl", f"{json.dumps(ONE)},\r\n{json.dumps(TWO)}\r\n"),
         ("mark.jsonl", f"\ufeff{json.dumps(ONE)}\n\n{json.dumps(TWO)}"),

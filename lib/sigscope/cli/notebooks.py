@@ -142,7 +142,11 @@ def _problem(client: NotebookClient) -> str:
 
 def _reached(notebook: nbformat.NotebookNode) -> int:
     """Return the number, from 1, of the code cell that ran last."""
-    ran = [n for n, cell in enumerate(_code(notebook), 1) if cell.execution_count or cell.outputs]
+    ran = [
+        number
+        for number, cell in enumerate(_code(notebook), 1)
+        if (cell.execution_count or cell.outputs) and SKIP not in cell.metadata.get("tags", [])
+    ]
     return max(ran, default=1)
 
 

@@ -22,7 +22,10 @@ SPLITS = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }  # what others call the splits, in lower case; any further name is kept as it is
-PLAIN_WORDS = {"set", "split", "data", "dataset", "images", "image", "img", "imgs", "photos"}
+PLAIN_WORDS = {
+    *("set", "split", "data", "dataset", "images", "image", "img", "imgs", "photos", "pictures"),
+    "jpegimages",
+}
 SET_WORDS = {*SPLITS, *PLAIN_WORDS, "seg"}
 
 # In each the first that is there counts, of captions all of them, in this order.

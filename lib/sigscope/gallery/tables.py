@@ -107,13 +107,13 @@ def _listed(said: Any) -> Iterable[Any]:
     if _is_dict(said.get("labels")) and said.keys() <= {"classes", "labels"}:  # by FiftyOne
         return _of_fiftyone(said["labels"], said.get("classes"))
     lists = {name: value for name, value in said.items() if isinstance(value, list)}
-    named = {name: value for name, value in lists.items() if value and _is_dict(value[0])}
+    named = {name: value for name, value in lists.items() if _holds_records(value)}
     if named:  # {"images": [{…}, …]}, or {"train": [{…}, …], "test": [{…}, …]}
         return [row for name, rows in named.items() for row in _of_split(name, rows)]
     inner = [value for value in said.values() if _is_dict(value)]
     if len(inner) == len(said) and first_of(FILES, said):  # {"image": {"0": "a.jpg", …}, …}, too
         return [{name: said[name].get(key) for name in said} for key in inner[0]]
-    if len(inner) == 1 and any(map(_is_list, inner[0].values())):  # {"data": {"train": [{…}, …]}}
+    if len(inner) == 1 and any(map(_holds_records, inner[0].values())):  # {"data": {"train": […]}}
         return _listed(inner[0])
     if len(lists) > 1 and len(lists) == len(said):  # {"file_name": […], "text": […]}
         return [dict(zip(lists, row, strict=False)) for row in zip(*lists.values(), strict=False)]
@@ -166,6 +166,10 @@ def _of_split(name: str, rows: list[Any]) -> list[Any]:
 
 def _is_dict(value: Any) -> bool:
     return isinstance(value, dict)
+
+
+def _holds_records(value: Any) -> bool:
+    return _is_list(value) and bool(value) and _is_dict(value[0])
 
 
 def _is_list(value: Any) -> bool:
