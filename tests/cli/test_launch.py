@@ -13,6 +13,7 @@ from threading import Thread
 import nbformat
 import pytest
 from PIL import Image
+from small_gallery import small_gallery
 
 from sigscope import paths
 from sigscope.cli import launch, notebooks, run
@@ -210,7 +211,7 @@ def test_explorer_shows_pictures_before_they_are_searchable(started, tmp_path, m
     port = launch.free_port()
     assert commands.main(["explorer", f"--port={port}", f"--pictures={tmp_path}"]) == 0
     assert started == [("explorer", str(tmp_path))]
-    assert "1 pictures; what is not searchable yet" in capsys.readouterr().out
+    assert "1 picture; what is not searchable yet" in capsys.readouterr().out
 
 
 def test_clean_removes_what_nobody_has_used_for_long(capsys):
@@ -260,8 +261,22 @@ def test_cells_that_were_skipped_are_not_counted(folder, tmp_path, monkeypatch):
     book.cells[1].metadata["tags"] = ["needs-captions"]
     nbformat.write(book, path)
     monkeypatch.setattr(notebooks, "is_shipped", lambda: False)
+    monkeypatch.setattr(notebooks, "load_gallery", small_gallery)
     monkeypatch.setattr(notebooks, "unmet", lambda gallery: {"needs-captions"})
     assert "stopped at code cell 1:" in run_once(path, tmp_path).error
+
+
+def test_on_few_pictures_a_cell_that_fails_is_a_sentence_and_the_next_one_runs(
+    folder, tmp_path, monkeypatch
+):
+    path = write(folder, "01-a.ipynb", "print('one')\n1 / 0", "print('two')")
+    monkeypatch.setattr(notebooks, "is_shipped", lambda: False)
+    monkeypatch.setattr(notebooks, "load_gallery", lambda: small_gallery(3))
+    assert run_once(path, tmp_path).error == ""
+    cells = nbformat.read(tmp_path / path.name, 4).cells
+    said = ["".join(output.text for output in cell.outputs) for cell in cells]
+    assert said[0].startswith("one\nStopped here: it needs 60 different pictures or more (Zero")
+    assert said[1] == "two\n"
 
 
 def test_others_go_on_after_one_that_fails(folder, monkeypatch, capsys):

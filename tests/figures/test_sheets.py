@@ -92,6 +92,11 @@ def test_letters_that_no_font_has_fall_back_to_what_can_be_drawn(caption, drawn,
     assert sheets._wrapped(caption, 200) == [drawn]
 
 
+def test_results_that_are_none_are_said_to_be_none():
+    sheet = table_sheet(None, pd.DataFrame({"id": [], "caption": []}), size=64)
+    assert "no picture" in repr(sheet) and sheet.image.size == (64, 64)
+
+
 def test_results_stand_in_their_order_with_their_scores():
     class Gallery:
         def picture(self, id):

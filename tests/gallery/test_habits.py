@@ -390,6 +390,14 @@ def test_fiftyones_labels_are_classes(tmp_path, classes):
     assert found == {"data/a.jpg": "cat", "data/b.jpg": "dog"}
 
 
+def test_the_classification_of_a_sample_of_fiftyone_is_its_class(tmp_path):
+    pictures(tmp_path / "x", "data/a.jpg")
+    truth = {"_cls": "Classification", "label": "cat"}
+    sample = {"filepath": "data/a.jpg", "ground_truth": truth, "tags": ["checked"]}
+    write(tmp_path / "x/samples.json", {"samples": [sample]})
+    assert items(load_gallery(tmp_path / "x"), "category") == {"data/a.jpg": "cat"}
+
+
 def test_texts_in_a_folder_of_their_own_are_captions_of_the_pictures_of_their_names(tmp_path):
     pictures(tmp_path / "x", "train/images/a.jpg", "train/images/b.jpg", "test/images/a.jpg")
     write(tmp_path / "x/train/captions/a.txt", "one")

@@ -21,6 +21,22 @@ NEEDS = {
     "needs-many": "a thousand pictures or more",
     "needs-shipped-gallery": "the shipped gallery",
 }
+ENOUGH = 60  # different pictures, with which every notebook is tested
+
+
+def is_enough(gallery: Gallery) -> bool:
+    """Return whether a gallery has as many different pictures as the notebooks are tested with."""
+    return gallery.items.get("content", gallery.items["id"]).nunique() >= ENOUGH
+
+
+def excuse(cells: Iterable[nbformat.NotebookNode]) -> None:
+    """Have each cell that failed on a gallery of few pictures say so, and what it ended in."""
+    for cell in cells:
+        for place, output in enumerate(cell.outputs):
+            if output.output_type == "error":
+                text = f"{output.ename}: {output.evalue}".strip(": \n")
+                text = f"Stopped here: it needs {ENOUGH} different pictures or more ({text}).\n"
+                cell.outputs[place] = nbformat.v4.new_output("stream", name="stdout", text=text)
 
 
 def unmet(gallery: Gallery) -> set[str]:

@@ -23,7 +23,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 from sigscope import paths
 from sigscope.claims import is_shipped
-from sigscope.cli.notebook_needs import SKIP, mark_skipped, unmet
+from sigscope.cli.notebook_needs import SKIP, excuse, is_enough, mark_skipped, unmet
 from sigscope.datasets.load import load_gallery
 from sigscope.files import atomic_write, read_json, sha256, write_json
 from sigscope.models import checkpoints
@@ -100,7 +100,10 @@ def run_into(path: Path, folder: Path, tell: Tell) -> NotebookOutcome:
 
 
 def execute(notebook: nbformat.NotebookNode, path: Path, tell: Tell) -> NotebookOutcome:
-    """Execute notebook, which is changed in place, from the folder of path."""
+    """Execute notebook, which is changed in place, from the folder of path.
+
+    On a gallery of too few pictures a cell that fails says so, and the next one runs all the same.
+    """
     client = NotebookClient(
         notebook,
         timeout=CELL_S,
@@ -111,7 +114,9 @@ def execute(notebook: nbformat.NotebookNode, path: Path, tell: Tell) -> Notebook
     for cell in _code(notebook):  # what an earlier run left says nothing of how far this one got
         cell.execution_count, cell.outputs = None, []
     if not is_shipped():
-        mark_skipped(_code(notebook), unmet(load_gallery()))
+        gallery = load_gallery()
+        mark_skipped(_code(notebook), unmet(gallery))
+        client.allow_errors = not is_enough(gallery)
     total = sum(SKIP not in cell.metadata.get("tags", []) for cell in _code(notebook))
     start, done, problem = perf_counter(), [0], []
     client.on_cell_executed = lambda **_: done.__setitem__(0, done[0] + 1)
@@ -125,6 +130,8 @@ def execute(notebook: nbformat.NotebookNode, path: Path, tell: Tell) -> Notebook
         _kill(client)
         worker.join(10)
         raise
+    if client.allow_errors:
+        excuse(_code(notebook))
     error = f"{path.name} stopped {problem[0]}" if problem[0] else ""
     return NotebookOutcome(path.name, total, perf_counter() - start, error)
 

@@ -123,10 +123,12 @@ def _are_listed() -> bool:
     if not named:
         return False
     from sigscope.datasets.load import load_gallery
+    from sigscope.gallery.walk import count_of
 
     gallery = load_gallery(named, progress=True)
-    print(f"{gallery.name}: {len(gallery):,} pictures; what is not searchable yet becomes so while "
-          "the explorer serves.", flush=True)  # fmt: skip
+    there = count_of(len(gallery), "picture")
+    print(f"{gallery.name}: {there}; what is not searchable yet becomes so while the explorer "
+          "serves.", flush=True)  # fmt: skip
     return True
 
 

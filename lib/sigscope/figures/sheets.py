@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 GAP, LINE, TEXT_SIZE, MAX_LINES = 10, 15, 12, 4
 INK, FRAME, MARK = "#222222", "#CFCFCF", "#009E73"
 QUALITY = 80
+NOTHING = "no picture was found"
 OTHER_FONTS = ("DejaVuSans.ttf", "NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "msgothic.ttc")
 
 
@@ -95,6 +96,8 @@ def table_sheet(
         size: side of a square in pixels.
         marked: which squares get a thick green frame.
     """
+    if table.empty:
+        return Sheet(text_card(NOTHING, size), NOTHING)
     captions = table["caption"].tolist()
     if "score" in table:
         pairs = zip(table["score"], captions, strict=True)

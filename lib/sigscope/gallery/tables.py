@@ -159,9 +159,15 @@ def _of_fiftyone(labels: dict[str, Any], classes: Any) -> list[Any]:
 
 
 def _of_split(name: str, rows: list[Any]) -> list[Any]:
-    """Return records with the split that their list is called, where they name none."""
+    """Return records with the split that their list is called, and FiftyOne's class as a label."""
     further = {"split": name} if name.lower() in SPLITS else {}
-    return [{**further, **row} if _is_dict(row) else row for row in rows]
+    return [{**further, **_labelled(row), **row} if _is_dict(row) else row for row in rows]
+
+
+def _labelled(row: dict[str, Any]) -> dict[str, Any]:
+    found = [each for each in row.values() if _is_dict(each)]
+    classes = [each.get("label") for each in found if each.get("_cls") == "Classification"]
+    return {"label": classes[0]} if classes else {}
 
 
 def _is_dict(value: Any) -> bool:

@@ -59,6 +59,7 @@ REFUSED = {  # pictures too, but not ones we read, and what to save them as
     "it is a picture in a format that is not read here; save it as PNG": (
         *(".jxl", ".jp2", ".j2k", ".jpx", ".jpf", ".jxr", ".wdp", ".psd", ".psb", ".xcf", ".ico"),
         *(".icns", ".tga", ".ppm", ".pgm", ".pbm", ".pnm", ".pcx", ".dds", ".exr", ".hdr", ".qoi"),
+        *(".dcm", ".cur", ".sgi", ".xbm", ".pam"),
     ),
 }
 REFUSED_SUFFIXES = {suffix: what for what, suffixes in REFUSED.items() for suffix in suffixes}

@@ -29,7 +29,8 @@ def nearest(
     if xb.ndim != 2 or xq.ndim != 2 or xb.shape[1] != xq.shape[1]:
         raise ValueError(f"vectors {xb.shape} and queries {xq.shape} need two axes and the same d")
     most, extra = len(xb) - (own is not None), own is not None
-    k = whole("k", k, f"with {len(xb):,} rows it must be from 1 to {most:,}", most=most)
+    hint = f"with {len(xb):,} rows it must be from 1 to {most:,}"
+    k = whole("k", k, hint if most > 0 else "there are too few vectors to search", most=most)
     xq = np.ascontiguousarray(xq, np.float32)
     scores, rows = np.empty((len(xq), k + extra), np.float32), np.empty((len(xq), k + extra), int)
     for start in range(0, len(xq), AT_ONCE):
