@@ -14,7 +14,8 @@ from pathlib import Path
 
 from marks import Mark, as_table
 
-from sigscope.files import atomic_write, write_json
+from sigscope import paths
+from sigscope.files import atomic_write, read_json, write_json
 
 ROOT = Path(__file__).parents[2]
 RESULT, README = ROOT / "data/how_fast.json", ROOT / "README.md"
@@ -23,13 +24,31 @@ PARTS = ("start", "core", "towers", "pictures", "folder", "explorer", "indexes")
 QUICK = ("start", "core", "towers", "folder")
 
 
-def measured(names: tuple[str, ...], quick: bool) -> list[Mark]:
-    """Return the marks of these parts, after what the machine allows."""
-    found = import_module("machine").limits()
-    for name in names:
-        print(f"measuring: {name}", file=sys.stderr, flush=True)
-        found += import_module(f"bench_{name}").marks(quick)
+def measured(names: tuple[str, ...], quick: bool, machine: dict) -> list[Mark]:
+    """Return the marks of these parts, after what the machine allows.
+
+    In a full run what a part of it measured here today is not measured again: so a run that was
+    cut off goes on where it was.
+    """
+    found = []
+    for name in ("limits", *names):
+        about = {"date": str(date.today()), "machine": machine}
+        file = paths.CACHE / f"bench/{name}.json"
+        kept = read_json(file) if not quick and file.is_file() else {}
+        if {**kept, **about} != kept:
+            print(f"measuring: {name}", file=sys.stderr, flush=True)
+            kept = about | {"marks": [*map(asdict, one_part(name, quick))]}
+            if not quick:
+                write_json(file, kept)
+        found += [Mark(**row) for row in kept["marks"]]
     return found
+
+
+def one_part(name: str, quick: bool) -> list[Mark]:
+    """Return the marks of one part."""
+    if name == "limits":
+        return import_module("machine").limits()
+    return import_module(f"bench_{name}").marks(quick)
 
 
 def section(result: dict) -> str:
@@ -59,7 +78,8 @@ def main() -> int:
     if unknown := set(given.parts) - set(PARTS):
         parser.error(f"{', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
     machine = import_module("machine").facts()
-    found = measured(tuple(given.parts) or (QUICK if given.quick else PARTS), given.quick)
+    parts = tuple(given.parts) or (QUICK if given.quick else PARTS)
+    found = measured(parts, given.quick, machine)
     print("\n".join(f"{name}: {value}" for name, value in machine.items()))
     print(f"\n{as_table(found).to_string(index=False)}\n")
     missed = [mark.name.strip() for mark in found if not mark.ok]

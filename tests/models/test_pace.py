@@ -31,6 +31,7 @@ def work(monkeypatch):
 
     work = Work()
     monkeypatch.setattr(pace, "perf_counter", lambda: work.now)
+    monkeypatch.setattr(pace.shutil, "which", lambda name: None)  # no compiler
     monkeypatch.setattr(pace.shortcuts, "abreast", lambda: ThreadPoolExecutor(1))
     return work
 

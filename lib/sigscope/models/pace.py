@@ -11,6 +11,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -45,7 +46,7 @@ class Pace:
         """
         self._features, self._tower = features, tower
         self._compiled: tuple[int, Features] | None = None
-        self._ways = {(size, False): in_turn for size in TOGETHER}
+        self._ways = {(size, False): _in_turn for size in TOGETHER}
         self._ways |= {(size, True): abreast for size in ABREAST}
         self._seconds: dict[Way, list[float]] = {way: [] for way in self._ways}
         self._spent, self._thread = 0.0, None
@@ -56,7 +57,7 @@ class Pace:
             return self._features(batch)
         if self._compiled:
             size, features = self._compiled
-            return in_turn(features, batch, size)
+            return _in_turn(features, batch, size)
         way = self._untried[0] if self._untried else self._fastest(self._seconds)
         start = perf_counter()
         found = self._ways[way](self._features, batch, way[0])
@@ -94,14 +95,10 @@ class Pace:
         import torch
 
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(paths.CACHE / "compiled"))
-        quick = torch.compile(self._tower, dynamic=False, options=OPTIONS)
-
-        def features(inputs: Inputs) -> np.ndarray:
-            with torch.no_grad():  # under inference_mode it would be compiled again
-                return quick(inputs["pixel_values"]).float().numpy()
-
         inputs = {"pixel_values": part}
         try:
+            quick = torch.compile(self._tower, dynamic=False, options=OPTIONS)
+            features = partial(_answer, quick)
             ours = features(inputs)
         except Exception:  # whatever torch or a compiler stumbles over, the plain tower serves on
             return
@@ -114,7 +111,7 @@ class Pace:
             self._compiled = len(part), features
 
 
-def in_turn(features: Features, batch: Inputs, size: int) -> np.ndarray:
+def _in_turn(features: Features, batch: Inputs, size: int) -> np.ndarray:
     """Return the features of a batch in parts of a size, one after the other on all threads."""
     return np.concatenate([features(part) for part in _parts(batch, size)])
 
@@ -127,6 +124,13 @@ def abreast(features: Features, batch: Inputs, size: int) -> np.ndarray:
 def _parts(batch: Inputs, size: int) -> Iterator[dict]:
     parts = zip(*(tensor.split(size) for tensor in batch.values()), strict=True)
     return (dict(zip(batch, part, strict=True)) for part in parts)
+
+
+def _answer(tower: Callable[[Any], Any], inputs: Inputs) -> np.ndarray:
+    import torch
+
+    with torch.no_grad():  # under inference_mode it would be compiled again
+        return tower(inputs["pixel_values"]).float().numpy()
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
