@@ -2,12 +2,19 @@
 
 import json
 import sys
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from sigscope.cli.options import AsJson, Model, Pictures
 from sigscope.cli.output import print_json, print_table, shows_bars, waiting
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sigscope.embeddings.load import Embeddings
+    from sigscope.gallery.gallery import Gallery
+    from sigscope.types import EncoderLike
 
 FEWEST = 40  # queries that indexes are compared by
 EVALUATE = """Examples:
@@ -16,6 +23,7 @@ EVALUATE = """Examples:
     sigscope evaluate flickr8k:~/flickr8k
     sigscope evaluate flickr8k:~/flickr8k --protocol judged-captions
     sigscope evaluate oxford5k:~/oxford --json
+    sigscope evaluate flickr8k:~/flickr8k --by language
 
 captions: the recalls of reports R1 and R4. Of COCO and Flickr the split alone is searched, as
 papers do; of other galleries everything (see --among).
@@ -58,6 +66,13 @@ def evaluate(
         Literal["all", "split"] | None,
         typer.Option(help="What is searched: the whole gallery, or the split alone."),
     ] = None,
+    by: Annotated[
+        Literal["language", "dimension"] | None,
+        typer.Option(
+            help="In place of a report's figures: what captions in other languages find, or what "
+            "is lost when only the first numbers of each vector are kept."
+        ),
+    ] = None,
     model: Model = "",
     as_json: AsJson = False,
 ) -> None:
@@ -72,9 +87,25 @@ def evaluate(
     gallery = searched_gallery(gallery, name, split, among)
     encoder = Encoder.load()
     embeddings = open_embeddings(gallery, encoder, progress=True)
+    if by:
+        with waiting(f"Asking {gallery.name} by {by} ..."):
+            table = _by(by, gallery, embeddings, encoder, split)
+        print_table(table, as_json=as_json)
+        return
     with waiting(f"Asking {gallery.name} as protocol {name} does ..."):
         table = run_protocol(name, gallery, embeddings, encoder, split=split)
     print_table(table, as_json=as_json, columns=[n for n in table if n != "depends_on"])
+
+
+def _by(
+    what: str, gallery: "Gallery", embeddings: "Embeddings", encoder: "EncoderLike", split: str
+) -> "pd.DataFrame":
+    from sigscope.evaluation.dimensions import by_dimension
+    from sigscope.evaluation.languages import by_language
+
+    if what == "language":
+        return by_language(gallery, embeddings, encoder, split=split)
+    return by_dimension(gallery, embeddings, split=split)
 
 
 def compare(

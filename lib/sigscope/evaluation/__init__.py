@@ -13,6 +13,7 @@ from sigscope.evaluation.composed_scores import (
     TITLE,
     evaluate_composed,
 )
+from sigscope.evaluation.dimensions import by_dimension
 from sigscope.evaluation.evaluate import (
     USUAL,
     Result,
@@ -48,6 +49,7 @@ __all__ = [
     "TITLE",
     "USUAL",
     "bootstrap_interval",
+    "by_dimension",
     "by_language",
     "caption_tasks",
     "choose",

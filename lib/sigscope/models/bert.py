@@ -17,6 +17,7 @@ import numpy as np
 from sigscope.models import checkpoints
 from sigscope.models.checked import checked_texts, identity_of, knows_any, to_unit
 from sigscope.models.families import FAMILIES, text_rules
+from sigscope.models.towers import kept_dimension
 
 FAMILY = "dual"
 PLAIN = {
@@ -69,7 +70,7 @@ class BertText:
         tokenizer.enable_truncation(rules["max_length"])
         return cls(
             model=checkpoints.called(given),
-            dimension=config["projection_dim"],
+            dimension=kept_dimension(config["projection_dim"]),
             folder=folder,
             rules=rules,
             _config=text,
@@ -88,7 +89,7 @@ class BertText:
         Raises:
             ValueError: A text is blank or is not a text; the sentence names its position.
         """
-        rows = [self._features(text) for text in checked_texts(texts)]
+        rows = [self._features(text)[: self.dimension] for text in checked_texts(texts)]
         vectors = np.array(rows, np.float32).reshape(len(rows), self.dimension)
         return to_unit(vectors, self.model)
 

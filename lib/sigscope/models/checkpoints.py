@@ -1,6 +1,7 @@
 """Checkpoints: folders with config.json, safetensors, and the files of a tokenizer and processor.
 
-Or in the format of open_clip, which says it all in open_clip_config.json.
+Or in the format of open_clip, which says it all in open_clip_config.json, or of
+sentence-transformers, whose modules.json lists the folders of its modules.
 
 Everything here reads small files and headers only, so what is wrong with a checkpoint is said in
 one sentence before torch is imported.
@@ -14,11 +15,11 @@ from pathlib import Path
 from textwrap import shorten
 from types import ModuleType
 
-from sigscope import files, paths
-from sigscope.models import hub
+from sigscope import paths
+from sigscope.models import hub, modules
 from sigscope.models.checksums import TOKENIZERS, check_checksums, sha256
 from sigscope.models.families import FAMILIES, READERS, family_of
-from sigscope.models.hub import ModelError
+from sigscope.models.hub import ModelError, settings_in
 
 WEIGHTS = "model.safetensors"
 WEIGHTS_LIST = "model.safetensors.index.json"
@@ -65,6 +66,8 @@ def locate(model: str | Path, towers: tuple[str, ...]) -> Path:
         )
     if _looks_like_a_path(model):
         raise ModelError(f"there is no model folder {model}; check the path, or {hub.WAYS_ON}")
+    if partner := modules.PICTURES.get(str(model).rpartition("/")[2]):
+        locate(partner, towers)
     cached = hub.cached_snapshot(str(model))
     return cached if cached and complete(cached, towers) else hub.download(str(model))
 
@@ -106,6 +109,8 @@ def check_parts(folder: Path, towers: tuple[str, ...]) -> str:
 
 def weight_files(folder: Path) -> list[Path]:
     """Return the safetensors files of a checkpoint, in the order of their names."""
+    if modules.is_one(folder):
+        return [path for part in modules.with_weights(folder) for path in _weights(part)]
     if _is_openclip(folder):
         if not (folder / OPENCLIP_WEIGHTS).is_file():
             raise ModelError(
@@ -113,9 +118,13 @@ def weight_files(folder: Path) -> list[Path]:
                 "download it again, or save the model as such"
             )
         return [folder / OPENCLIP_WEIGHTS]
+    return _weights(folder)
+
+
+def _weights(folder: Path) -> list[Path]:
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
-    names = _json(folder / WEIGHTS_LIST).get("weight_map", {}).values()
+    names = settings_in(folder / WEIGHTS_LIST).get("weight_map", {}).values()
     if not names:
         raise ModelError(
             f"{folder} has no {WEIGHTS}; sigscope reads safetensors only, so save the model as such"
@@ -128,10 +137,10 @@ def weight_files(folder: Path) -> list[Path]:
 
 def weights_sha256(folder: Path) -> str:
     """Return one SHA-256 for all of a checkpoint's weights, 64 hexadecimal digits."""
-    hashes = {path.name: sha256(path) for path in weight_files(folder)}
+    hashes = [(path.name, sha256(path)) for path in weight_files(folder)]
     if len(hashes) == 1:
-        return next(iter(hashes.values()))
-    listing = "".join(f"{name} {digest}\n" for name, digest in hashes.items())
+        return hashes[0][1]
+    listing = "".join(f"{name} {digest}\n" for name, digest in hashes)
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
@@ -144,8 +153,14 @@ def picture_rules(folder: Path) -> dict | None:
         settings = openclip_settings(folder)
         vision = settings["model_cfg"].get("vision_cfg", {})
         return settings.get("preprocess_cfg", {}) | {"image_size": vision.get("image_size")}
-    rules = _json(folder / "processor_config.json").get("image_processor")
-    rules = rules or _json(folder / "preprocessor_config.json")
+    if modules.is_one(folder):
+        return _modular_rules(folder)
+    return _picture_rules(folder)
+
+
+def _picture_rules(folder: Path) -> dict | None:
+    rules = settings_in(folder / "processor_config.json").get("image_processor")
+    rules = rules or settings_in(folder / "preprocessor_config.json")
     kept = {key: value for key, value in rules.items() if key not in NOT_PREPROCESSING}
     if "image_processor_type" in kept:
         kept["image_processor_type"] = re.sub("(Fast|Pil)$", "", kept["image_processor_type"])
@@ -157,7 +172,7 @@ def _is_openclip(folder: Path) -> bool:
     if not (folder / OPENCLIP).is_file():
         return False
     weights = (folder / WEIGHTS).is_file() or (folder / WEIGHTS_LIST).is_file()
-    return not (weights and family_of(_json(folder / "config.json").get("model_type")))
+    return not (weights and family_of(settings_in(folder / "config.json").get("model_type")))
 
 
 def openclip_settings(folder: Path) -> dict:
@@ -166,11 +181,17 @@ def openclip_settings(folder: Path) -> dict:
     Raises:
         ModelError: It is broken, or describes no model.
     """
-    settings = _json(folder / OPENCLIP)
+    settings = settings_in(folder / OPENCLIP)
     model = settings.get("model_cfg")
     if not isinstance(model, dict) or not {"embed_dim", "vision_cfg", "text_cfg"} <= set(model):
         raise ModelError(f"{folder / OPENCLIP} describes no model of two towers; get it again")
     return settings
+
+
+def _modular_rules(folder: Path) -> dict | None:
+    takes = modules.takes_pictures(folder)
+    rules = _picture_rules(modules.listed(takes)[0][1])
+    return rules and rules | {"prompt": modules.prompt(takes, *modules.DOCUMENT)}
 
 
 def has_tokenizer(folder: Path) -> bool:
@@ -204,11 +225,13 @@ def _family(folder: Path) -> str:
     if _is_openclip(folder):
         openclip_settings(folder)
         return "openclip"
+    if modules.is_one(folder):
+        return "sentence-transformers"
     if not (folder / "config.json").is_file():
         raise ModelError(
             f"{folder} has no config.json, so it is not a model folder; check the path"
         )
-    model_type = _json(folder / "config.json").get("model_type")
+    model_type = settings_in(folder / "config.json").get("model_type")
     family = family_of(model_type)
     if family is None:
         known = ", ".join(family.model_type for family in FAMILIES.values())
@@ -220,7 +243,7 @@ def _check_tokenizer(folder: Path) -> None:
     """Refuse a missing tokenizer, or one that pads on the left as none was when it was trained."""
     if not has_tokenizer(folder):
         raise ModelError(f"{folder} has no tokenizer; add one of {', '.join(TOKENIZERS)}")
-    if _json(folder / "tokenizer_config.json").get("padding_side", "right") != "right":
+    if settings_in(folder / "tokenizer_config.json").get("padding_side", "right") != "right":
         raise ModelError(
             f"the tokenizer in {folder} pads on the left, which shifts every text; "
             'write "padding_side": "right" into its tokenizer_config.json'
@@ -239,16 +262,3 @@ def _check_weights(path: Path) -> None:
             pointer = file.read(40).startswith(b"version https://git-lfs")
         what = "only a Git LFS pointer, not the weights" if pointer else "not whole"
         raise ModelError(f"the weights {path} are {what} ({error}); download them again") from error
-
-
-def _json(path: Path) -> dict:
-    """Return what a JSON file holds; an absent file holds nothing."""
-    if not path.is_file():
-        return {}
-    try:
-        value = files.read_json(path)
-    except ValueError as error:
-        raise ModelError(str(error)) from error
-    if not isinstance(value, dict):
-        raise ModelError(f"{path} holds no settings; download it again")
-    return value

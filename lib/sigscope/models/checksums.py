@@ -23,6 +23,10 @@ PREPARES = (  # files of a checkpoint that say how texts and pictures are writte
     "merges.txt",
     "preprocessor_config.json",
     "processor_config.json",
+    "chat_template.jinja",
+    "modules.json",
+    "config_sentence_transformers.json",
+    "sentence_bert_config.json",
 )
 LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 SHA256, GIT_SHA1 = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{40}")  # names of blobs
@@ -30,7 +34,8 @@ SHA256, GIT_SHA1 = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{40}")  # nam
 
 def record_checksums(folder: Path) -> None:
     """Write the list of what a checkpoint's files are now, in place of an older one."""
-    lines = [f"{sha256(path)}  {path.name}\n" for path in _files(folder)]
+    names = {path: path.relative_to(folder).as_posix() for path in _files(folder)}
+    lines = [f"{sha256(path)}  {name}\n" for path, name in names.items()]
     with files.atomic_write(folder / SUMS) as part:
         part.write_text("".join(lines), encoding="utf-8", newline="\n")
 
@@ -73,9 +78,8 @@ def _sha256_of_state(path: Path, size: int, mtime_ns: int, ctime_ns: int) -> str
 def _files(folder: Path) -> list[Path]:
     """Return the files of a checkpoint that vectors depend on, in the order of their names."""
     names = {"config.json", "open_clip_config.json", "model.safetensors.index.json", *PREPARES}
-    return sorted(
-        path for path in folder.iterdir() if path.name in names or path.suffix == ".safetensors"
-    )
+    found = [*folder.iterdir(), *folder.glob("[0-9]*_*/*")]  # those of modules.json
+    return sorted(path for path in found if path.name in names or path.suffix == ".safetensors")
 
 
 def _listed(folder: Path) -> dict[str, str]:

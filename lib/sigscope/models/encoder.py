@@ -28,6 +28,7 @@ from sigscope.models.towers import (
     converted,
     dimension,
     has_convolutions,
+    kept_dimension,
     known,
     pooled,
 )
@@ -41,7 +42,7 @@ class Encoder:
 
     model: str  # the name given; for a folder its last part
     family: str  # a key of FAMILIES
-    dimension: int
+    dimension: int  # of the vectors, which SIGSCOPE_DIMENSION cuts; see evaluation.by_dimension
     device: str
     dtype: str  # the number format the towers compute in; vectors are always float32
     towers: tuple[str, ...]
@@ -95,7 +96,7 @@ class Encoder:
         return cls(
             model=checkpoints.called(given),
             family=family,
-            dimension=dimension(config),
+            dimension=kept_dimension(dimension(config)),
             device=device,
             dtype=dtype,
             towers=towers,
@@ -127,6 +128,23 @@ class Encoder:
         for rows in _batches(order, batch_size):
             vectors[rows] = self._text_features([texts[row] for row in rows])
         return to_unit(vectors, self.model)
+
+    @cached_property
+    def takes_both(self) -> bool:
+        """Whether the model takes a text and a picture together, as one query."""
+        return getattr(self._tokenizer, "takes_both", False)
+
+    def encode_pair(self, text: str, picture: Image.Image) -> np.ndarray:
+        """Return the unit vector of a text and an RGB picture taken together, float32, shape (d,).
+
+        Raises:
+            ValueError: The text is blank, or the picture is none.
+            ModelError: The model does not take both.
+        """
+        if not self.takes_both:
+            raise ModelError(f"{self.model} takes texts and pictures apart; choose another model")
+        pair = {"text": checked_texts([text])[0], "image": checked_pictures([picture])[0]}
+        return to_unit(self._text_features([pair]), self.model)[0]
 
     def encode_pictures(self, pictures: Sequence[Image.Image], batch_size: int = 32) -> np.ndarray:
         """Return one unit vector per RGB picture, float32, shape (n, d), in the order given.
@@ -190,7 +208,7 @@ class Encoder:
         with self._lock:
             return knows_any(text, self._tokenizer.tokenize, self._tokenizer.unk_token)
 
-    def _tokens(self, texts: list[str]) -> dict:
+    def _tokens(self, texts: list) -> dict:
         if self.rules["lower_case"]:
             texts = [text.lower() for text in texts]
         with self._lock:
@@ -203,13 +221,18 @@ class Encoder:
                 return_attention_mask=True,
                 return_tensors="pt",
             )
-        return {name: tokens[name].to(self.device) for name in self.rules["inputs"]}
+        return self._moved({name: tokens[name] for name in self.rules["inputs"]})
+
+    def _moved(self, inputs: Mapping) -> dict:
+        """Return inputs on the device of the towers; what is no tensor stays as it is."""
+        movable = {name: one for name, one in inputs.items() if hasattr(one, "to")}
+        return {**inputs, **{name: one.to(self.device) for name, one in movable.items()}}
 
     def _text_features(self, texts: list[str]) -> np.ndarray:
         import torch
 
         with torch.inference_mode():
-            return pooled(self._network.get_text_features(**self._tokens(texts)))
+            return pooled(self._network.get_text_features(**self._tokens(texts)), self.dimension)
 
     @cached_property
     def _pace(self) -> Pace:
@@ -217,9 +240,12 @@ class Encoder:
 
     def _pooled(self, pixels: Any) -> Any:
         pixels = pixels.to(self._network.dtype)
-        return self._network.get_image_features(pixel_values=pixels).pooler_output
+        answer = self._network.get_image_features(pixel_values=pixels).pooler_output
+        return answer[:, : self.dimension]
 
     def _picture_features(self, batch: Mapping) -> np.ndarray:
+        if "modality" in batch:  # of sentence-transformers, whose tensors are not of a row each
+            return self._features_at_once(batch)
         if self.device == "cpu" and not self._convolves:
             return self._pace(batch)
         if self.device != "cpu" or len(batch["pixel_values"]) <= FEW:
@@ -230,11 +256,11 @@ class Encoder:
         import torch
 
         layout = torch.channels_last if self._convolves else torch.contiguous_format
-        inputs = {name: tensor.to(self.device) for name, tensor in inputs.items()}
+        inputs = self._moved(inputs)
         pixels = inputs["pixel_values"].to(self._network.dtype)
         inputs["pixel_values"] = pixels.contiguous(memory_format=layout)
         with torch.inference_mode():
-            return pooled(self._network.get_image_features(**inputs))
+            return pooled(self._network.get_image_features(**inputs), self.dimension)
 
     def _answers(self, pictures: Sequence[Image.Image], texts: Sequence[str]) -> dict:
         """Return the vectors of the towers that are loaded, by tower."""

@@ -68,8 +68,20 @@ FAMILIES: dict[str, Family] = {
     "openclip": Family(  # its own tokenizer pads, cuts and lowers case, each checkpoint as it says
         "open_clip", "open_clip", "", "max_length", 77, lower_case=False, inputs=("input_ids",)
     ),
+    "sentence-transformers": Family(  # its modules do it all, as each says
+        "sentence-transformers",
+        "sentence-transformers",
+        "",
+        "longest",
+        0,
+        lower_case=False,
+        inputs=("features",),
+    ),
 }
-READERS = {"openclip": "openclip"}  # modules that read a family; towers reads the others
+READERS = {
+    "openclip": "openclip",
+    "sentence-transformers": "sentence_transformers",
+}  # modules that read a family; towers reads the others
 
 
 def reader(family: str) -> ModuleType:

@@ -7,16 +7,32 @@ DNS. So a short question is asked first, and a download begins only after a hub 
 import threading
 from pathlib import Path
 
+from sigscope import files
+
 ANSWER_S = 3.0  # how long the hub may take to say that it has the model
-SMALL_FILES = ("*.json", "*.model", "vocab.txt", "merges.txt")
+SMALL_FILES = ("*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt")
 WEIGHTS = ("model.safetensors", "model-*.safetensors")
 OPENCLIP_WEIGHTS = "open_clip_model.safetensors"  # of models that have no others
-CONFIGS = ("config.json", "open_clip_config.json")
+MODULES = "modules.json"  # of sentence-transformers, whose modules lie in folders
+CONFIGS = ("config.json", "open_clip_config.json", MODULES)
 WAYS_ON = "give the path of a local model folder, or the name of the shipped model, siglit-mini"
 
 
 class ModelError(RuntimeError):
     """A model that cannot be found, loaded or used; the message is a sentence for a person."""
+
+
+def settings_in(path: Path) -> dict:
+    """Return what a JSON file holds; an absent file holds nothing."""
+    if not path.is_file():
+        return {}
+    try:
+        value = files.read_json(path)
+    except ValueError as error:
+        raise ModelError(str(error)) from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{path} holds no settings; download it again")
+    return value
 
 
 def cached_snapshot(name: str) -> Path | None:
@@ -49,12 +65,16 @@ def download(name: str, weights: tuple[str, ...] = WEIGHTS) -> Path:
     if refusal:
         raise ModelError(f"{name} is not in this machine's model cache, and {refusal}; {WAYS_ON}")
     folder = _fetch(name, *SMALL_FILES, *weights)
+    if (folder / MODULES).is_file():
+        patterns = [f"[0-9]*_*/{pattern}" for pattern in (*SMALL_FILES, *weights)]
+        return _fetch(name, *patterns, within=True)
     if weights and not any(folder.glob("model*.safetensors")):
         folder = _fetch(name, OPENCLIP_WEIGHTS)
     return folder
 
 
-def _fetch(name: str, *patterns: str) -> Path:
+def _fetch(name: str, *patterns: str, within: bool = False) -> Path:
+    """Download what has such a name; within whether it lies in folders, which is else left out."""
     from huggingface_hub import constants, snapshot_download
 
     try:
@@ -63,7 +83,7 @@ def _fetch(name: str, *patterns: str) -> Path:
             endpoint=constants.ENDPOINT,
             cache_dir=constants.HF_HUB_CACHE,
             allow_patterns=list(patterns),
-            ignore_patterns="*/*",
+            ignore_patterns=None if within else "*/*",
         )
     except Exception as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -99,6 +99,20 @@ def dimension(config: Any) -> int:
     return getattr(config, "projection_dim", None) or config.text_config.projection_size
 
 
+def kept_dimension(full: int) -> int:
+    """Return how many numbers of a vector are kept: all, or as many as SIGSCOPE_DIMENSION says.
+
+    Raises:
+        ModelError: That is no number, or more than there are.
+    """
+    asked = os.environ.get("SIGSCOPE_DIMENSION") or str(full)
+    if not asked.isdecimal() or not 1 <= int(asked) <= full:
+        raise ModelError(
+            f"SIGSCOPE_DIMENSION {asked} cannot be had; give a number from 1 to {full}"
+        )
+    return int(asked)
+
+
 def load_tokenizer(folder: Path, config: Any) -> Any:
     """Return the checkpoint's tokenizer; it pads on the right when it is told so."""
     from transformers import AutoTokenizer
@@ -158,12 +172,12 @@ def converted(network: Any, device: str, dtype: str) -> Any:
     return network.to(device, getattr(torch, dtype))
 
 
-def pooled(output: Any) -> np.ndarray:
-    """Return the embedding in a model's output, float32, shape (n, d), not normalised."""
+def pooled(output: Any, d: int) -> np.ndarray:
+    """Return the first d numbers of a model's output, float32, shape (n, d), not normalised."""
     vectors = getattr(output, "pooler_output", None)
     if vectors is None:
         raise ModelError("this checkpoint's tower gives no pooled output, so it has no embedding")
-    return vectors.float().cpu().numpy()
+    return vectors[:, :d].float().cpu().numpy()
 
 
 @contextmanager

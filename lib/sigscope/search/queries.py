@@ -12,8 +12,9 @@ from sigscope.embeddings.load import Embeddings
 from sigscope.embeddings.shards import StaleEmbeddings
 from sigscope.embeddings.worker import picture_side
 from sigscope.files import same
+from sigscope.gallery.gallery import Gallery
 from sigscope.images.read import Source, open_picture
-from sigscope.search.compose import Part
+from sigscope.search.compose import Composer, Part
 from sigscope.types import EncoderLike
 
 REMEMBERED_TEXTS = 1024
@@ -100,12 +101,15 @@ class QueryVectors:
     """
 
     def __init__(
-        self, gallery: str, embeddings: Embeddings, encoder: EncoderLike | Callable[[], EncoderLike]
+        self,
+        gallery: Gallery,
+        embeddings: Embeddings,
+        encoder: EncoderLike | Callable[[], EncoderLike],
     ) -> None:
         """Keep the model, or what loads it.
 
         Args:
-            gallery: what to call it in a sentence.
+            gallery: has the items' pictures.
             embeddings: of its items.
             encoder: the encoder that made them, or a function that returns it.
 
@@ -149,13 +153,31 @@ class QueryVectors:
         reasons = failed.loc[failed["id"] == id, "reason"].tolist()
         if reasons:
             raise ValueError(f"{id!r} was not embedded and cannot be searched for: {reasons[0]}")
-        raise ValueError(f"there is no item {id!r} in {self._gallery}; give an id of its table")
+        raise ValueError(
+            f"there is no item {id!r} in {self._gallery.name}; give an id of its table"
+        )
 
     def part(self, part: Part) -> np.ndarray:
         """Return the vector of one part of a query."""
         return {"text": self.text, "picture": self.picture, "item": self.item}[part.kind](
             part.value
         )
+
+    def composed(self, parts: Sequence[Part], composer: Composer) -> np.ndarray:
+        """Return the vector of a query; the model's own of a text and a picture, if it takes both.
+
+        That is where they weigh the same; else, and of other parts, it is the composer's.
+        """
+        sides = {part.side: part for part in parts}
+        alike = len(parts) == len(sides) == 2 and parts[0].weight == parts[1].weight
+        if not (alike and getattr(self.encoder, "takes_both", False)):
+            return composer.vector(parts, [self.part(part) for part in parts])
+        shown = sides["picture"]
+        if shown.kind == "item":
+            self.item(shown.value)  # or say why there is none
+            return self.encoder.encode_pair(sides["text"].value, self._gallery.picture(shown.value))
+        opened = open_picture(shown.value, max_side=picture_side(self.encoder))
+        return self.encoder.encode_pair(sides["text"].value, opened)
 
     def _encode_text(self, text: str) -> np.ndarray:
         vector = self.encoder.encode_texts([text])[0]

@@ -76,7 +76,7 @@ class Searcher:
         """
         self.gallery, self.embeddings = gallery, embeddings
         self.index_name, self.effort = find_spec(index)[0], effort
-        self._vectors = QueryVectors(gallery.name, embeddings, encoder)
+        self._vectors = QueryVectors(gallery, embeddings, encoder)
         self._build = partial(VectorIndex.build, index)
         if keep_index:
             self._build = partial(open_index, index, of=gallery.name)
@@ -263,7 +263,7 @@ class Searcher:
         return table
 
     def _query(self, parts: Sequence[Part], *about: Any) -> Query:
-        vector = self.composer.vector(parts, [self._vectors.part(part) for part in parts])
+        vector = self._vectors.composed(parts, self.composer)
         return Query.of(parts, vector, *about)
 
     def _lift(self, query: Query) -> np.ndarray:
