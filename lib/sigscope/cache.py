@@ -22,6 +22,7 @@ USED = {  # where things lie in the cache, and which file of each is marked
     "inventories": "",
     "maps": "map.json",
     "problems": "",
+    "readings": "",
     "text-areas": "",
     "words": "words.json",
 }

@@ -6,9 +6,10 @@ import torch
 import transformers
 from reader_checkpoints import MAKERS
 
-from sigscope.models import readers, shortcuts
+from sigscope.models import readers, readings, shortcuts
 from sigscope.models.hub import ModelError
 from sigscope.models.readers import Reader
+from sigscope.models.readings import Readings
 
 TEXT = "two dogs on a red sofa"
 
@@ -50,12 +51,22 @@ def test_the_text_matters_and_how_many_are_read_at_once_does_not(folder, monkeyp
     assert reader.probabilities(TEXT, []).shape == (0,)
 
 
-def test_answers_are_kept_up_to_a_number(folder, monkeypatch):
-    reader = Reader(folder("blip"), device="cpu")
-    monkeypatch.setattr(readers, "KEPT", 2)
-    reader.remember(TEXT, ["a", "b", "c"], [0.1, 0.2, 0.3])
-    assert reader.remembered(TEXT, ["a", "b", "c"]) == [None, 0.2, 0.3]
-    assert reader.remembered("another text", ["c"]) == [None]
+def test_answers_outlive_the_process_up_to_a_number(tmp_path, monkeypatch):
+    monkeypatch.setattr(readings, "KEPT", 2)
+    Readings(tmp_path / "a.sqlite").keep(["a", "b", "c"], [0.1, 0.2, 0.3])
+    assert Readings(tmp_path / "a.sqlite").known(["c", "a", "b", "d"]) == [0.3, None, 0.2, None]
+    assert Readings(tmp_path / "other.sqlite").known(["a", "c"]) == [None, None]
+
+
+def test_a_broken_file_of_answers_is_begun_anew_and_where_none_can_be_they_are_still_had(tmp_path):
+    for broken in (b"<html>" * 500, b"SQLite format 3\0" + b"\xff" * 5000):
+        (tmp_path / "a.sqlite").write_bytes(broken)
+        Readings(tmp_path / "a.sqlite").keep(["a"], [0.5])
+        assert Readings(tmp_path / "a.sqlite").known(["a"]) == [0.5]
+    (tmp_path / "no folder").write_text("")
+    nowhere = Readings(tmp_path / "no folder" / "a.sqlite")
+    nowhere.keep(["a"], [0.5])
+    assert nowhere.known(["a"]) == [0.5]
 
 
 def test_what_is_no_reader_is_refused_in_a_sentence(checkpoint, tmp_path):

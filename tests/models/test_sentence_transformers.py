@@ -13,7 +13,7 @@ from sigscope.models.encoder import Encoder
 from sigscope.models.hub import ModelError
 
 pytest.importorskip("sentence_transformers", reason='needs the extra "st": make test-extras')
-from sentence_checkpoints import MAKERS, PROMPTS, QUERY  # noqa: E402
+from sentence_checkpoints import MAKERS, PROMPTS, QUERY, reranker  # noqa: E402
 from sentence_transformers import SentenceTransformer  # noqa: E402
 
 MULTILINGUAL = "clip-ViT-B-32-multilingual-v1"
@@ -171,3 +171,25 @@ def test_a_short_number_format_stays_close(made, monkeypatch):
 def test_words_that_it_knows(exact):
     encoder = exact(MULTILINGUAL, towers="text")
     assert encoder.knows("mountains") and not encoder.knows("qzxvj wqkzj")
+
+
+def test_a_re_ranker_judges_each_pair_as_the_likelihood_of_yes(tmp_path, monkeypatch):
+    from transformers import AutoModelForMultimodalLM, AutoProcessor
+
+    from sigscope import paths
+    from sigscope.models import Reader
+
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    folder, pictures = reranker(tmp_path / "reranker"), shortcuts.pictures()
+    found = Reader(folder, device="cpu").probabilities("two dogs", pictures)
+    network = AutoModelForMultimodalLM.from_pretrained(folder).eval()
+    processor = AutoProcessor.from_pretrained(folder)
+    for picture, p in zip(pictures, found, strict=True):
+        asked = [{"role": "query", "content": [{"type": "text", "text": "two dogs"}]}]
+        asked += [{"role": "document", "content": [{"type": "image", "image": picture}]}]
+        how = {"tokenize": True, "return_dict": True, "return_tensors": "pt"}
+        inputs = processor.apply_chat_template([asked], add_generation_prompt=True, **how)
+        with torch.inference_mode():
+            yes, no = network(**inputs).logits[0, -1, [20, 21]].tolist()
+        assert p == pytest.approx(1 / (1 + np.exp(no - yes)), abs=1e-4)
+    assert len(set(found.round(4))) == len(found), "the picture matters"

@@ -11,8 +11,9 @@ import checkpoints
 import torch
 import transformers
 from checkpoints import SMALL, scramble
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import CrossEncoder, SentenceTransformer
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
+from sentence_transformers.cross_encoder.modules import LogitScore
 from sentence_transformers.sentence_transformer.modules import Pooling
 
 QUERY = "Retrieve images or text relevant to the user's query."
@@ -100,6 +101,17 @@ def gemma(folder: Path) -> Path:
     prompts = {"query": "task: search result | query: ", "document": "title: none | text: "}
     modules = [Transformer(str(draft)), Pooling(48, "mean"), Normalize()]
     SentenceTransformer(modules=modules, prompts=prompts, device="cpu").save(str(folder))
+    return folder
+
+
+def reranker(folder: Path) -> Path:
+    """Qwen3-VL-Reranker: a chat of a query and a picture; how much likelier "yes" is than "no"."""
+    draft = folder.with_name("reranker-draft")
+    qwen_network(draft, "Qwen3VLForConditionalGeneration")
+    asks = {"chat_template": {"add_generation_prompt": True}}
+    transformer = Transformer(str(draft), transformer_task="any-to-any", processing_kwargs=asks)
+    score = LogitScore(true_token_id=20, false_token_id=21)
+    CrossEncoder(modules=[transformer, score], device="cpu").save(str(folder))
     return folder
 
 

@@ -12,6 +12,7 @@ from sigscope.models.hub import MODULES, ModelError, settings_in
 
 PICTURES = {"clip-ViT-B-32-multilingual-v1": "sentence-transformers/clip-ViT-B-32"}
 DOCUMENT = ("document", "passage", "corpus")  # what a prompt for them may be called, first first
+WEIGHTLESS = ("Pooling", "Normalize", "LogitScore")
 
 
 def listed(folder: Path) -> list[tuple[str, Path]]:
@@ -61,7 +62,7 @@ def with_weights(folder: Path) -> list[Path]:
     """Return the folders of the modules that have weights, those of the other model among them."""
     both = dict.fromkeys([folder, takes_pictures(folder)])
     found = [one for each in both for one in listed(each)]
-    return [path for name, path in found if name not in ("Pooling", "Normalize")]
+    return [path for name, path in found if name not in WEIGHTLESS]
 
 
 def prompt(folder: Path, *names: str) -> str:

@@ -2,11 +2,12 @@
 
 A two-tower model never sees both at once; a reader does, and is far slower for it, so it only
 orders what a search has found already. BLIP (Li et al. 2022) and BLIP-2 (Li et al. 2023) with their
-image-text matching heads, in the hub's format.
+image-text matching heads, in the hub's format, and what sentence-transformers calls a CrossEncoder,
+such as Qwen3-VL-Reranker.
 """
 
 import threading
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from sigscope.models import blip
+from sigscope import paths
+from sigscope.files import digest
+from sigscope.models import blip, checkpoints
+from sigscope.models.hub import MODULES
+from sigscope.models.readings import Readings
 from sigscope.models.towers import choose_device
 
 JOB = "re-ranker"
@@ -23,7 +28,6 @@ CLASSES = {  # by what config.json says: the processor, the network, the switch 
     "blip-2": ("Blip2Processor", "Blip2ForImageTextRetrieval", "use_image_text_matching_head"),
 }
 BATCH = 16
-KEPT = 100_000  # answers
 
 
 class Reader:
@@ -37,44 +41,46 @@ class Reader:
             device: "auto", "cuda", "mps" or "cpu".
 
         Raises:
-            ModelError: it cannot be had, is broken, or is no BLIP with a matching head.
+            ModelError: it cannot be had, is broken, or is no re-ranker that takes pictures.
         """
         self.model = str(model)
-        folder = blip.located(model, JOB)
-        processor, network, self._head = CLASSES[blip.checked(folder, tuple(CLASSES), JOB)]
-        self._processor, self._network = blip.loaded(folder, processor, network, JOB)
-        self._device, self._lock = choose_device(device), threading.Lock()
-        self._network.to(self._device)
-        self._known: dict[tuple[str, Hashable], float] = {}
+        folder, device = blip.located(model, JOB), choose_device(device)
+        if (folder / MODULES).is_file():
+            from sigscope.models.sentence_transformers import load_judge
+
+            checkpoints.check_parts(folder, ("text",))
+            self._judge = load_judge(folder, device)
+        else:
+            self._judge = _matching_head(folder, device)
+        self._lock = threading.Lock()
+        key = digest([checkpoints.weights_sha256(folder), checkpoints.picture_rules(folder)])
+        self.readings = Readings(paths.CACHE / "readings" / f"{key[:32]}.sqlite")
 
     def probabilities(self, text: str, pictures: Sequence[Image.Image]) -> np.ndarray:
         """Return how probable it is that each RGB picture fits a text, float32, shape (n,), 0-1."""
         parts = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
         with self._lock:
-            answers = [self._answers(text, list(part)) for part in parts]
+            answers = [self._judge(text, list(part)) for part in parts]
         return np.concatenate([np.empty(0, np.float32), *answers])
 
-    def remembered(self, text: str, keys: Sequence[Hashable]) -> list[float | None]:
-        """Return what was answered for a text and each picture, by its key; None where nothing."""
-        return [self._known.get((text, key)) for key in keys]
 
-    def remember(self, text: str, keys: Sequence[Hashable], answers: Sequence[float]) -> None:
-        """Keep answers; beyond KEPT of them the oldest go."""
-        with self._lock:
-            self._known |= {(text, key): float(p) for key, p in zip(keys, answers, strict=True)}
-            for old in list(self._known)[: max(0, len(self._known) - KEPT)]:
-                del self._known[old]
+def _matching_head(folder: Path, device: str) -> Callable[[str, list], np.ndarray]:
+    processor, network, head = CLASSES[blip.checked(folder, tuple(CLASSES), JOB)]
+    prepare, judges = blip.loaded(folder, processor, network, JOB)
+    judges.to(device)
 
-    def _answers(self, text: str, pictures: list[Image.Image]) -> np.ndarray:
+    def judge(text: str, pictures: list[Image.Image]) -> np.ndarray:
         import torch
 
-        inputs: Any = self._processor(
+        inputs: Any = prepare(
             images=pictures, text=[text] * len(pictures), truncation=True, return_tensors="pt"
         )
         with torch.inference_mode():
-            out = self._network(**inputs.to(self._device), **{self._head: True})
+            out = judges(**inputs.to(device), **{head: True})
         logits = out.itm_score if hasattr(out, "itm_score") else out.logits_per_image
         return logits.float().softmax(dim=-1)[:, 1].cpu().numpy()
+
+    return judge
 
 
 @lru_cache(maxsize=1)

@@ -5,12 +5,13 @@ has for them. One network takes both, or two that share a space take one each.
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 
 from sigscope.models import checkpoints, modules
@@ -130,15 +131,30 @@ def load_processor(folder: Path, config: SimpleNamespace) -> Any:
     return prepare
 
 
-def _model(folder: Path) -> Any:
+def load_judge(folder: Path, device: str) -> Callable[[str, list], np.ndarray]:
+    """Return what says how probable it is that a text and each picture belong together.
+
+    Raises:
+        ModelError: It is no re-ranker (a CrossEncoder), or its weights do not fit.
+    """
+    model = _model(folder, "CrossEncoder").to(device)
+    if not model.supports("message") and not model.supports(TOGETHER):
+        raise ModelError(f"the re-ranker in {folder} takes no pictures; choose a multimodal one")
+
+    def judge(text: str, pictures: list) -> np.ndarray:
+        pairs, sigmoid = [(text, picture) for picture in pictures], torch.nn.Sigmoid()
+        return model.predict(pairs, activation_fn=sigmoid, show_progress_bar=False)
+
+    return judge
+
+
+def _model(folder: Path, kind: str = "SentenceTransformer") -> Any:
     library = checkpoints.extra(
         "sentence_transformers", "st", "models with modules.json need sentence-transformers"
     )
     options = {"model_kwargs": {"dtype": torch.float32, "use_safetensors": True}}
     with or_sentence(f"the model in {folder}"), _nothing_missing():
-        model = library.SentenceTransformer(
-            str(folder), device="cpu", local_files_only=True, **options
-        )
+        model = getattr(library, kind)(str(folder), device="cpu", local_files_only=True, **options)
     return model.eval().requires_grad_(False)
 
 

@@ -12,6 +12,9 @@ from time import perf_counter
 import pandas as pd
 from PIL import Image
 
+from sigscope.files import digest
+from sigscope.gallery.folder import GalleryError
+from sigscope.gallery.gallery import Gallery
 from sigscope.images.read import PictureError
 from sigscope.models.readers import Reader, open_reader
 from sigscope.progress import Progress, progress_bar
@@ -37,7 +40,7 @@ def by_reading(
         searcher: what finds them.
         text: what to look for.
         k: how many to return.
-        rerank: a BLIP or BLIP-2 with a matching head: its folder, its name on the hub, or a reader.
+        rerank: a re-ranker (`models.readers`): its folder, its name on the hub, or a reader.
         depth: how many of the results are read; those after them keep their order.
         progress: whether to show a bar, or what to call with each step.
         **how: further arguments of ``Searcher.by_text``.
@@ -46,7 +49,7 @@ def by_reading(
         The usual table; score is the reader's probability where read is True, and that of the first
         search elsewhere. A picture that cannot be read any more stands after those that can.
         ``attrs`` hold reread_ms, the time that reading took, and reread, how many pairs were read
-        now, as each pair is read once.
+        now, as each pair is read once: answers are kept in the cache.
     """
     reader = rerank if isinstance(rerank, Reader) else open_reader(rerank)
     table = searcher.by_text(text, max(k, depth), **how)
@@ -67,18 +70,27 @@ def _read(
     searcher: Searcher, reader: Reader, text: str, ids: list[str], progress: Progress
 ) -> tuple[dict[str, float], int]:
     """Return the probability of each picture that can be read, and how many were read now."""
-    of = searcher.gallery.fingerprint
-    known = dict(zip(ids, reader.remembered(text, [(of, id) for id in ids]), strict=True))
+    pairs = {id: _pair(searcher.gallery, text, id) for id in ids}
+    known = dict(zip(ids, reader.readings.known(list(pairs.values())), strict=True))
     new = [id for id in ids if known[id] is None]
     turns = [new[start : start + TURN] for start in range(0, len(new), TURN)]
     with progress_bar(len(new), "Reading", " pictures", progress) as bar:
         for turn in turns:
             pictures = dict(_pictures(searcher, turn))
             answers = reader.probabilities(text, list(pictures.values()))
-            reader.remember(text, [(of, id) for id in pictures], answers)
+            reader.readings.keep([pairs[id] for id in pictures], answers)
             known |= dict(zip(pictures, map(float, answers), strict=True))
             bar.update(len(turn))
     return {id: p for id, p in known.items() if p is not None}, len(new)
+
+
+def _pair(gallery: Gallery, text: str, id: str) -> str:
+    """Return what stands for a text and a picture as its file is now."""
+    state: list[int] = []
+    with suppress(OSError, GalleryError):  # what is gone cannot be read either
+        file = gallery.file(id).stat()
+        state = [file.st_size, file.st_mtime_ns]
+    return digest([text, gallery.fingerprint, id, state])
 
 
 def _pictures(searcher: Searcher, ids: list[str]) -> Iterator[tuple[str, Image.Image]]:
