@@ -172,8 +172,8 @@ def converted(network: Any, device: str, dtype: str) -> Any:
     return network.to(device, getattr(torch, dtype))
 
 
-def pooled(output: Any, d: int) -> np.ndarray:
-    """Return the first d numbers of a model's output, float32, shape (n, d), not normalised."""
+def pooled(output: Any, d: int | None = None) -> np.ndarray:
+    """Return the embedding in a model's output, float32, (n, d), not normalised; None is all."""
     vectors = getattr(output, "pooler_output", None)
     if vectors is None:
         raise ModelError("this checkpoint's tower gives no pooled output, so it has no embedding")
