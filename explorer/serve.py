@@ -15,6 +15,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 import about
 import descriptors
+import opened
 import playing
 import resources
 import thumbnails
@@ -60,6 +61,6 @@ here = Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.all
 app = st.App(
     "app.py",
     lifespan=lifespan,
-    routes=[thumbnails.ROUTE, about.ROUTE, playing.ROUTE],
+    routes=[thumbnails.ROUTE, about.ROUTE, playing.ROUTE, *opened.ROUTES],
     middleware=[here, Middleware(SafeHeaders)],
 )

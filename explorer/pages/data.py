@@ -37,7 +37,9 @@ counted, reasons, zoo, *more = st.tabs(
 )
 with counted:
     st.dataframe(cards.by_category(gallery), hide_index=True, key="by category")
-    st.caption("How many pictures each category has in each split.")
+    is_sorted = gallery.items[["category", "split"]].ne("").any(axis=None)
+    st.caption("How many pictures each category has in each split." if is_sorted else
+               "Nothing sorts the pictures of this gallery into categories or splits.")  # fmt: skip
 with reasons:
     if left_out.empty:
         st.success("Every picture could be read.")

@@ -23,7 +23,7 @@ st.title("Map", anchor=False)
 ask.box("Find on the map")
 with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="chips"):
     how = settings.chips()
-    both = (
+    both = bool(len(resources.gallery().captions)) and (
         st.segmented_control(
             "Points",
             list(POINTS),
@@ -42,7 +42,8 @@ making = mapped.making(wanted)
 if making.state == FAILED:
     notices.say(making.reason)
     st.button("Try again", on_click=mapped.making, args=(wanted, True))
-shown = mapped.named(making.map or mapped.quick(wanted), wanted)
+finished = making.map  # looked at once: it may come while the quick one is drawn
+shown = mapped.named(finished or mapped.quick(wanted), wanted)
 try:
     about = mapped.asked(shown, how)
 except ValueError as reason:
@@ -58,7 +59,7 @@ def progress() -> None:
     st.progress(making.share, f"The map is being made: {making.doing}. Below is a quick one (PCA).")
 
 
-if making.state == MAKING:
+if finished is None and making.state != FAILED:
     progress()
 choices = mapped.colours(shown, about)
 colour_by = mapped.colour_choice(choices)

@@ -9,6 +9,7 @@ from literal import literal
 from parts import adding, notices
 
 ASKED = "asked to confirm"
+STARTED_WITH = "what the explorer was started with"
 
 
 def galleries(named: Mapping[str, str]) -> None:
@@ -16,7 +17,7 @@ def galleries(named: Mapping[str, str]) -> None:
     may = not adding.may_add()
     for key, name in named.items():
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            source = resources.sources()[key] if key != resources.MAIN else "begun with"
+            source = resources.sources()[key] if key != resources.MAIN else STARTED_WITH
             st.markdown(f"**{literal(name)}**", width="content")
             st.text(source if may or key == resources.MAIN else "", width="stretch")
             if key != resources.current():

@@ -4,14 +4,16 @@ import pandas as pd
 
 from sigscope import Gallery, Searcher
 
-CARD = "README.md"
+CARD, NONE = "README.md", "(none)"
 
 
 def by_category(gallery: Gallery) -> pd.DataFrame:
-    """Return how many pictures each category has, in all and in each split."""
-    items = gallery.items[["category", "split"]].replace("", "(none)")
+    """Return how many pictures each category has, in all and in each split where there are any."""
+    items = gallery.items[["category", "split"]].replace("", NONE)
     counts = pd.crosstab(items["category"], items["split"])
     counts.insert(0, "pictures", counts.sum(axis=1))
+    if list(counts) == ["pictures", NONE]:
+        counts = counts[["pictures"]]
     return counts.sort_values("pictures", ascending=False).reset_index()
 
 

@@ -152,12 +152,19 @@ def _occurrence(key: str) -> np.ndarray:
 
 
 def colours(map: Map, about: Asked | None) -> list[str]:
-    """Return what the points can be coloured by just now."""
-    there = ["category", "split", "hubness"]
-    there += ["tag"] if kept.counts() else []
-    there += ["cluster", "trust"] if map.clusters else []
-    there += ["score"] if about else []
-    return [*(["kind"] if len(set(map.kinds)) > 1 else []), *there]
+    """Return what the points can be coloured by just now, which the gallery knows of them."""
+    items = resources.gallery().items
+    there = {
+        "kind": len(set(map.kinds)) > 1,
+        "category": items["category"].ne("").any(),
+        "cluster": map.clusters,
+        "split": items["split"].ne("").any(),
+        "tag": kept.counts(),
+        "hubness": True,
+        "trust": map.faithfulness,
+        "score": about,
+    }
+    return [name for name, known in there.items() if known]
 
 
 def colour_choice(choices: Sequence[str]) -> str:

@@ -4,12 +4,13 @@ import html
 import json
 import re
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from visiting import captions_of, cards, page_html, said, visitor
 
-from sigscope.maps import projection
+from sigscope.maps import Making, projection
 from sigscope.maps.map import KINDS, MapSettings
 from sigscope.tags import TagStore
 
@@ -89,6 +90,34 @@ def test_every_category_has_a_colour_and_tags_have_theirs(searcher):
     app = visitor("map", colour="tag")
     TagStore(searcher.gallery).untag(searcher.embeddings.ids[:3], "ship")
     assert "ship (3)" in {trace["name"] for trace in points_of(app)}
+
+
+def test_a_gallery_is_offered_no_colour_that_it_has_nothing_to_say_of(monkeypatch, searcher):
+    import resources
+    from parts import mapped
+
+    bare = searcher.gallery.items.assign(category="", split="test")
+    monkeypatch.setattr(resources, "gallery", lambda: SimpleNamespace(items=bare))
+    monkeypatch.setattr(mapped.kept, "counts", dict)
+    quick = projection.quick_map(searcher.embeddings)
+    assert mapped.colours(quick, None) == ["split", "hubness"]
+    drawn = projection.open_map(searcher.embeddings)
+    assert mapped.colours(drawn, None) == ["cluster", "split", "hubness", "trust"]
+
+
+def test_a_map_that_comes_while_the_quick_one_is_drawn_is_shown_at_last(monkeypatch):
+    from parts import mapped
+
+    finished, quick = mapped.making(MapSettings()), mapped.quick
+    late = Making()
+
+    def slow(settings):
+        late.state, late.map = "ready", finished.map
+        return quick(settings)
+
+    monkeypatch.setattr(mapped, "making", lambda *of: late)
+    monkeypatch.setattr(mapped, "quick", slow)
+    assert "Trustworthiness" in said(visitor("map"))
 
 
 def search_on_map(words: str):

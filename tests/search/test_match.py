@@ -18,7 +18,7 @@ from sigscope.evaluation.match_scores import (
 from sigscope.gallery.gallery import Gallery
 from sigscope.search.compose import Part
 from sigscope.search.evidence import MatchEvidence, with_and_without
-from sigscope.search.match import Calibration, _uncalibrated, excess
+from sigscope.search.match import Calibration, Matcher, _uncalibrated, excess
 from sigscope.search.searcher import Searcher
 
 CLASSES = ("cat", "dog", "tree", "bus", "cup", "hat", "key", "sun", "map", "pen", "box", "jar")
@@ -217,8 +217,18 @@ def test_standing_out_is_compared_with_chance():
         over.append(excess(np.array([np.sort(scores)[-5:].mean(), middle, spread, 0]), 4000))
     assert abs(np.mean(over)) < 0.05
     assert excess(np.array([0.7, 0.1, 0.2, 0]), 0) == pytest.approx(3)
-    labels = [_uncalibrated(np.array([z, 0, 1, 0]), 4000).label for z in (3.0, 3.6, 5.0)]
-    assert labels == ["none", "weak", "good"]
+    labels = [_uncalibrated(np.array([z, 0, 1, 0]), 4000).label for z in (2.5, 3.0, 3.6, 5.0)]
+    assert labels == ["none", "weak", "weak", "good"]
+
+
+def test_one_picture_far_above_all_others_is_not_denied_without_captions_either():
+    scores = np.repeat([0.15, 0.02, 0, -0.1], [1, 4, 6, 10])
+    images = np.stack([scores, np.sqrt(1 - scores**2)], axis=1).astype(np.float32)
+    none, query = np.arange(0), np.eye(2, dtype=np.float32)[0]
+    shown = MatchEvidence(ids=np.arange(21), images=images, captions=images[:0], owners=none,
+                  wordings=none, groups=np.zeros(21), twins=np.arange(21), asked=none)  # fmt: skip
+    assert _uncalibrated(shown.evidence(query[None], None, None)[0], 21).label == "none"
+    assert Matcher(lambda: shown, None).judge(query, "text").sentence.endswith("above all others.")
 
 
 # --- how it learns

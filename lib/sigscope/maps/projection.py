@@ -121,7 +121,7 @@ def make_map(
     pictures = len(embeddings.ids)
     found = find_clusters(places[:pictures], _captions(embeddings))
     labels = np.append(found.labels, np.full(len(ids) - pictures, -1, np.int32))
-    tell(1.0, "done")
+    tell(1.0, "writing it down")
     return Map(ids, kinds, places, record, scores, replace(found, labels=labels), trust)
 
 
