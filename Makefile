@@ -60,8 +60,8 @@ test-portable: install ## encoder, indexes, evaluation as on other processors (e
 
 test-extras: EXTRAS := test
 test-extras: install ## models that need an extra, in .venv-extras (end of make test)
-	$(PY) tests/support/side_environment.py openclip st
-	.venv-extras/bin/python -m pytest tests/models/test_openclip.py \
+	$(PY) tests/support/side_environment.py openclip st onnx
+	.venv-extras/bin/python -m pytest tests/models/test_openclip.py tests/models/test_onnx.py \
 		tests/models/test_sentence_transformers.py
 
 bench: EXTRAS := test

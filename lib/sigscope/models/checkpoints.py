@@ -1,6 +1,6 @@
 """Checkpoints: folders with config.json, safetensors, and the files of a tokenizer and processor.
 
-Or in the format of open_clip, which says it all in open_clip_config.json, or of
+Or in the format of open_clip, which says it all in open_clip_config.json, of Immich (`onnx`), or of
 sentence-transformers, whose modules.json lists the folders of its modules.
 
 Everything here reads small files and headers only, so what is wrong with a checkpoint is said in
@@ -24,6 +24,7 @@ from sigscope.models.hub import ModelError, settings_in
 WEIGHTS = "model.safetensors"
 WEIGHTS_LIST = "model.safetensors.index.json"
 OPENCLIP, OPENCLIP_WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
+ONNX = ("textual/model.onnx", "visual/model.onnx")
 NOT_PREPROCESSING = ("processor_class", "auto_map", "feature_extractor_type")
 SMALL = (
     "This is the small offline model; SIGSCOPE_MODEL=google/siglip-base-patch16-224 is far better "
@@ -97,7 +98,8 @@ def check_parts(folder: Path, towers: tuple[str, ...]) -> str:
     """Return the family of the checkpoint in folder, as ``check``, but compare no checksum."""
     family = _family(folder)
     for path in weight_files(folder):
-        _check_weights(path)
+        if path.suffix == ".safetensors":
+            _check_weights(path)
     if "image" in towers and picture_rules(folder) is None:
         raise ModelError(
             f"{folder} says nowhere how pictures are prepared; add its preprocessor_config.json"
@@ -109,6 +111,11 @@ def check_parts(folder: Path, towers: tuple[str, ...]) -> str:
 
 def weight_files(folder: Path) -> list[Path]:
     """Return the safetensors files of a checkpoint, in the order of their names."""
+    if _is_onnx(folder):
+        missing = [name for name in ONNX if not (folder / name).is_file()]
+        if missing:
+            raise ModelError(f"{folder} lacks {missing[0]}; download the model again")
+        return [folder / name for name in ONNX]
     if modules.is_one(folder):
         return [path for part in modules.with_weights(folder) for path in _weights(part)]
     if _is_openclip(folder):
@@ -153,6 +160,8 @@ def picture_rules(folder: Path) -> dict | None:
         settings = openclip_settings(folder)
         vision = settings["model_cfg"].get("vision_cfg", {})
         return settings.get("preprocess_cfg", {}) | {"image_size": vision.get("image_size")}
+    if _is_onnx(folder):
+        return settings_in(folder / "visual" / "preprocess_cfg.json") or None
     if modules.is_one(folder):
         return _modular_rules(folder)
     return _picture_rules(folder)
@@ -173,6 +182,10 @@ def _is_openclip(folder: Path) -> bool:
         return False
     weights = (folder / WEIGHTS).is_file() or (folder / WEIGHTS_LIST).is_file()
     return not (weights and family_of(settings_in(folder / "config.json").get("model_type")))
+
+
+def _is_onnx(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ONNX)
 
 
 def openclip_settings(folder: Path) -> dict:
@@ -225,6 +238,8 @@ def _family(folder: Path) -> str:
     if _is_openclip(folder):
         openclip_settings(folder)
         return "openclip"
+    if _is_onnx(folder):
+        return "onnx"
     if modules.is_one(folder):
         return "sentence-transformers"
     if not (folder / "config.json").is_file():

@@ -23,6 +23,7 @@ PREPARES = (  # files of a checkpoint that say how texts and pictures are writte
     "merges.txt",
     "preprocessor_config.json",
     "processor_config.json",
+    "preprocess_cfg.json",
     "chat_template.jinja",
     "modules.json",
     "config_sentence_transformers.json",
@@ -78,8 +79,10 @@ def _sha256_of_state(path: Path, size: int, mtime_ns: int, ctime_ns: int) -> str
 def _files(folder: Path) -> list[Path]:
     """Return the files of a checkpoint that vectors depend on, in the order of their names."""
     names = {"config.json", "open_clip_config.json", "model.safetensors.index.json", *PREPARES}
-    found = [*folder.iterdir(), *folder.glob("[0-9]*_*/*")]  # those of modules.json
-    return sorted(path for path in found if path.name in names or path.suffix == ".safetensors")
+    within = ("[0-9]*_*/*", "textual/*", "visual/*")  # of modules.json, and of Immich
+    found = [*folder.iterdir(), *(path for each in within for path in folder.glob(each))]
+    weights = (".safetensors", ".onnx")
+    return sorted(path for path in found if path.name in names or path.suffix in weights)
 
 
 def _listed(folder: Path) -> dict[str, str]:

@@ -82,10 +82,11 @@ class Encoder:
         given = checkpoints.named(model)
         folder = checkpoints.locate(given, towers)
         family = checkpoints.check(folder, towers)
-        device = choose_device(device)
-        dtype = choose_dtype(dtype, device)
-        dtype, note = shortcuts.settled_dtype(folder, towers, device, dtype, measure=_least_cosine)
         read = reader(family)
+        place = getattr(read, "PLACE", {})  # of towers that can only be computed in one
+        device = place.get("device") or choose_device(device)
+        dtype = place.get("dtype") or choose_dtype(dtype, device)
+        dtype, note = shortcuts.settled_dtype(folder, towers, device, dtype, measure=_least_cosine)
         config = read.load_config(folder)
         network = read.load_network(folder, FAMILIES[family], config, towers)
         prepare = None

@@ -77,8 +77,18 @@ FAMILIES: dict[str, Family] = {
         lower_case=False,
         inputs=("features",),
     ),
+    "onnx": Family(  # open_clip's towers as exported for Immich
+        "ONNX",
+        "onnx",
+        "",
+        "max_length",
+        77,
+        lower_case=False,
+        inputs=("text", *MASKED),
+    ),
 }
 READERS = {
+    "onnx": "onnx",
     "openclip": "openclip",
     "sentence-transformers": "sentence_transformers",
 }  # modules that read a family; towers reads the others

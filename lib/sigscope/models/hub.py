@@ -13,6 +13,7 @@ ANSWER_S = 3.0  # how long the hub may take to say that it has the model
 SMALL_FILES = ("*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt")
 WEIGHTS = ("model.safetensors", "model-*.safetensors")
 OPENCLIP_WEIGHTS = "open_clip_model.safetensors"  # of models that have no others
+IMMICH = ("textual/*.json", "textual/model.onnx*", "visual/*.json", "visual/model.onnx*")
 MODULES = "modules.json"  # of sentence-transformers, whose modules lie in folders
 CONFIGS = ("config.json", "open_clip_config.json", MODULES)
 WAYS_ON = "give the path of a local model folder, or the name of the shipped model, siglit-mini"
@@ -69,7 +70,8 @@ def download(name: str, weights: tuple[str, ...] = WEIGHTS) -> Path:
         patterns = [f"[0-9]*_*/{pattern}" for pattern in (*SMALL_FILES, *weights)]
         return _fetch(name, *patterns, within=True)
     if weights and not any(folder.glob("model*.safetensors")):
-        folder = _fetch(name, OPENCLIP_WEIGHTS)
+        _fetch(name, OPENCLIP_WEIGHTS)
+        folder = _fetch(name, *IMMICH, within=True)
     return folder
 
 
