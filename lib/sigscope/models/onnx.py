@@ -117,9 +117,7 @@ def load_processor(folder: Path, config: SimpleNamespace) -> Any:
     rules = checkpoints.picture_rules(folder)
     size, mode = np.max(rules["size"]).item(), rules.get("resize_mode", "shortest")
     if mode not in ("shortest", "squash"):
-        raise ModelError(
-            f"{folder} fits pictures by {mode}; only shortest and squash are read"
-        )
+        raise ModelError(f"{folder} fits pictures by {mode}; only shortest and squash are read")
     square = {"height": size, "width": size}
     return CLIPImageProcessorPil(
         size={"shortest_edge": size} if mode == "shortest" else square,
