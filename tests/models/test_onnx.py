@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision_anyway  # noqa: F401
+from transformers import CLIPTokenizer
 
 from sigscope.models import shortcuts
 from sigscope.models.encoder import Encoder
@@ -34,6 +35,10 @@ def exported(source, folder, parts, batch):
     (folder / "visual" / "preprocess_cfg.json").write_text(json.dumps(pictures))
     for path in source.glob("*token*"):
         shutil.copy(path, folder / "textual")
+    if hasattr(tokenizer, "bpe_ranks"):  # open_clip's own: that of openai/clip-vit-base-patch32
+        CLIPTokenizer(vocab=tokenizer.encoder, merges=list(tokenizer.bpe_ranks)).save_pretrained(
+            folder / "textual"
+        )
     length = settings["model_cfg"]["text_cfg"]["context_length"]
     tokens = torch.ones(1, length, dtype=torch.int32)
     pixels = torch.randn(1, 3, size, size)

@@ -12,6 +12,7 @@ import pandas as pd
 from sigscope.models.cached import cached_models
 
 FLOAT32 = 4  # megabytes of a million weights, as most checkpoints are stored
+RECALL = "open_clip, docs/openclip_retrieval_results.csv"
 BENCHMARKS = ("coco", "flickr30k", "flickr8k", "sbu", "dsd")  # whose names models carry too
 
 
@@ -62,6 +63,10 @@ ZOO = (
     Known("timm/ViT-B-16-SigLIP", 768, 203.16 * FLOAT32, **WEBLI, extra="openclip",
           coco_text=0.478, coco_image=0.657, flickr_text=0.747, flickr_image=0.891),
     Known("timm/MobileCLIP2-S0-OpenCLIP", 512, None, "English", extra="openclip"),
+    Known("google/embeddinggemma-2", 768, 740 * FLOAT32, "many", "Apache-2.0", extra="st"),
+    Known("Qwen/Qwen3-VL-Embedding-2B", 2048, None, "30+", extra="st"),
+    Known("sentence-transformers/clip-ViT-B-32-multilingual-v1", 512, None, "50+", "Apache-2.0",
+          extra="st"),
 )  # fmt: skip
 
 
@@ -71,13 +76,14 @@ def known_models() -> pd.DataFrame:
     Returns:
         Columns setting, dimension, megabytes (on disk where it is here, else of its weights in
         float32; nan where unknown), languages, licence, coco_text, coco_image, flickr_text,
-        flickr_image (R@1, nan where unknown), extra, here.
+        flickr_image (R@1, nan where unknown), extra, source (of the recall), here.
     """
     table = pd.DataFrame(map(asdict, ZOO)).drop(columns=["trained_on"])
     cached = cached_models().query("why_not == ''").set_index("model")["megabytes"]
     on_disk = table["setting"].map(cached)
     size = on_disk.fillna(table["megabytes"].astype(float))
-    return table.assign(megabytes=size, here=on_disk.notna())
+    source = table["coco_text"].notna().map({True: RECALL, False: "not stated"})
+    return table.assign(megabytes=size, source=source, here=on_disk.notna())
 
 
 def learnt_from(model: str, gallery: str) -> str:
