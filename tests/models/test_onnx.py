@@ -20,6 +20,7 @@ from openclip_checkpoints import MAKERS  # noqa: E402
 
 TEXTS = ["two dogs", "A Red  Sofa, and the sea!", "children play football " * 30, "x"]
 NAMES = ("clip", "siglip")
+OPENAI = {"<start_of_text>": "<|startoftext|>", "<end_of_text>": "<|endoftext|>"}
 
 
 def exported(source, folder, parts, batch):
@@ -36,9 +37,9 @@ def exported(source, folder, parts, batch):
     for path in source.glob("*token*"):
         shutil.copy(path, folder / "textual")
     if hasattr(tokenizer, "bpe_ranks"):  # open_clip's own: that of openai/clip-vit-base-patch32
-        CLIPTokenizer(vocab=tokenizer.encoder, merges=list(tokenizer.bpe_ranks)).save_pretrained(
-            folder / "textual"
-        )
+        vocab = {OPENAI.get(token, token): n for token, n in tokenizer.encoder.items()}
+        own = CLIPTokenizer(vocab=vocab, merges=list(tokenizer.bpe_ranks))
+        own.save_pretrained(folder / "textual")
     length = settings["model_cfg"]["text_cfg"]["context_length"]
     tokens = torch.ones(1, length, dtype=torch.int32)
     pixels = torch.randn(1, 3, size, size)
