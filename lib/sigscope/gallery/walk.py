@@ -95,8 +95,11 @@ def _sorted_out(
     is_immich = not IMMICH.isdisjoint(entry.name for entry in entries)
     for entry in entries:
         is_folder, shown = _is_folder(entry), plain(entry.name)
-        is_own = is_junk(entry.name, within) or (is_immich and entry.name == "thumbs")
-        if is_folder and (entry.name.startswith(".") or is_own):
+        if is_folder and (
+            entry.name.startswith(".")
+            or is_junk(entry.name, within)
+            or (is_immich and entry.name == "thumbs")
+        ):
             what = "it is hidden" if entry.name.startswith(".") else "another program keeps it"
             if count := _count(entry):
                 reason = f"{what}, with its {count_of(count, 'file')}"
