@@ -271,6 +271,15 @@ def test_evaluate_sets_a_report_beside_here(towers, tmp_path, capsys):
     assert all("Toys" in row["depends_on"] for row in rows if row["here"] is not None)
 
 
+def test_evaluate_tells_what_fewer_numbers_find(towers, tmp_path, capsys):
+    root = write_gallery(tmp_path / "Toys", 60)
+    assert commands.main(["evaluate", str(root), "--by", "dimension", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["direction"] for row in rows} == {"text to image", "image to text"}
+    whole = max(row["bytes"] for row in rows)
+    assert all(row["behind"] == 0 for row in rows if row["bytes"] == whole)
+
+
 def test_search_reads_the_first_results_again_when_told(towers, root, tmp_path, capsys):
     reader = str(blip(tmp_path / "blip"))
     words = ["search", "a red square", "--pictures", str(root), "--json", "--rerank", reader]
