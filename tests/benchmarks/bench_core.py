@@ -15,6 +15,7 @@ import numpy as np
 from marks import Mark, in_turns, timed
 from PIL import Image
 
+from sigscope import paths
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import embed_gallery
 from sigscope.gallery.gallery import Gallery
@@ -136,7 +137,7 @@ def result_table(searcher: Searcher) -> list[Mark]:
 
 def marks(quick: bool = False) -> list[Mark]:
     """Return what was measured with the shipped model and gallery."""
-    gallery, encoder = load_gallery(), Encoder.load()
+    gallery, encoder = load_gallery(paths.GALLERY), Encoder.load()
     # Searching is timed over as many vectors as the gallery has; which ones does not matter here.
     few = replace(gallery, items=gallery.items[:ONE_BY_ONE])
     with tempfile.TemporaryDirectory() as store:
