@@ -12,7 +12,9 @@ from starlette.routing import Route
 
 PAGE = Path(st.__file__).with_name("static") / "index.html"
 HEAD = "<head>"
-TOLD = "<script>window.__streamlit = {BACKEND_BASE_URL: location.origin}</script>"
+TOLD = (  # beside the page, also where a proxy puts all of it below a path
+    '<script>window.__streamlit = {BACKEND_BASE_URL: new URL(".", location).href}</script>'
+)
 
 
 def opened(request: Request) -> HTMLResponse:
