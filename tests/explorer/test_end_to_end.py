@@ -69,6 +69,7 @@ def port(outside, tmp_path_factory):
         with pytest.MonkeyPatch.context() as surroundings:  # the explorer's, not the browser's
             for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
                 surroundings.setenv(name, outside[0])
+            surroundings.setenv("SIGSCOPE_RATINGS", str(paths.CACHE / "ratings.sqlite"))
             process = stack.enter_context(launch.explorer(port))
         launch.wait(process, port, PATIENCE_S)
         yield port
@@ -139,7 +140,8 @@ def test_more_like_this_follows_and_begins_at_the_top(page, searcher):
     is_there(page, captions_of(first))
     act = page.find_elements(By.CSS_SELECTOR, ".card .acts a")[4 * 12]
     page.execute_script("arguments[0].scrollIntoView(); arguments[0].click()", act)
-    is_there(page, captions_of(searcher.like(first["id"].iat[12], 20)))
+    alike = captions_of(searcher.like(first["id"].iat[12], 20))
+    wait_for(page, lambda: cards(page)[:20] == alike)  # more where the end had come into sight
     top = "return document.querySelector('[data-testid=stMain]').scrollTop"
     wait_for(page, lambda: page.execute_script(top) == 0)
 
