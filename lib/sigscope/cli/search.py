@@ -50,7 +50,8 @@ def search(
         str,
         typer.Option(
             metavar="MODEL",
-            help="Order the first 100 by a BLIP or BLIP-2 that reads words and picture together.",
+            help="Order the first 100 by a BLIP, BLIP-2 or Qwen3-VL-Reranker: it reads words and "
+            "picture together.",
         ),
     ] = "",
     pictures: Pictures = "",
