@@ -51,7 +51,7 @@ COLOURS = {
 }
 MEANS = {
     "cluster": "Clusters are dense places of the map, named by words that are frequent in their "
-    "captions and rare in others.",
+    "captions and rare in others; without captions, by words that the model finds near.",
     "score": "The cosine of the query and each picture.",
     "hubness": "How often a picture is among the ten nearest of other pictures; 10 on average.",
     "trust": "How far a point's neighbours on the map are its neighbours among the vectors; 1 is "
