@@ -39,6 +39,17 @@ const go = (where, how = "pushState") => {
 };
 
 const QUERY = ["q", "not", "like", "unlike", "picture", "weight", "k", "view"];
+const asked = () => { // all of the query but how many pictures of it are shown
+  const search = new URLSearchParams(location.search);
+  return JSON.stringify(QUERY.filter((name) => name !== "k").map((name) => search.getAll(name)));
+};
+let answered = asked();
+const beginAnew = () => { // another query's pictures are seen from the first
+  if (answered === asked()) return;
+  answered = asked();
+  document.querySelector('[data-testid="stMain"]')?.scrollTo(0, 0);
+};
+
 const only = (name, id) => (search) => {
   QUERY.forEach((other) => search.delete(other));
   search.set(name, id);
@@ -92,6 +103,7 @@ class Cards {
     const fresh = data.rows.slice(from).flatMap((row) => [
       ...(row[4].heading ? [el("h2", {}, row[4].heading)] : []), this.card(row, data)]);
     same ? this.grid.append(...fresh) : this.grid.replaceChildren(...fresh);
+    beginAnew();
     this.data = data;
     this.rows = data.rows;
     const many = data.rows.length;

@@ -139,11 +139,13 @@ def test_more_like_this_follows_and_begins_at_the_top(page, searcher):
     first = searcher.by_text("a cat", 20, by="both")
     is_there(page, captions_of(first))
     act = page.find_elements(By.CSS_SELECTOR, ".card .acts a")[4 * 12]
-    page.execute_script("arguments[0].scrollIntoView(); arguments[0].click()", act)
+    scrolled = "return document.querySelector('[data-testid=stMain]').scrollTop"
+    page.execute_script("arguments[0].scrollIntoView()", act)
+    assert page.execute_script(scrolled) > 0
+    page.execute_script("arguments[0].click()", act)
     alike = captions_of(searcher.like(first["id"].iat[12], 20))
     wait_for(page, lambda: cards(page)[:20] == alike)  # more where the end had come into sight
-    top = "return document.querySelector('[data-testid=stMain]').scrollTop"
-    wait_for(page, lambda: page.execute_script(top) == 0)
+    wait_for(page, lambda: page.execute_script(scrolled) == 0)
 
 
 def test_every_picture_is_drawn_and_has_words_in_its_place(page):
