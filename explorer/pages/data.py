@@ -51,7 +51,8 @@ with zoo:
         "SIGSCOPE_MODEL takes what stands in the first column; `sigscope models fetch` downloads. "
         "coco and flickr: R@1, text to image and image to text, on COCO's 5,000 and Flickr30k's "
         "1,000 test pictures, as open_clip lists them; empty where nothing can be cited. "
-        "Megabytes: on disk where it is here, else of its weights in float32."
+        "Megabytes: on disk where it is here, else of its weights in float32. Pictures per second: "
+        "from files to stored vectors, the last time 100 or more were embedded on this machine."
     )
 if searcher:
     model, index = more

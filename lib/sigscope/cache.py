@@ -21,6 +21,7 @@ USED = {  # where things lie in the cache, and which file of each is marked
     "indexes": "index.faiss",
     "inventories": "",
     "maps": "map.json",
+    "paces": "",
     "problems": "",
     "readings": "",
     "text-areas": "",

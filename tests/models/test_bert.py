@@ -27,6 +27,15 @@ def test_it_answers_as_the_whole_encoder(folder):
     assert ours.encode_texts([]).shape == (0, exact.dimension)
 
 
+def test_a_text_by_itself_is_encoded_by_it_as_among_others(folder, monkeypatch):
+    whole, alone, encode = Encoder.load(folder, dtype="float32"), [], BertText.features
+    monkeypatch.setattr(BertText, "features", lambda s, text: alone.append(text) or encode(s, text))
+    among = whole.encode_texts(TEXTS)
+    assert not alone
+    assert np.abs(np.concatenate([whole.encode_texts([t]) for t in TEXTS]) - among).max() < 2e-6
+    assert alone == TEXTS
+
+
 @pytest.mark.parametrize("name", ["siglip", "clip"])
 def test_towers_of_other_families_are_left_to_torch(name, checkpoint):
     assert BertText.load(checkpoint(name)) is None

@@ -3,7 +3,7 @@
 import pytest
 
 from sigscope import paths
-from sigscope.models.zoo import ZOO, known_models, learnt_from
+from sigscope.models.zoo import ZOO, known_models, learnt_from, note_pace
 
 SHARES = ("coco_text", "coco_image", "flickr_text", "flickr_image")
 
@@ -34,6 +34,15 @@ def test_published_recalls_are_shares_and_each_is_of_a_model_once():
 def test_the_shipped_model_is_known_to_be_here_with_its_size_on_disk():
     table = known_models().set_index("setting")
     assert table.loc["siglit-mini", "here"] and 50 < table.loc["siglit-mini", "megabytes"] < 60
+
+
+def test_pictures_a_second_are_those_of_the_last_job_here(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "CACHE", tmp_path)
+    clip = "openai/clip-vit-base-patch32"
+    note_pace(clip, 400, 100.0)
+    note_pace(clip, 3, 100.0)  # too few to say something
+    pace = known_models().set_index("setting")["pictures_per_s"]
+    assert pace[clip] == 4 and pace.drop(clip).isna().all()
 
 
 def test_a_benchmark_that_a_model_learnt_from_is_named():

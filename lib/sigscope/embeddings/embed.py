@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 
 import pandas as pd
 from tqdm import tqdm
@@ -26,6 +27,7 @@ from sigscope.embeddings.store import MANIFEST, are_settled, commit, read_manife
 from sigscope.embeddings.worker import embed
 from sigscope.files import LOCK, digest, folder_lock, slug
 from sigscope.gallery.gallery import Gallery
+from sigscope.models.zoo import note_pace
 from sigscope.progress import Progress
 from sigscope.types import EncoderLike
 
@@ -88,7 +90,9 @@ def embed_gallery(
             commit(folder)
         with suppress(StaleEmbeddings):  # whoever held it before us may have done the work
             return settled()
+        began = perf_counter()
         tally = embed(gallery, encoder, folder, **sizes, progress=progress, also=also)
+        note_pace(encoder.model, tally.new + tally.changed, perf_counter() - began)
         _say(progress)(f"{gallery.name}: {tally}.")
         return finished()
 

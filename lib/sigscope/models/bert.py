@@ -1,13 +1,14 @@
-"""The text tower of a dual encoder with a BERT, in NumPy: what a command asks that asks once.
+"""The text tower of a dual encoder with a BERT, in NumPy: what encodes a text by itself.
 
-Importing torch and transformers takes longer than all the rest of such a search. The vectors are
-those of the whole ``Encoder`` up to float32's last digits.
+That takes half of what torch takes for one text, and a command that asks once need not import torch
+and transformers, which takes longer than all the rest of its search. The vectors are torch's up to
+float32's last digits.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,6 +34,7 @@ SIZES = {  # as transformers has them where a config does not say
     "layer_norm_eps": 1e-12,
 }
 TOKENIZER = "tokenizer.json"
+OF_TEXTS = ("text_model.", "text_projection.weight")  # names in a checkpoint
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -56,8 +58,22 @@ class BertText:
         """
         given = checkpoints.named(model)
         folder = checkpoints.locate(given, ("text",))
-        family = checkpoints.check(folder, ("text",))
-        config = json.loads((folder / "config.json").read_bytes()) if family == FAMILY else {}
+        if checkpoints.check(folder, ("text",)) != FAMILY:
+            return None
+        return cls.of(folder, checkpoints.called(given), partial(_stored, folder))
+
+    @classmethod
+    def of(
+        cls, folder: Path, model: str, weights: Callable[[], Mapping[str, Any]]
+    ) -> "BertText | None":
+        """Return the text tower of a dual encoder, or None where it is not such a BERT.
+
+        Args:
+            folder: of its config and tokenizer.
+            model: what it is called.
+            weights: returns its tensors, NumPy's or torch's, by their names in the checkpoint.
+        """
+        config = json.loads((folder / "config.json").read_bytes())
         text = PLAIN | SIZES | config.get("text_config", {"model_type": ""})
         if not _is_plain(folder, text):
             return None
@@ -69,12 +85,12 @@ class BertText:
         tokenizer.no_padding()
         tokenizer.enable_truncation(rules["max_length"])
         return cls(
-            model=checkpoints.called(given),
+            model=model,
             dimension=kept_dimension(config["projection_dim"]),
             folder=folder,
             rules=rules,
             _config=text,
-            _weights=_text_weights(folder),
+            _weights=_text_weights(weights()),
             _tokenizer=tokenizer,
         )
 
@@ -89,7 +105,7 @@ class BertText:
         Raises:
             ValueError: A text is blank or is not a text; the sentence names its position.
         """
-        rows = [self._features(text)[: self.dimension] for text in checked_texts(texts)]
+        rows = [self.features(text) for text in checked_texts(texts)]
         vectors = np.array(rows, np.float32).reshape(len(rows), self.dimension)
         return to_unit(vectors, self.model)
 
@@ -98,7 +114,7 @@ class BertText:
         pieces = lambda word: self._tokenizer.encode(word, add_special_tokens=False).tokens  # noqa: E731
         return knows_any(text, pieces, self._tokenizer.model.unk_token)
 
-    def _features(self, text: str) -> np.ndarray:
+    def features(self, text: str) -> np.ndarray:
         """Return the projected pooler's answer, float32, shape (d,), not normalised."""
         ids = self._tokenizer.encode(text).ids
         table = "embeddings.{}_embeddings.weight".format
@@ -110,7 +126,7 @@ class BertText:
         for layer in range(self._config["num_hidden_layers"]):
             states = self._layer(states, f"encoder.layer.{layer}.")
         pooled = np.tanh(self._linear(states[0], "pooler.dense"))
-        return self._weights["projection"] @ pooled
+        return (self._weights["projection"] @ pooled)[: self.dimension]
 
     def _layer(self, states: np.ndarray, name: str) -> np.ndarray:
         """Return what one layer makes of the states of t tokens, float32, shape (t, d)."""
@@ -168,18 +184,23 @@ def _is_plain(folder: Path, text: Mapping) -> bool:
     )
 
 
-def _text_weights(folder: Path) -> dict[str, np.ndarray]:
-    """Return the tower's tensors by their names in BERT, float32 but for the table of words."""
+def _stored(folder: Path) -> dict[str, np.ndarray]:
+    """Return all tensors of a checkpoint's text tower."""
     from safetensors import safe_open
 
     found = {}
     for path in checkpoints.weight_files(folder):
         with safe_open(path, framework="np") as weights:
-            for name in weights.keys():  # noqa: SIM118, this is no mapping
-                if name.startswith("text_model."):
-                    found[name.removeprefix("text_model.")] = weights.get_tensor(name)
-                elif name == "text_projection.weight":
-                    found["projection"] = weights.get_tensor(name)
+            wanted = [name for name in weights.keys() if name.startswith(OF_TEXTS)]  # noqa: SIM118
+            found |= {name: weights.get_tensor(name) for name in wanted}
+    return found
+
+
+def _text_weights(tensors: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return the tower's tensors by their names in BERT, float32 but for the table of words."""
+    tower, projection = OF_TEXTS
+    found = {n.removeprefix(tower): np.asarray(tensors[n]) for n in tensors if n.startswith(tower)}
+    found["projection"] = np.asarray(tensors[projection])
     table = "embeddings.word_embeddings.weight"
     return {
         name: value if name == table else value.astype(np.float32, copy=False)

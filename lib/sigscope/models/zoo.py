@@ -2,17 +2,23 @@
 
 Recall is the share of queries whose right answer is first (R@1), zero-shot, as listed in
 docs/openclip_retrieval_results.csv of mlfoundations/open_clip: COCO's 5,000 and Flickr30k's 1,000
-test pictures. A cell without a source that can be named is empty.
+test pictures. Dimensions, languages and licences are of each model's card on the hub, Qwen's
+licence of its 8B card and its repository. A cell without a source that can be named is empty.
 """
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import pandas as pd
 
+from sigscope import paths
+from sigscope.files import read_json, slug, write_json
 from sigscope.models.cached import cached_models
 
 FLOAT32 = 4  # megabytes of a million weights, as most checkpoints are stored
 RECALL = "open_clip, docs/openclip_retrieval_results.csv"
+MANY = 100  # pictures of a job whose pace says something of a model
 BENCHMARKS = ("coco", "flickr30k", "flickr8k", "sbu", "dsd")  # whose names models carry too
 
 
@@ -62,9 +68,9 @@ ZOO = (
     Known("facebook/metaclip-2-worldwide-huge-quickgelu", 1024, None, "300+", "CC-BY-NC-4.0"),
     Known("timm/ViT-B-16-SigLIP", 768, 203.16 * FLOAT32, **WEBLI, extra="openclip",
           coco_text=0.478, coco_image=0.657, flickr_text=0.747, flickr_image=0.891),
-    Known("timm/MobileCLIP2-S0-OpenCLIP", 512, None, "English", extra="openclip"),
+    Known("timm/MobileCLIP2-S0-OpenCLIP", 512, None, "English", "apple-amlr", extra="openclip"),
     Known("google/embeddinggemma-2", 768, 740 * FLOAT32, "many", "Apache-2.0", extra="st"),
-    Known("Qwen/Qwen3-VL-Embedding-2B", 2048, None, "30+", extra="st"),
+    Known("Qwen/Qwen3-VL-Embedding-2B", 2048, None, "30+", "Apache-2.0", extra="st"),
     Known("sentence-transformers/clip-ViT-B-32-multilingual-v1", 512, None, "50+", "Apache-2.0",
           extra="st"),
 )  # fmt: skip
@@ -76,14 +82,34 @@ def known_models() -> pd.DataFrame:
     Returns:
         Columns setting, dimension, megabytes (on disk where it is here, else of its weights in
         float32; nan where unknown), languages, licence, coco_text, coco_image, flickr_text,
-        flickr_image (R@1, nan where unknown), extra, source (of the recall), here.
+        flickr_image (R@1, nan where unknown), extra, source (of the recall), here, pictures_per_s
+        (from files to stored vectors, in the last job of 100 pictures or more on this machine; nan
+        where there was none).
     """
     table = pd.DataFrame(map(asdict, ZOO)).drop(columns=["trained_on"])
     cached = cached_models().query("why_not == ''").set_index("model")["megabytes"]
     on_disk = table["setting"].map(cached)
     size = on_disk.fillna(table["megabytes"].astype(float))
     source = table["coco_text"].notna().map({True: RECALL, False: "not stated"})
-    return table.assign(megabytes=size, source=source, here=on_disk.notna())
+    pace = table["setting"].map(_pictures_per_s)
+    return table.assign(megabytes=size, source=source, here=on_disk.notna(), pictures_per_s=pace)
+
+
+def note_pace(model: str, pictures: int, seconds: float) -> None:
+    """Note how long a job of embedding took on this machine, if it had many pictures."""
+    if pictures >= MANY:
+        write_json(_pace_file(model), {"model": model, "pictures": pictures, "seconds": seconds})
+
+
+def _pictures_per_s(model: str) -> float:
+    with suppress(OSError, ValueError, KeyError):  # nothing was noted, or not whole
+        told = read_json(_pace_file(model))
+        return told["pictures"] / told["seconds"]
+    return float("nan")
+
+
+def _pace_file(model: str) -> Path:
+    return paths.CACHE / "paces" / f"{slug(model)}.json"
 
 
 def learnt_from(model: str, gallery: str) -> str:
