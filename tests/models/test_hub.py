@@ -52,9 +52,10 @@ class FakeHub(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.asked.append(self.path)
-        files = {path.name: path.read_bytes() for path in self.folder.iterdir()}
+        paths = [path for path in self.folder.rglob("*") if path.is_file()]
+        files = {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
         if "/resolve/" in self.path:
-            return self.send(files[self.path.rpartition("/")[2]])
+            return self.send(files[self.path.partition("/resolve/")[2].partition("/")[2]])
         if "/tree/" in self.path:
             kinds = {"type": "file", "oid": "1" * 40}
             return self.send([kinds | {"path": k, "size": len(v)} for k, v in files.items()])
@@ -213,3 +214,33 @@ def test_weights_of_open_clip_are_fetched_where_there_are_no_others(fake_hub, ot
     names = {path.name for path in hub.download(NAME).iterdir()}
     assert ("open_clip_model.safetensors" in names) != others and "pytorch_model.bin" not in names
     assert hub.cached_snapshot(NAME).name == COMMIT
+
+
+IN_FOLDERS = {
+    "immich": (
+        {"config.json", "textual/model.onnx", "textual/tokenizer.json", "visual/model.onnx",
+         "visual/model.onnx.data", "visual/preprocess_cfg.json"},
+        {"visual/rknpu/rk3588/model.rknn", "visual/fp16/model.armnn"},
+    ),
+    "sentence-transformers": (
+        {"modules.json", "0_CLIPModel/config.json", "0_CLIPModel/model.safetensors",
+         "0_CLIPModel/merges.txt", "1_Pooling/config.json", "2_Dense/model.safetensors"},
+        {"0_CLIPModel/pytorch_model.bin", "onnx/model.onnx", "openvino/config.json"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", IN_FOLDERS)
+def test_of_a_model_in_folders_all_that_is_read_is_fetched_and_no_more(fake_hub, layout):
+    wanted, others = IN_FOLDERS[layout]
+    for path in fake_hub.folder.iterdir():
+        path.unlink()
+    for name in wanted | others:
+        path = fake_hub.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    folder = hub.download(NAME)
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert there == wanted
+    assert all((folder / name).read_bytes() == name.encode() for name in wanted)
+    assert hub.cached_snapshot(NAME) == folder
