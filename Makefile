@@ -48,7 +48,7 @@ test: install ## what CI runs: style, tests, notebooks
 	$(PY) -m ruff format --check .
 	SIGSCOPE_FUZZ=250 $(PY) -m pytest -m "" -n $(WORKERS) --dist loadfile
 	$(PY) tests/support/solved.py data/cache/solved
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile --nbval --nbval-current-env \
+	SIGSCOPE_COMPILE=0 $(PY) -m pytest -n $(WORKERS) --dist loadfile --nbval --nbval-current-env \
 		--nbval-cell-timeout=300 data/cache/solved
 	@$(MAKE) --no-print-directory test-portable
 	@$(MAKE) --no-print-directory test-extras
@@ -60,11 +60,11 @@ test-portable: install ## encoder, indexes, evaluation as on other processors (e
 
 test-extras: EXTRAS := test
 test-extras: install ## models that need an extra, in .venv-extras (end of make test)
-	$(PY) tests/support/side_environment.py openclip st onnx
+	$(PY) tests/support/side_environment.py openclip st onnx openvino
 	.venv-extras/bin/python -m pytest tests/models/test_openclip.py tests/models/test_onnx.py \
-		tests/models/test_sentence_transformers.py
+		tests/models/test_openvino.py tests/models/test_sentence_transformers.py
 
-bench: EXTRAS := test
+bench: EXTRAS := test openvino
 bench: install ## measure speed: ratios within one run (QUICK=1: a few minutes)
 	$(PY) tests/benchmarks/run.py $(if $(QUICK),--quick)
 

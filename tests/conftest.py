@@ -36,8 +36,11 @@ def _agreement_elsewhere(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _environment_put_back():
-    """A command sets variables for what it starts, and make hands its own flags on."""
-    with mock.patch.dict(os.environ):
+    """A command sets variables for what it starts, and make hands its own flags on.
+
+    Nothing is compiled but where a test asks for it, whether OpenVINO is installed or not.
+    """
+    with mock.patch.dict(os.environ, SIGSCOPE_COMPILE="0"):
         for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
             os.environ.pop(name, None)
         yield

@@ -4,12 +4,14 @@ What is compared is measured in turns, so that a busy machine slows both, and me
 after a warm-up.
 """
 
+import os
 import statistics
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
+from unittest import mock
 
 import numpy as np
 from marks import Mark, in_turns, timed
@@ -20,6 +22,7 @@ from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import embed_gallery
 from sigscope.gallery.gallery import Gallery
 from sigscope.indexes.index import VectorIndex
+from sigscope.models import openvino
 from sigscope.models.encoder import Encoder
 from sigscope.search.searcher import Searcher
 
@@ -53,7 +56,7 @@ def one_by_one(folder: Path) -> Callable[[list[Path]], None]:
     return encode
 
 
-def files_to_vectors(gallery: Gallery, encoder: Encoder, n: int) -> list[Mark]:
+def files_to_vectors(gallery: Gallery, encoder: Encoder, n: int, by: str = "") -> list[Mark]:
     """Compare pictures per second, from files to vectors on disk, with the loop of the reports."""
     some = sample(gallery, n)
     encode = one_by_one(encoder.folder)
@@ -68,20 +71,21 @@ def files_to_vectors(gallery: Gallery, encoder: Encoder, n: int) -> list[Mark]:
             theirs.append(len(files) / seconds)
             ours.append(len(some) / ours_s)
     ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-    loop, what = statistics.median(theirs), f"{encoder.model}, {encoder.dtype}"
+    loop, what = statistics.median(theirs), f"{encoder.model}, {encoder.dtype}{by}"
     return [
         Mark(f"{what}, files to vectors on disk", statistics.median(ours), "pictures/s", peer=loop),
         Mark("  over the reports' loop, one by one", ratio, "x", 5.0, at_least=True),
     ]
 
 
-def text_queries(searcher: Searcher) -> list[Mark]:
+def text_queries(searcher: Searcher, by: str = "") -> list[Mark]:
     """Time text queries end to end, each text a new one."""
     captions = searcher.embeddings.caption_texts
     texts = [f"{caption}, {number}" for number, caption in enumerate(captions[:QUERIES])]
     texts += [f"a picture of number {number}" for number in range(QUERIES - len(texts))]
-    for text in ("warm up", "warm up once more"):
-        searcher.by_text(text, k=24)
+    searcher.by_text("warm up", k=24)
+    if alone := searcher.encoder._alone:
+        alone.settle("warm up")  # what a few queries do
     total, encode, rest = [], [], []
     for text in texts:
         start = perf_counter()
@@ -90,7 +94,7 @@ def text_queries(searcher: Searcher) -> list[Mark]:
         encode.append(table.attrs["encode_ms"])
         rest.append(table.attrs["search_ms"])
     return [
-        Mark("text query end to end, median", statistics.median(total), "ms", 60),
+        Mark(f"text query end to end, median{by}", statistics.median(total), "ms", 60),
         Mark("  of which encoding", statistics.median(encode), "ms", 8),
         Mark("  of which searching and making the table", statistics.median(rest), "ms"),
     ]
@@ -136,14 +140,20 @@ def result_table(searcher: Searcher) -> list[Mark]:
 
 
 def marks(quick: bool = False) -> list[Mark]:
-    """Return what was measured with the shipped model and gallery."""
-    gallery, encoder = load_gallery(paths.GALLERY), Encoder.load()
-    # Searching is timed over as many vectors as the gallery has; which ones does not matter here.
+    """Return what was measured with the shipped model and gallery, with OpenVINO too if it is here.
+
+    Searching is timed over as many vectors as the gallery has; which ones does not matter there.
+    """
+    gallery, n = load_gallery(paths.GALLERY), PICTURES // 4 if quick else PICTURES
     few = replace(gallery, items=gallery.items[:ONE_BY_ONE])
-    with tempfile.TemporaryDirectory() as store:
-        searcher = Searcher(few, embed_gallery(few, encoder, store), encoder)
     rng = np.random.default_rng(0)
-    xb = rng.normal(size=(len(gallery), encoder.dimension)).astype(np.float32)
+    xb = rng.normal(size=(len(gallery), Encoder.load().dimension)).astype(np.float32)
     xb /= np.linalg.norm(xb, axis=1, keepdims=True)
-    found = text_queries(searcher) + wrapper(xb) + result_table(searcher)
-    return found + files_to_vectors(gallery, encoder, PICTURES // 4 if quick else PICTURES)
+    found = wrapper(xb)
+    for by, compiles in [("", "0"), *([(", OpenVINO", "1")] if openvino.is_wanted() else [])]:
+        with mock.patch.dict(os.environ, SIGSCOPE_COMPILE=compiles):
+            encoder = Encoder.load()
+            with tempfile.TemporaryDirectory() as store:
+                searcher = Searcher(few, embed_gallery(few, encoder, store), encoder)
+            found += text_queries(searcher, by) + files_to_vectors(gallery, encoder, n, by)
+    return found + result_table(searcher)

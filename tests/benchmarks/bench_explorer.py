@@ -73,7 +73,7 @@ def on_screen_ms(port: int, searcher: Searcher, n: int = 15) -> list[float]:
         driver.get(launch.url(port))
         wait_for(driver, lambda: is_ready(driver))
         for words in queries(n):
-            expected = captions_of(searcher.by_text(words, 20))
+            expected = captions_of(searcher.by_text(words, 20, by="both"))
             box = element(driver, ".st-key-q input")
             driver.execute_script(WATCH, expected)
             box.send_keys(Keys.CONTROL + "a")
@@ -91,8 +91,8 @@ box.addEventListener('keydown', function entered(event) {
   const start = performance.now();
   const look = () => {
     const shown = [...document.querySelectorAll('.card')];
-    const same = shown.length === expected.length &&
-      shown.every((c, i) => c.querySelector('figcaption').title === expected[i]);
+    const same = shown.length >= expected.length && // more where the end has come into sight
+      expected.every((text, i) => shown[i].querySelector('figcaption').title === text);
     const drawn = same && shown.map(c => c.querySelector('img'))
       .filter(i => i.getBoundingClientRect().top < innerHeight)
       .every(i => i.complete && i.naturalWidth > 0);
@@ -133,7 +133,7 @@ def ours_ms(searcher: Searcher) -> float:
     times = []
     for words in queries(60)[20:]:
         start = perf_counter()
-        searcher.match(searcher.by_text(words, 20))
+        searcher.match(searcher.by_text(words, 20, by="both"))
         times.append(1000 * (perf_counter() - start))
     return statistics.median(times)
 

@@ -64,7 +64,7 @@ def pictures(encoder: Encoder, folder: Path, n: int) -> list[Mark]:
     files = [gallery.file(id) for id in gallery.items["id"][:LOOPED]]
     loop = one_by_one(encoder.folder)
     ready = encoder.preprocess([gallery.picture(id) for id in gallery.items["id"][:32]])
-    encoder._pace._settle(ready)  # what a job of minutes does by itself
+    encoder._computed.pace.settle(ready)  # what a job of minutes does by itself
     dtype = encoder._network.dtype
     bare = {size: products(tower, size * tokens, dtype) for size in BATCHES}
     rates: dict[str, list[float]] = {"ours": [], "tower": [], "limit": [], "loop": []}
@@ -94,6 +94,8 @@ def texts(encoder: Encoder) -> list[Mark]:
     tokens = encoder.rules["max_length"]
     bare = products(encoder._network.text_model, tokens, encoder._network.dtype)
     ours, limit = [], []
+    if encoder._alone:
+        encoder._alone.settle("a red bus")
     for turn in range(30):
         limit.append(1e3 * timed(bare))
         ours.append(1e3 * timed(lambda turn=turn: encoder.encode_texts([f"a red bus {turn}"])))

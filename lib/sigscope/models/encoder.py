@@ -16,12 +16,13 @@ import numpy as np
 from PIL import Image
 
 from sigscope.arguments import whole
-from sigscope.models import bert, checkpoints, shortcuts
-from sigscope.models.bert import BertText
+from sigscope.models import checkpoints, shortcuts
+from sigscope.models.alone import Alone
+from sigscope.models.bert import FAMILY, BertText
 from sigscope.models.checked import checked_pictures, checked_texts, identity_of, knows_any, to_unit
-from sigscope.models.families import FAMILIES, reader, text_rules
+from sigscope.models.computed import Computed
+from sigscope.models.families import FAMILIES, READERS, reader, text_rules
 from sigscope.models.hub import ModelError
-from sigscope.models.pace import Pace, abreast
 from sigscope.models.towers import (
     PARTS,
     choose_device,
@@ -31,10 +32,7 @@ from sigscope.models.towers import (
     has_convolutions,
     kept_dimension,
     known,
-    pooled,
 )
-
-FEW = 2  # pictures at once in a convolutional tower on a CPU core: what its caches hold
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -171,7 +169,7 @@ class Encoder:
     def encode_batch(self, batch: Mapping) -> np.ndarray:
         """Return one unit vector, float32, shape (n, d), per picture of a preprocessed batch."""
         self._require("image")
-        return to_unit(self._picture_features(batch), self.model)
+        return to_unit(self._computed.pictures(batch), self.model)
 
     def describe(self) -> str:
         """Return one line that says which model computes where, how, and what else to know."""
@@ -188,10 +186,6 @@ class Encoder:
     def __repr__(self) -> str:
         """Return what ``describe`` says, in brackets."""
         return f"<Encoder {self.describe()}>"
-
-    @cached_property
-    def _convolves(self) -> bool:
-        return self.device == "cpu" and has_convolutions(self._network)
 
     def _require(self, tower: str) -> None:
         if tower not in self.towers:
@@ -223,54 +217,27 @@ class Encoder:
                 return_attention_mask=True,
                 return_tensors="pt",
             )
-        return self._moved({name: tokens[name] for name in self.rules["inputs"]})
-
-    def _moved(self, inputs: Mapping) -> dict:
-        """Return inputs on the device of the towers; what is no tensor stays as it is."""
-        movable = {name: one for name, one in inputs.items() if hasattr(one, "to")}
-        return {**inputs, **{name: one.to(self.device) for name, one in movable.items()}}
+        return {name: tokens[name] for name in self.rules["inputs"]}
 
     @cached_property
-    def _bert(self) -> BertText | None:
-        """What encodes one text faster than torch, over the same weights, where there is such."""
-        exact = (self.family, self.device, self.dtype) == (bert.FAMILY, "cpu", "float32")
-        return BertText.of(self.folder, self.model, self._network.state_dict) if exact else None
-
-    def _text_features(self, texts: list[str]) -> np.ndarray:
-        import torch
-
-        if len(texts) == 1 and self._bert:
-            return self._bert.features(texts[0])[None]
-        with torch.inference_mode():
-            return pooled(self._network.get_text_features(**self._tokens(texts)), self.dimension)
+    def _computed(self) -> Computed:
+        is_plain = (self.device, self.dtype) == ("cpu", "float32") and self.family not in READERS
+        return Computed(self._network, self.device, self.dimension, is_plain)
 
     @cached_property
-    def _pace(self) -> Pace:
-        return Pace(self._features_at_once, self._pooled)
+    def _alone(self) -> Alone | None:
+        computed, bert = self._computed, None
+        if not computed.is_plain:
+            return None
+        if self.family == FAMILY:
+            bert = BertText.of(self.folder, self.model, self._network.state_dict)
+        tokens = lambda text: self._tokens([text])  # noqa: E731
+        return Alone(computed.text_tower, tokens, computed.texts, bert)
 
-    def _pooled(self, pixels: Any) -> Any:
-        pixels = pixels.to(self._network.dtype)
-        answer = self._network.get_image_features(pixel_values=pixels).pooler_output
-        return answer[:, : self.dimension]
-
-    def _picture_features(self, batch: Mapping) -> np.ndarray:
-        if "modality" in batch:  # of sentence-transformers, whose tensors are not of a row each
-            return self._features_at_once(batch)
-        if self.device == "cpu" and not self._convolves:
-            return self._pace(batch)
-        if self.device != "cpu" or len(batch["pixel_values"]) <= FEW:
-            return self._features_at_once(batch)
-        return abreast(self._features_at_once, batch, FEW)
-
-    def _features_at_once(self, inputs: Mapping) -> np.ndarray:
-        import torch
-
-        layout = torch.channels_last if self._convolves else torch.contiguous_format
-        inputs = self._moved(inputs)
-        pixels = inputs["pixel_values"].to(self._network.dtype)
-        inputs["pixel_values"] = pixels.contiguous(memory_format=layout)
-        with torch.inference_mode():
-            return pooled(self._network.get_image_features(**inputs), self.dimension)
+    def _text_features(self, texts: list) -> np.ndarray:
+        if len(texts) == 1 and self._alone and (found := self._alone(texts[0])) is not None:
+            return found[None]
+        return self._computed.texts(self._tokens(texts))
 
     def _answers(self, pictures: Sequence[Image.Image], texts: Sequence[str]) -> dict:
         """Return the vectors of the towers that are loaded, by tower."""

@@ -2,20 +2,22 @@
 
 Which that is hangs on the processor's caches and units more than on the model, so it is measured,
 and at no cost: the first full batches, which have to be encoded anyway, are each encoded in another
-way. Where a job lasts and a C++ compiler is there, torch compiles the tower with frozen weights in
-the background meanwhile; what it made is taken if it agrees and is faster.
+way, by OpenVINO too where that is installed. Where a job lasts and a C++ compiler is there, torch
+compiles the tower with frozen weights in the background meanwhile; what it made is taken if it
+agrees and is faster.
 
 Tried on SigLIP-B's shape, two cores, against the eager tower: compiled with frozen weights 1.2 x
 with AVX2 (1.3 x with AMX); a batch of 4 on each core 1.1 x; patches as one product instead of a
 convolution 0.8 x of that step. Left out: linear layers in int8 (dynamic quantisation), which give
 1.4 x with AVX2, but turn the trained siglit-mini's vectors by a cosine of 0.91, and 0.999 is asked.
-Convolutional towers have another way (``Encoder``): compiled, siglit-mini's took 5 x its time.
+Convolutional towers take few pictures at once on each core, what its caches hold: torch compiled,
+siglit-mini's took 5 x its time, so they are not; by OpenVINO it takes half of it.
 """
 
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -23,49 +25,74 @@ from typing import Any
 import numpy as np
 
 from sigscope import paths
-from sigscope.models import shortcuts
+from sigscope.models import openvino, shortcuts
+from sigscope.models.openvino import CLOSE, Features, Inputs
 
 FULL = 32  # pictures in a batch of a long job
 TOGETHER = (32, 16, 8)  # pictures in a part on which all threads work
 ABREAST = (4, 8)  # and in one that a thread has to itself
+FEW = 2  # the same of a tower of convolutions
 ROUNDS = 2  # of which the faster counts
 LONG_S = 120.0  # of encoding, after which compiling may pay; a process waits for it at its end
-FASTER, CLOSE = 1.05, 0.9999  # what was compiled must be so much faster, and of this cosine
+FASTER = 1.05  # what was compiled must be so much faster
 OPTIONS = {"freezing": True, "compile_threads": 1}
 
-Inputs = Mapping[str, Any]  # names to tensors
 Way = tuple[int, bool]  # pictures in a part, and whether parts are encoded abreast
-Features = Callable[[Inputs], np.ndarray]  # shape (n, d), float32, not normalised
+BY_OPENVINO: Way = (1, True)
+
+
+class Unfit(RuntimeError):
+    """A way that this tower cannot be encoded in."""
 
 
 class Pace:
     """Encodes batches, learns from the full ones, and compiles once it is worth it."""
 
-    def __init__(self, features: Features, tower: Callable[[Any], Any]) -> None:
+    def __init__(
+        self,
+        features: Features,
+        tower: Callable[..., Any],
+        convolves: bool = False,
+        by_openvino: bool = False,
+    ) -> None:
         """Begin without knowing anything.
 
         Args:
             features: encodes a batch of any size at once.
-            tower: the same of a batch that is one tensor of pixels, to be compiled: from tensor to
-                tensor.
+            tower: the same from tensors by name to a tensor, to be compiled.
+            convolves: whether it is made of convolutions.
+            by_openvino: whether OpenVINO may compute it, where it is installed.
         """
-        self._features, self._tower = features, tower
+        self._features, self._tower, self._convolves = features, tower, convolves
         self._compiled: tuple[int, Features] | None = None
-        self._ways = {(size, False): _in_turn for size in TOGETHER}
-        self._ways |= {(size, True): abreast for size in ABREAST}
+        if convolves:
+            self._ways = {(FEW, True): abreast}
+        else:
+            self._ways = {(size, False): _in_turn for size in TOGETHER}
+            self._ways |= {(size, True): abreast for size in ABREAST}
+        if by_openvino and openvino.is_wanted():
+            self._ways[BY_OPENVINO] = self._by_openvino
         self._seconds: dict[Way, list[float]] = {way: [] for way in self._ways}
         self._spent, self._thread = 0.0, None
+        self._engine: openvino.Compiled | None = None
 
     def __call__(self, batch: Inputs) -> np.ndarray:
         """Return the features of a batch, float32, shape (n, d); any thread may call it."""
-        if len(batch["pixel_values"]) != FULL:  # a query, or the end of a gallery
+        many = len(batch["pixel_values"])
+        if self._convolves and FEW < many < FULL:
+            return abreast(self._features, batch, FEW)
+        if many != FULL:  # a query, or the end of a gallery
             return self._features(batch)
         if self._compiled:
             size, features = self._compiled
             return _in_turn(features, batch, size)
         way = self._untried[0] if self._untried else self._fastest(self._seconds)
         start = perf_counter()
-        found = self._ways[way](self._features, batch, way[0])
+        try:
+            found = self._ways[way](self._features, batch, way[0])
+        except Unfit:
+            del self._ways[way], self._seconds[way]
+            return self(batch)
         took = perf_counter() - start
         self._seconds[way].append(took)
         self._spent += took
@@ -73,7 +100,17 @@ class Pace:
             self._begin(batch)
         return found
 
-    def _settle(self, batch: Inputs) -> None:
+    def _by_openvino(self, features: Features, batch: Inputs, size: int) -> np.ndarray:
+        """Return the features of a batch, picture by picture, by the tower that OpenVINO makes."""
+        if self._engine is None:
+            some = list(_parts(batch, size))[:FEW]
+            try:
+                self._engine = openvino.Compiled(self._tower, some, features, "THROUGHPUT")
+            except Exception as reason:  # whatever it stumbles over, the plain tower serves on
+                raise Unfit from reason
+        return self._engine(batch)
+
+    def settle(self, batch: Inputs) -> None:
         """Measure and compile now, on one full batch, and wait until it is done."""
         while self._untried and not self._compiled:
             self(batch)
@@ -89,7 +126,8 @@ class Pace:
         return min(ways, key=lambda way: min(self._seconds[way]))
 
     def _begin(self, batch: Inputs) -> None:
-        if self._thread is None and set(batch) == {"pixel_values"} and _compiler():
+        plain = set(batch) == {"pixel_values"} and not self._convolves
+        if self._thread is None and plain and _compiler():
             size, _ = self._fastest((size, False) for size in TOGETHER)
             part = batch["pixel_values"][:size]
             self._thread = threading.Thread(target=self._compile, args=(part,))
@@ -135,7 +173,7 @@ def _answer(tower: Callable[[Any], Any], inputs: Inputs) -> np.ndarray:
     import torch
 
     with torch.no_grad():  # under inference_mode it would be compiled again
-        return tower(inputs["pixel_values"]).float().numpy()
+        return tower(**inputs).float().numpy()
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -102,14 +102,15 @@ def prepare_with(processor: Any) -> Prepare:
 def folded(network: Any, batch: Mapping) -> Any:
     """Return network with its batch norms folded into the convolutions before them, if it agrees.
 
-    Gates that are always open are taken out, and activations write over what the convolutions
-    made. Batch is pictures to compare with.
+    Gates that are always open are taken out, activations write over what the convolutions made, and
+    the mean of a whole map is asked for as such. Batch is pictures to compare with.
     """
     import torch
 
     twin = copy.deepcopy(network)
     _fold(twin)
     _take_out_open_gates(twin)
+    _name_whole_means(twin)
     twin = twin.to(memory_format=torch.channels_last)
     with torch.inference_mode():
         ours, exact = (one.get_image_features(**batch).pooler_output for one in (twin, network))
@@ -228,3 +229,13 @@ def _take_out_open_gates(network: Any) -> None:
                 continue
             if not last.weight.any() and bool((last.bias.float().sigmoid() == 1).all()):
                 setattr(parent, name, torch.nn.Identity())
+
+
+def _name_whole_means(network: Any) -> None:
+    """Put the mean of a whole map where EfficientNet has a window larger than any; in place."""
+    import torch
+
+    for parent in list(network.modules()):
+        for name, pool in list(parent.named_children()):
+            if name == "pooler" and isinstance(pool, torch.nn.AvgPool2d):
+                setattr(parent, name, torch.nn.AdaptiveAvgPool2d(1))

@@ -12,8 +12,6 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-import numpy as np
-
 from sigscope.models.families import Family
 from sigscope.models.hub import ModelError
 
@@ -172,12 +170,12 @@ def converted(network: Any, device: str, dtype: str) -> Any:
     return network.to(device, getattr(torch, dtype))
 
 
-def pooled(output: Any, d: int | None = None) -> np.ndarray:
-    """Return the embedding in a model's output, float32, (n, d), not normalised; None is all."""
+def pooled(output: Any) -> Any:
+    """Return the embedding in a model's output, a tensor of shape (n, d), not normalised."""
     vectors = getattr(output, "pooler_output", None)
     if vectors is None:
         raise ModelError("this checkpoint's tower gives no pooled output, so it has no embedding")
-    return vectors[:, :d].float().cpu().numpy()
+    return vectors
 
 
 @contextmanager
