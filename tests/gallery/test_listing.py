@@ -125,6 +125,7 @@ def test_a_pipe_is_told_and_not_waited_for(tmp_path):
 
 def test_a_forbidden_picture_is_told(tmp_path, monkeypatch):
     make(tmp_path, "a.jpg", "b.jpg")
+    (tmp_path / "a.jpg").chmod(0o600)
     monkeypatch.setattr(os, "access", lambda path, mode: not path.endswith("a.jpg"))
     assert list_folder(tmp_path).problems == [("a.jpg", "it may not be read (permission denied)")]
     assert ids(tmp_path) == ["b.jpg"]

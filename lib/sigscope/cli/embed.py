@@ -52,10 +52,12 @@ def make_searchable(named: str | None) -> Iterator[str]:
             f"None of the {len(gallery):,} pictures of {gallery.name} can be read; "
             f"{os.path.relpath(file)} says why."
         )
+    counted = gallery.counted(len(failed))
     if file:
         left_out = f"{len(gallery.problems) + len(failed):,} lines of what is left out"
-        counted = gallery.counted(len(failed)) or left_out
-        yield f"{counted}; {os.path.relpath(file)} says which and why."
+        yield f"{counted or left_out}; {os.path.relpath(file)} says which and why."
+    elif counted:
+        yield f"{counted}."
 
 
 def _searchable(n: int) -> str:

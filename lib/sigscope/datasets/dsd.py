@@ -6,9 +6,11 @@ rows, and of the two pictures of a row the one called ``conditioning``.
 
 from pathlib import Path
 
+from sigscope.datasets.beside import with_beside
 from sigscope.datasets.files import Tree
 from sigscope.datasets.parquet import load_packed, picture_column
 from sigscope.datasets.vector_tables import has_vectors, load_vectors
+from sigscope.gallery.folder import Contents
 from sigscope.gallery.gallery import Gallery
 
 R5_ROWS = 50_000
@@ -33,7 +35,9 @@ def load_dsd(path: str | Path, *, progress: bool = False) -> Gallery:
     names = sorted(name for name in tree.names() if name.endswith(".parquet"))
     shards = [shard for name in names if picture_column(shard := tree.root / tree.all(name)[0])]
     if shards:
-        return load_packed("dsd", tree.root, shards, tree.problems, most=R5_ROWS, progress=progress)
+        about = {"most": R5_ROWS, "progress": progress}
+        gallery = load_packed("dsd", tree.root, shards, tree.problems, **about)
+        return with_beside(gallery, Contents(tree.root), [tree.shown(shard) for shard in shards])
     tables = [tree.root / tree.all(name)[0] for name in tree.names() if name.endswith(".csv")]
     if any(map(has_vectors, tables)):
         return load_vectors(path)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from sigscope.datasets.registry import DATASETS
-from sigscope.gallery.archives import left_out, unpacked
+from sigscope.gallery.archives import count_files, left_out, unpacked
 from sigscope.gallery.folder import GalleryError, Listing, suffix_of
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.lookup import Lookup
-from sigscope.gallery.texts import decoded, lines_of
+from sigscope.gallery.texts import MIXED, decoded, is_damaged, lines_of
 from sigscope.gallery.walk import LeftOut, count_of, folders
 from sigscope.images.captions import distinct
 from sigscope.images.formats import SUFFIXES
@@ -46,7 +46,13 @@ class Entry:
 
 
 class Tree:
-    """All files below a folder; no file is opened and none is asked for its size."""
+    """All files below a folder; no file is opened and none is asked for its size.
+
+    Attributes:
+        root: The folder.
+        problems: What is left out, and why: path, reason.
+        read: The lists that were read, by their paths below root.
+    """
 
     def __init__(self, root: str | Path, dataset: str, without: Iterable[str] = ()) -> None:
         """List what is there.
@@ -62,7 +68,9 @@ class Tree:
         self.root, self.dataset = Path(root).expanduser(), dataset
         self.problems: list[tuple[str, str]] = []
         self._files: list[str] = []
+        self._packed = 0  # files in the zip that it was unpacked from
         if self.root.is_file() and self.root.suffix.lower() == ".zip":
+            self._packed = count_files(self.root)
             self.root = unpacked(self.root)
             self.problems += left_out(self.root)
         if not self.root.is_dir():
@@ -72,7 +80,7 @@ class Tree:
         walked = folders(self.root, self._left_out, without)
         self._files = [prefix + entry.name for prefix, files in walked for entry in files]
         self._lookup = Lookup(self._files)
-        self._read: set[str] = set()  # lists, by their paths below root
+        self.read: set[str] = set()
         self.problems += [(each.path, each.reason) for each in self._left_out]
 
     def error(self, sentence: str) -> GalleryError:
@@ -102,7 +110,7 @@ class Tree:
         """Return the first of these files that is there, or None."""
         for name in names:
             if found := self.all(name):
-                self._read.add(found[0])
+                self.read.add(found[0])
                 return self.root / found[0]
         return None
 
@@ -125,14 +133,18 @@ class Tree:
 
     def json(self, path: Path) -> Any:
         """Return what a JSON file says; GalleryError when it is not whole."""
-        self._read.add(self.shown(path))
+        self.read.add(self.shown(path))
         with self._reading(path):
-            return json.loads(decoded(path.read_bytes()))
+            return json.loads(decoded(path.read_bytes()), strict=False)
 
     def lines(self, path: Path) -> Iterator[tuple[int, str]]:
         """Yield (number from 1, line) of a text without its blank lines; else a GalleryError."""
         with self._reading(path):
-            yield from lines_of(path)
+            for number, line in lines_of(path, self.problems):
+                if is_damaged(line):
+                    self.problems.append((self.shown(path), f"line {number} {MIXED}"))
+                else:
+                    yield number, line
 
     @contextmanager
     def _reading(self, path: Path) -> Iterator[None]:
@@ -189,8 +201,8 @@ class Tree:
         if not rows:
             raise self.error(self._nothing(absent))
         named = {row["path"] for row in rows.values()}
-        listing = Listing(list(rows.values()), problems, self._tell_others(named, problems))
-        return Gallery.of(self.dataset, self.root, listing)
+        counts = self.tell_others(named, problems)
+        return Gallery.of(self.dataset, self.root, Listing(list(rows.values()), problems, counts))
 
     def _tell_matches(self) -> None:
         """Add a problem where pictures were found by another name than the listed one."""
@@ -201,9 +213,14 @@ class Tree:
             said = f"such as {listed}, which is taken to be {path}"
             self.problems.append((".", f"{len(other):,} pictures have other names, {said}"))
 
-    def _tell_others(self, named: set[str], problems: list[tuple[str, str]]) -> dict[str, int]:
-        """Add a problem for the files of each folder that no list names; return the counts."""
-        told = {path for path, _ in problems} | named | self._read
+    def tell_others(self, named: set[str], problems: list[tuple[str, str]]) -> dict[str, int]:
+        """Add a problem for the files of each folder that no list names; return the counts.
+
+        Args:
+            named: The paths of the pictures that are in the gallery.
+            problems: What is told already; is added to.
+        """
+        told = {path for path, _ in problems} | named | self.read
         others: dict[tuple[str, str], list[str]] = {}
         for path in self._files:
             if path not in told:
@@ -213,9 +230,11 @@ class Tree:
         for (folder, kind), names in others.items():
             reason = f"{count_of(len(names), kind)} that no list of {self.dataset} names"
             problems.append((f"{folder or '.'}/", f"{reason}, the first {min(names)}"))
-        counts = {"pictures": len(named), "unreadable": 0, "lists": len(self._read - named)}
+        counts = {"pictures": len(named), "unreadable": 0, "lists": len(self.read - named)}
         total = len(self._files) + sum(each.count for each in self._left_out)
         counts["not listed"] = total - sum(counts.values())
+        if self._packed:
+            counts["left in the archive"] = self._packed - total
         return counts
 
     def _absent(self, absent: dict[str, list[Entry]], there: dict[str, int]) -> list:

@@ -8,15 +8,18 @@ their first dot (webdataset's rule), of which those that are pictures are the ga
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from sigscope.datasets.beside import with_beside
 from sigscope.datasets.tars import TAR, find_shards, table_of, unpacked_tars
 from sigscope.gallery.archives import lone_folder
 from sigscope.gallery.cells import text_of, texts_of
 from sigscope.gallery.columns import CATEGORIES, URLS, caption_columns, first_of, normal, split_in
 from sigscope.gallery.delimited import looks_like_table
 from sigscope.gallery.folder import (
+    Contents,
     GalleryError,
     Listing,
     Problems,
@@ -43,7 +46,9 @@ CLASS_NAMES = "classnames.txt"  # of CLIP_benchmark: a line for each number in a
 Files = dict[str, str]  # of a sample: what follows the first dot, in small letters, and the path
 
 
-def load_img2dataset(path: str | Path, *, progress: bool = False) -> Gallery:
+def load_img2dataset(
+    path: str | Path, *, progress: bool = False, contents: Contents | None = None
+) -> Gallery:
     """Return the pictures that loaded; the URLs that did not are the gallery's problems.
 
     An item's id is its key, its source its URL; of several pictures in a sample what follows the
@@ -53,6 +58,7 @@ def load_img2dataset(path: str | Path, *, progress: bool = False) -> Gallery:
         path: the output folder, written with output_format "files" or "webdataset", any folder of
             webdataset's tars, or one tar.
         progress: whether to draw a bar on stderr while tars are unpacked.
+        contents: what lies in the folder, where somebody has looked already.
 
     Raises:
         GalleryError: It is no such folder, or none of its pictures loaded.
@@ -74,7 +80,20 @@ def load_img2dataset(path: str | Path, *, progress: bool = False) -> Gallery:
     _make_unique(listing)
     name = TAR.fullmatch(root.name)["name"] if root.is_file() else root.resolve().name
     listing.counts.update(_counts(folder, shards, len(listing.rows)))
-    return Gallery.of(name or "img2dataset", folder, listing, shown=root)
+    gallery = Gallery.of(name or "img2dataset", folder, listing, shown=root)
+    if root.is_file():
+        return gallery
+    contents = contents or Contents(root)
+    contents.used |= {path for path in contents.paths() if path.endswith(CLASS_NAMES)}
+    return with_beside(gallery, contents, [p for p in contents.paths() if _is_of(p, shards)])
+
+
+def _is_of(path: str, shards: Iterable[str]) -> bool:
+    """Return whether a file below the root is one of some shards, or tells of one."""
+    tar = TAR.fullmatch(path)
+    names = (path.removesuffix(".parquet"), path.partition(".")[0].removesuffix("_stats"))
+    above = accumulate(path.split("/"), "{}/{}".format)
+    return not {*above, *names, tar and tar["name"]}.isdisjoint(shards)
 
 
 def _samples(folder: Path) -> dict[str, Files]:

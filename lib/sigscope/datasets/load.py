@@ -8,8 +8,6 @@ there is in the gallery's problems, with the reason; everything else is kept.
 
 import os
 import re
-from collections import Counter
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +16,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from sigscope import paths
-from sigscope.datasets.img2dataset import CLASS_NAMES, load_img2dataset
+from sigscope.datasets.beside import with_beside
+from sigscope.datasets.img2dataset import load_img2dataset
 from sigscope.datasets.parquet import load_packed, picture_column
 from sigscope.datasets.registry import DATASETS
 from sigscope.datasets.tars import find_shards
 from sigscope.files import size_of
 from sigscope.gallery.delimited import looks_like_table
-from sigscope.gallery.folder import Contents, GalleryError, Listing
+from sigscope.gallery.folder import Contents, GalleryError
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.inventory import take
 from sigscope.gallery.listing import list_folder
@@ -123,12 +122,12 @@ def _of_folder(root: Path, name: str, progress: bool) -> Gallery:
     shards = find_shards(root)
     has_table = any((root / f"{name}.parquet").is_file() for name in shards)
     if has_table or _outweigh([tar for tar in shards.values() if tar], contents):
-        contents.used |= {path for path in contents.paths() if _is_of(path, shards)}
-        return _with(contents, load_img2dataset(root, progress=progress))
+        return load_img2dataset(root, progress=progress, contents=contents)
     packed = [Path(contents.place(path)) for path in contents.paths() if _is_packed(contents, path)]
     if _outweigh(packed, contents):
-        contents.used |= {file.relative_to(root).as_posix() for file in packed}
-        return _with(contents, load_packed(name, root, packed, [], progress=progress))
+        gallery = load_packed(name, root, packed, [], progress=progress)
+        holding = [file.relative_to(root).as_posix() for file in packed]
+        return with_beside(gallery, contents, holding)
     listing = take(root, list_folder(root, contents), embedded=True, progress=progress)
     if not listing.rows and (root / "img_emb").is_dir():
         raise GalleryError(
@@ -153,26 +152,6 @@ def _is_packed(contents: Contents, path: str) -> bool:
     with suppress(GalleryError):
         return bool(picture_column(Path(contents.place(path))))
     return False
-
-
-def _is_of(path: str, shards: Mapping[str, Path | None]) -> bool:
-    """Return whether a file below the root is one of some shards."""
-    first = path.partition("/")[0]
-    names = (first, first.partition(".")[0].removesuffix("_stats"), path.partition(".")[0])
-    return path.endswith(CLASS_NAMES) or not shards.keys().isdisjoint(names)
-
-
-def _with(contents: Contents, gallery: Gallery) -> Gallery:
-    """Return a gallery with what lies beside its files as problems."""
-    reason = "it lies beside the files that hold the pictures; give its own folder to see it"
-    alone = [path for path in contents.paths() if contents.is_picture(path)]
-    beside = contents.finish(Listing([], [(path, reason) for path in alone]), alone)
-    table = pd.DataFrame(beside.problems, columns=["path", "reason"], dtype="str")
-    problems = pd.concat([table, gallery.problems], ignore_index=True)
-    counts = Counter(beside.counts) + Counter(gallery.counts)
-    packed = [path for path in contents.used if not path.endswith(CLASS_NAMES)]
-    counts["texts and tables"] -= len(packed)  # what the pictures were taken from
-    return replace(gallery, problems=problems, counts={"pictures": 0, "unreadable": 0, **counts})
 
 
 def _no_folder(root: Path) -> str:

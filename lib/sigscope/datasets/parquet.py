@@ -96,6 +96,10 @@ def load_packed(
             for other in bytes_columns(shard)
             if other != column and _is_picture(shard, other)
         ]
+    total = sum(map(_count_rows, shards))
+    if total > number:
+        reason = f"only the first {number:,} of {total:,} rows are taken"
+        problems.append((shards[-1].relative_to(root).as_posix(), reason))
     counts = {"pictures": len(rows), "unreadable": number - len(rows)}
     return Gallery.of(name, home, Listing(rows, problems, counts), shown=root)
 
@@ -113,6 +117,11 @@ def _row(record: dict[str, Any], classes: dict[str, list[str]], split: str) -> d
         further[f"metadata_{name}"] = further.pop(name)
     split = SPLITS.get(named.lower(), named) or split
     return {"captions": texts, "category": text_of(category), "split": split, **further}
+
+
+def _count_rows(shard: Path) -> int:
+    with parquet_file(shard) as file:
+        return file.metadata.num_rows
 
 
 def _class_names(shard: Path) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ are. The list comes as two text files, line by line beside each other, or as one
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from sigscope.datasets.img2dataset import load_img2dataset
 from sigscope.datasets.tars import find_shards
 from sigscope.downloads.lists import UrlList, default_folder
 from sigscope.gallery.cells import text_of
-from sigscope.gallery.folder import GalleryError
+from sigscope.gallery.folder import Contents, GalleryError
 from sigscope.gallery.gallery import Gallery
 from sigscope.images.captions import tidy
 
@@ -41,8 +42,10 @@ def load_sbu(path: str | Path) -> Gallery:
     root = Path(path).expanduser()
     for place in (root / PICTURES, root, default_folder(f"sbu:{root}")):
         if find_shards(place):
-            gallery = load_img2dataset(place)
-            return Gallery("sbu", gallery.root, _tidied(gallery), gallery.problems)
+            contents = Contents(place)
+            contents.used |= {URLS, CAPTIONS, JSON}.intersection(contents.paths())
+            gallery = load_img2dataset(place, contents=contents)
+            return replace(gallery, name="sbu", items=_tidied(gallery))
     count = url_list(root).total
     raise GalleryError(
         f"{root} lists the URLs of {count:,} photos, which have not been downloaded yet; run "

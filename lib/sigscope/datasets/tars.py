@@ -22,6 +22,7 @@ from sigscope.trouble import check_machine
 
 SHARD = re.compile(r"\d+")
 TAR = re.compile(r"(?P<name>.*)\.(tar(\.(gz|bz2|xz))?|tgz|tbz2?|txz)", re.IGNORECASE | re.DOTALL)
+ENDS = (".tar", ".gz", ".bz2", ".xz", ".tgz", ".tbz", ".tbz2", ".txz")  # of names that may be TAR
 PLACE = re.compile(r"[^/\\.\0][^/\\\0]*")  # a part of a member's path
 
 
@@ -53,11 +54,12 @@ def find_shards(root: Path) -> dict[str, Path | None]:
 def _names(folder: Path) -> list[str]:
     """Return what lies in a folder and may be a shard; a name that is not UTF-8 is none."""
     try:
-        names = sorted(os.listdir(folder))
+        names = os.listdir(folder)
     except OSError as error:
         check_machine(folder, error)
         return []
-    return [each for each in names if plain(each) == each and not each.startswith(".")]
+    likely = sorted(name for name in names if name.isdecimal() or name.lower().endswith(ENDS))
+    return [each for each in likely if plain(each) == each and not each.startswith(".")]
 
 
 def _is_shard(root: Path, folder: Path) -> bool:

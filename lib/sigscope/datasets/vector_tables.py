@@ -29,20 +29,24 @@ def load_vectors(path: str | Path) -> Gallery:
     Raises:
         GalleryError: There is no such table, or none of its rows can be used.
     """
-    table = _find_table(path)
-    tree = Tree(table.parent, "vectors")
-    problems, rows, absent = tree.problems, [], 0
+    table, is_folder = _find_table(path), Path(path).expanduser().is_dir()
+    tree = Tree(path if is_folder else table.parent, "vectors")
+    tree.read.add(tree.shown(table))
+    problems, rows, there = tree.problems, [], set()
     for row, id in usable_rows(table, problems):
         picture = _picture(tree, row)
-        absent += not picture
+        there |= {picture} - {""}
         item = {"id": id, "path": picture or f"{row.number}.jpg", "captions": _texts(row)}
         rows.append({**item, "url": row.url} if row.url else item)
+    absent = len(rows) - sum(row["path"] in there for row in rows)
     if absent:
         reason = f"{absent:,} of its {len(rows):,} pictures are not there: found, but not shown"
         problems.append((table.name, reason))
     if not rows:
         raise tree.error(f"{table} has no row that can be used.")
-    return replace(Gallery.of(table.stem, tree.root, Listing(rows, problems)), vectors=table)
+    counts = tree.tell_others(there, problems) if is_folder else {}
+    gallery = Gallery.of(table.stem, tree.root, Listing(rows, problems, counts))
+    return replace(gallery, vectors=table)
 
 
 def _find_table(path: str | Path) -> Path:

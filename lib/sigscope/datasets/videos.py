@@ -23,9 +23,8 @@ from sigscope.gallery.links import leads_out
 from sigscope.gallery.listing import layout
 from sigscope.gallery.sidecars import MAX_TEXT, captions_in
 from sigscope.gallery.texts import decoded
-from sigscope.gallery.walk import folders
+from sigscope.gallery.walk import LeftOut, folders
 from sigscope.images.captions import distinct, tidy
-from sigscope.images.read import plain
 from sigscope.images.video import EVERY_S, SUFFIXES, VideoError, moments, pyav
 from sigscope.progress import progress_bar
 from sigscope.trouble import check_machine
@@ -43,7 +42,7 @@ Lines = list[tuple[float, float, str]]  # from second, to second, and what is sa
 def load_videos(
     path: str | Path, *, every_s: float | None = None, progress: bool = False
 ) -> Gallery:
-    """Return the moments of the films in a folder; other files are left alone.
+    """Return the moments of the films in a folder; other files are told and counted.
 
     Items have the further columns video (the film's path below the folder) and seconds.
 
@@ -58,7 +57,9 @@ def load_videos(
     """
     root = Path(path).expanduser()
     every_s = _every_s() if every_s is None else every_s
-    home, films, problems = root.parent if root.is_file() else root, _films(root), []
+    home, left_out, used, problems = root.parent if root.is_file() else root, [], set(), []
+    names = _names(root, left_out)
+    films = [name for name in names if suffix_of(name) in SUFFIXES]
     if not films:
         raise GalleryError(f"There are no films ({', '.join(SUFFIXES)}) in {root}.")
     folder = paths.CACHE / "videos" / digest(os.fsencode(home.resolve()).hex())[:16]
@@ -66,13 +67,27 @@ def load_videos(
     with progress_bar(len(films), "Looking at films", " films", progress) as bar:
         for film in films:
             try:
-                rows += _rows(home, film, folder, every_s, problems)
+                rows += _rows(home, film, folder, every_s, problems, used)
+                used.add(film)
             except VideoError as reason:
                 problems.append((film, str(reason)))
             bar.update()
     for row in rows:
         row["split"], row["category"] = places[row["video"]]
-    return Gallery.of(home.resolve().name, folder, Listing(rows, problems), shown=root)
+    counts = _counts(names, films, used, problems)
+    counts["hidden or other programs'"] = sum(each.count for each in left_out)
+    problems += [(each.path, each.reason) for each in left_out]
+    return Gallery.of(home.resolve().name, folder, Listing(rows, sorted(problems), counts), root)
+
+
+def _counts(names: list[str], films: list[str], used: set[str], problems: Problems) -> dict:
+    """Return how many files there are of each kind; those that are not told yet are problems."""
+    seen = len(used.intersection(films))
+    others = {*names} - {*films} - used
+    told = {path for path, _ in problems}
+    problems += [(name, "it is no film, nor the text of one") for name in others - told]
+    known = {"films": seen, "unreadable": len(films) - seen, "texts": len(used) - seen}
+    return {**known, "not films": len(others)}
 
 
 def by_video(table: pd.DataFrame) -> pd.DataFrame:
@@ -125,18 +140,20 @@ def _every_s() -> float:
     raise GalleryError(f"SIGSCOPE_VIDEO_EVERY is {said!r}; give seconds above 0, such as 2.")
 
 
-def _films(root: Path) -> list[str]:
-    """Return the films below root, or root itself where it is one, sorted."""
+def _names(root: Path, left_out: list[LeftOut]) -> list[str]:
+    """Return the files below root, or root itself where it is one, sorted."""
     if root.is_file():
-        return [root.name] if suffix_of(root.name) in SUFFIXES else []
+        return [root.name]
     if not root.is_dir():
         raise GalleryError(f"There is no folder {root}; check its name.")
-    found = (prefix + entry.name for prefix, entries in folders(root, []) for entry in entries)
-    return sorted(path for path in found if suffix_of(path) in SUFFIXES and plain(path) == path)
+    found = folders(root, left_out)
+    return sorted(prefix + entry.name for prefix, entries in found for entry in entries)
 
 
-def _rows(home: Path, film: str, folder: Path, every_s: float, problems: Problems) -> list[dict]:
-    """Return the items of one film; problems is added to where it ends early."""
+def _rows(
+    home: Path, film: str, folder: Path, every_s: float, problems: Problems, used: set[str]
+) -> list[dict]:
+    """Return the items of one film; problems is added to where it ends early, used with its texts."""
     file = home / film
     if reason := unreachable(str(file)):
         raise VideoError(reason)
@@ -149,7 +166,7 @@ def _rows(home: Path, film: str, folder: Path, every_s: float, problems: Problem
         record = _written(file, place, every_s)
     if record["note"]:
         problems.append((film, f"{record['note']}; what comes before is used"))
-    said, lines = _texts(home, film, problems)
+    said, lines = _texts(home, film, problems, used)
     times = record["seconds"]
     return [
         {
@@ -201,7 +218,7 @@ def _name(seconds: float) -> str:
     return f"{seconds:09.3f}.jpg"
 
 
-def _texts(home: Path, film: str, problems: Problems) -> tuple[list[str], Lines]:
+def _texts(home: Path, film: str, problems: Problems, used: set[str]) -> tuple[list[str], Lines]:
     """Return the captions of a film and the lines of its subtitles, from the files beside it."""
     captions, lines = [], []
     stem = os.path.splitext(film)[0]
@@ -214,6 +231,9 @@ def _texts(home: Path, film: str, problems: Problems) -> tuple[list[str], Lines]
                 lines += _cues(file)
             elif suffix_of(beside) in BESIDE:
                 captions += captions_in(str(file), [film.rpartition("/")[2]])
+            else:
+                continue
+            used.add(beside)
         except (OSError, ValueError) as error:
             check_machine(file, error)
             problems.append((beside, str(getattr(error, "strerror", None) or error)))

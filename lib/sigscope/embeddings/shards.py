@@ -120,7 +120,8 @@ def read_table(paths: list[Path], columns: dict[str, pa.DataType]) -> dict[str, 
     values: dict[str, list] = {column: [] for column in columns}
     for path in paths:
         try:
-            table = pq.read_table(path, columns=list(columns))
+            with pq.ParquetFile(path) as file:  # read_table takes three times as long
+                table = file.read(columns=list(columns))
         except (OSError, pa.ArrowException) as error:
             check_machine(path, error)
             raise StaleEmbeddings(f"{path} cannot be read ({error}); {REMAKE}") from error

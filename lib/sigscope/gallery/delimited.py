@@ -32,7 +32,7 @@ def read_csv(path: Path, problems: Problems) -> Iterator[Placed]:
         path: The file; its delimiter and its encoding are found out.
         problems: Is added to, with the name of the file.
     """
-    names, delimiter, lines = _opened(path)
+    names, delimiter, lines = _opened(path, problems)
     last_is_rest = bool(caption_columns(names[1:][-1:]))
     for number, cells in _rows(lines, delimiter, len(names)):
         while len(cells) > len(names) and not cells[-1].strip():
@@ -54,9 +54,11 @@ def heading_of(path: Path) -> list[str]:
     return _opened(path)[0]
 
 
-def _opened(path: Path) -> tuple[list[str], str, Iterator[tuple[int, str]]]:
+def _opened(
+    path: Path, problems: Problems | None = None
+) -> tuple[list[str], str, Iterator[tuple[int, str]]]:
     """Return the names of a CSV's columns, its delimiter, and the lines below the heading."""
-    lines = all_lines(path)
+    lines = all_lines(path, problems)
     filled = (line for _, line in lines if line.strip() and not _is_comment(line))
     heading = next(filled, "")
     if found := re.fullmatch(r'"?sep=(.)"?', heading.strip()):  # for Excel

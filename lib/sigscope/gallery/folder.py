@@ -15,11 +15,12 @@ from typing import Any
 from sigscope.gallery.walk import LeftOut, folders
 from sigscope.images.formats import RAW_SUFFIXES, REFUSED_SUFFIXES, SUFFIXES
 from sigscope.images.read import MAX_BYTES
-from sigscope.images.sniff import ARCHIVE, FAILED, HEAD, kind_of, meaning_of
+from sigscope.images.sniff import ARCHIVE, FAILED, FILM, HEAD, kind_of, meaning_of
 from sigscope.images.video import SUFFIXES as VIDEOS
 from sigscope.trouble import check_machine
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
+FILMS = (".wmv", ".flv", ".mts", ".m2ts", ".mpg", ".mpeg", ".3gp", ".insv")  # of other kinds
 SHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")  # by browsers
 TEXTS = (".txt", ".caption", ".captions", ".text", ".xmp")  # of texts beside pictures
@@ -28,6 +29,7 @@ KNOWN = (  # suffixes of files that are never opened to see whether they are pic
     *(".md", ".html", ".xml", ".py", ".npy", ".db", ".ini", ".log"),
 )
 
+ANYONE = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH  # may read it
 NO_PICTURE = "it is no picture"
 Problems = list[tuple[str, str]]
 
@@ -150,6 +152,8 @@ def no_picture(path: str, head: bytes) -> str:
         return "it is a spreadsheet; save it as CSV"
     if suffix in VIDEOS:
         return "it is a film; its moments are searched where videos:FOLDER is given"
+    if suffix in FILMS:
+        return FILM
     if suffix in ARCHIVES:
         return ARCHIVE
     is_own = FAILED in meaning or meaning == ARCHIVE and suffix  # XML, or what a program packs
@@ -169,7 +173,9 @@ def unreachable(path: str) -> str:
         return "it is a folder" if stat.S_ISDIR(status.st_mode) else "it is not an ordinary file"
     if status.st_size > MAX_BYTES:
         return f"it has more than {MAX_BYTES // 10**9} GB; make it smaller first"
-    return "" if os.access(path, os.R_OK) else "it may not be read (permission denied)"
+    if status.st_mode & ANYONE == ANYONE or os.access(path, os.R_OK):
+        return ""
+    return "it may not be read (permission denied)"
 
 
 def suffix_of(path: str) -> str:

@@ -25,7 +25,7 @@ from sigscope.images.formats import FORMATS
 from sigscope.images.read import PictureError, open_picture, opened
 
 COLUMNS = ["id", "path", "caption", "captions", *FIELDS]  # always there, and in this order
-ONE = {"pictures": "picture", "texts and tables": "text or table", "lists": "list"}
+ONE = {"pictures": "picture", "texts and tables": "text or table", "lists": "list", "films": "film"}
 Choice = str | Sequence[str] | None  # one value, several, or all of them
 
 
@@ -77,8 +77,9 @@ class Gallery:
         if not self.counts:
             return ""
         counts = dict(self.counts)
-        counts["pictures"] -= failed
-        counts["unreadable"] += failed
+        if unreadable := min(failed, counts.get("pictures", 0)):  # few are there beside vectors
+            counts["pictures"] -= unreadable
+            counts["unreadable"] += unreadable
         parts = ", ".join(
             f"{count:,} {ONE.get(kind, kind) if count == 1 else kind}"
             for kind, count in counts.items()

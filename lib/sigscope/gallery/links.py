@@ -32,6 +32,7 @@ def inside(root: Path, listing: "Listing") -> "Listing":
     link, is looked up.
     """
     folders: dict[str, bool] = {}
+    may_link: dict[str, bool] = {}
     outside: Counter[str] = Counter()
     rows, top = [], os.path.join(root, "")
     for row in listing.rows:
@@ -39,10 +40,10 @@ def inside(root: Path, listing: "Listing") -> "Listing":
         folder = path.rpartition("/")[0]
         if folder not in folders:
             folders[folder] = leads_out(root, folder)
-        is_link = not folders[folder] and os.path.islink(top + path)
+            may_link[folder] = _may_link(top + folder)
         if folders[folder]:
             outside[f"{folder}/"] += 1
-        elif is_link and leads_out(root, path):
+        elif may_link[folder] and os.path.islink(top + path) and leads_out(root, path):
             outside[path] += 1
         else:
             rows.append(row)
@@ -54,6 +55,15 @@ def inside(root: Path, listing: "Listing") -> "Listing":
         counts["pictures"] -= outside.total()
         counts["unreadable"] += outside.total()
     return replace(listing, rows=rows, problems=[*listing.problems, *problems], counts=counts)
+
+
+def _may_link(folder: str) -> bool:
+    """Return whether there may be links in a folder: files of one without are not asked alone."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(entry.is_symlink() for entry in entries)
+    except OSError:
+        return True
 
 
 def _reason(path: str, count: int) -> str:

@@ -16,7 +16,7 @@ from sigscope.gallery.cells import number_of, text_of
 from sigscope.gallery.columns import FILES, SPLITS, first_of
 from sigscope.gallery.delimited import Placed, read_csv
 from sigscope.gallery.folder import GalleryError, Problems
-from sigscope.gallery.texts import decoded, lines_of
+from sigscope.gallery.texts import MIXED, decoded, is_damaged, lines_of
 from sigscope.images.read import plain
 from sigscope.images.sniff import LFS, is_pointer
 from sigscope.trouble import check_machine
@@ -38,7 +38,11 @@ def records(path: Path, problems: Problems) -> Iterator[Placed]:
     reader = READERS.get(path.suffix.lower(), read_csv)
     try:
         for place, row in reader(path, problems):
-            yield place, {plain(str(key)).strip(): _plain(cell) for key, cell in row.items()}
+            record = {plain(str(key)).strip(): _plain(cell) for key, cell in row.items()}
+            if reader is not _read_parquet and any(map(_is_damaged, record.values())):
+                problems.append((path.name, f"{place} {MIXED}"))
+            else:
+                yield place, record
     except (OSError, ValueError, RecursionError) as error:
         check_machine(path, error)
         message = f"{path} cannot be read ({error}); put it right or remove it."
@@ -46,7 +50,7 @@ def records(path: Path, problems: Problems) -> Iterator[Placed]:
 
 
 def _read_jsonl(path: Path, problems: Problems) -> Iterator[Placed]:
-    lines = lines_of(path)
+    lines = lines_of(path, problems)
     first = next(lines, None)
     if first is None:
         return
@@ -55,7 +59,7 @@ def _read_jsonl(path: Path, problems: Problems) -> Iterator[Placed]:
         return
     for number, line in chain([first], lines):
         try:
-            record = json.loads(line.strip().rstrip(","))
+            record = json.loads(line.strip().rstrip(","), strict=False)
         except (ValueError, RecursionError):
             record = None
         if isinstance(record, dict):
@@ -66,9 +70,9 @@ def _read_jsonl(path: Path, problems: Problems) -> Iterator[Placed]:
 
 def _read_json(path: Path, problems: Problems) -> Iterator[Placed]:
     """Read an array of objects, columns, or file names with their captions."""
-    text = decoded(path.read_bytes()).lstrip("\ufeff")
+    text = decoded(path.read_bytes())
     try:
-        said = json.loads(text)
+        said = json.loads(text, strict=False)
     except ValueError:
         first = next(filter(str.strip, text.splitlines()), "")
         if first.strip() != "{" and first.lstrip().startswith("{"):
@@ -86,7 +90,7 @@ def _one_by_one(text: str) -> list[Any]:
     """Return the values of a text in which one follows the other, over several lines each."""
     found, place = [], 0
     while place < len(text):
-        value, place = json.JSONDecoder().raw_decode(text, place)
+        value, place = json.JSONDecoder(strict=False).raw_decode(text, place)
         found.append(value)
         place = re.compile(r"[\s,]*").match(text, place).end()
     return found
@@ -239,4 +243,8 @@ def _plain(value: Any) -> Any:
         return [_plain(each) for each in value]
     if isinstance(value, dict):
         return {plain(str(key)): _plain(each) for key, each in value.items()}
-    return plain(value) if isinstance(value, str) else value
+    return plain(value).replace("\0", "") if isinstance(value, str) else value
+
+
+def _is_damaged(cell: Any) -> bool:
+    return isinstance(cell, str) and is_damaged(cell)

@@ -2,7 +2,7 @@
 
 A mark at the beginning says the encoding, or else UTF-8 that holds does. A file of UTF-8 in which a
 few bytes are not loses none: those are read as Windows-1252, and a zero is left out. In any other
-file the letters decide.
+file the letters decide. What another encoding in its midst has left is known by `is_damaged`.
 """
 
 import codecs
@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from sigscope.gallery.folder import Problems
+from sigscope.gallery.walk import count_of
 from sigscope.images.sniff import LFS, is_pointer
 
 SAMPLE = 1 << 18  # bytes that are looked at
@@ -23,6 +25,9 @@ MARKS = {
 WESTERN = ("cp1252", "mac_roman", "cp1254", "cp1250", "cp850")  # the first of those that look best
 FOREIGN = ("cp1251", "cp932", "gb18030", "euc_kr", "big5", "euc_jp", "koi8_r", "cp1253", "cp866")
 CONTROLS = bytes({*range(32)} - {*b"\t\n\v\f\r\x1a\x1b"})
+MARKS_WITHIN = ("ÿþ", "þÿ", "ˇ˛", "˛ˇ")  # of UTF-16, as Windows-1252 and Macs read them
+MIXED = "holds bytes of another encoding, and is left out; save the file as UTF-8"
+GUESSED = "bytes that are not UTF-8"
 FEW = 0.05  # share of the bytes of a text that may be such by a mishap
 STRAY = re.compile("[\udc80-\udcff]")  # a byte that is not UTF-8, as Python keeps it
 MOSTLY = 0.7  # share of letters beyond ASCII, in words that have one, from which no script is Latin
@@ -40,28 +45,52 @@ def decoded(data: bytes, western: tuple[str, ...] = WESTERN) -> str:
         western: The encodings of Latin letters that come into question.
     """
     encoding = _encoding(data, western)
-    return _mended(data.decode(encoding, "surrogateescape" if encoding == "utf-8" else "replace"))
+    return _mended(data.decode(encoding, _errors(encoding)))
 
 
-def lines_of(path: Path) -> Iterator[tuple[int, str]]:
+def is_damaged(text: str) -> bool:
+    """Return whether a text is what UTF-16 becomes that was put into the midst of a file of bytes.
+
+    It has control characters then, or the mark of UTF-16.
+    """
+    if text.isascii() and text.isprintable():
+        return False
+    is_mixed = any(mark in text for mark in MARKS_WITHIN)
+    return is_mixed or _controls(text.encode("utf-8", "replace")) > FEW * len(text)
+
+
+def lines_of(path: Path, problems: Problems | None = None) -> Iterator[tuple[int, str]]:
     """Yield (number from 1, line) of a text file as `all_lines`, without the blank ones."""
-    return ((number, line) for number, line in all_lines(path) if line.strip())
+    return ((number, line) for number, line in all_lines(path, problems) if line.strip())
 
 
-def all_lines(path: Path) -> Iterator[tuple[int, str]]:
+def all_lines(path: Path, problems: Problems | None = None) -> Iterator[tuple[int, str]]:
     """Yield (number from 1, line without its end) of a text file, line by line.
 
     LF, CRLF and CR end a line: a caption may hold a form feed or a line separator.
+
+    Args:
+        path: The file.
+        problems: Is added to, where bytes in UTF-8 had to be guessed at.
 
     Raises:
         ValueError: It is no text.
     """
     with path.open("rb") as file:
         encoding = _encoding(file.read(SAMPLE))
-    errors = "surrogateescape" if encoding == "utf-8" else "replace"
-    with path.open(encoding=encoding, errors=errors, newline="") as lines:
+    guessed: list[int] = []
+    with path.open(encoding=encoding, errors=_errors(encoding), newline="") as lines:
         for number, line in enumerate(lines, start=1):
+            if not line.isascii() and STRAY.search(line):
+                guessed.append(number)
             yield number, _mended(line).rstrip("\r\n")
+    if guessed and problems is not None:
+        found = f"{GUESSED} in {count_of(len(guessed), 'line')} are read as Windows-1252"
+        problems.append((path.name, f"{found}, the first in line {guessed[0]}"))
+
+
+def _errors(encoding: str) -> str:
+    return "surrogateescape" if encoding.startswith("utf-8") else "replace"
 
 
 def _encoding(sample: bytes, western: tuple[str, ...] = WESTERN) -> str:
@@ -70,13 +99,25 @@ def _encoding(sample: bytes, western: tuple[str, ...] = WESTERN) -> str:
     for mark, encoding in MARKS.items():
         if sample.startswith(mark):
             return encoding
-    if len(sample) - len(sample.translate(None, CONTROLS)) > FEW * len(sample):
+    lines = [line for line in re.split(rb"[\r\n]+", sample) if line]
+    plain = [line for line in lines if not _is_mixed(line)]
+    if _controls(sample) > FEW * len(sample) and 2 * len(plain) < len(lines):
         return _of_two_bytes(sample)
+    sample = b"\n".join(plain or lines)
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
         return _of_letters(sample, western)
     return "utf-8"
+
+
+def _is_mixed(line: bytes) -> bool:
+    """Return whether UTF-16 may stand in a line of bytes."""
+    return _controls(line) > 0 or codecs.BOM_UTF16_LE in line or codecs.BOM_UTF16_BE in line
+
+
+def _controls(data: bytes) -> int:
+    return len(data) - len(data.translate(None, CONTROLS))
 
 
 def _of_two_bytes(sample: bytes) -> str:
@@ -108,10 +149,11 @@ def _of_letters(sample: bytes, western: tuple[str, ...]) -> str:
 
 
 def _mended(text: str) -> str:
-    """Return a text of UTF-8 with the bytes that are not as Windows-1252, and without zeros."""
+    """Return a text with the bytes that are not UTF-8 as Windows-1252, without zeros or marks."""
     text = text.replace("\0", "")
     if text.isascii():
         return text
+    text = text.replace("\ufeff", "")
     return STRAY.sub(
         lambda found: bytes([ord(found[0]) - 0xDC00]).decode("cp1252", "replace"), text
     )

@@ -50,10 +50,10 @@ def folders(
 ) -> Iterator[tuple[str, list[os.DirEntry]]]:
     """Yield (path below root with a final "/", its files) of root and every folder below it.
 
-    What is hidden, and the folders of `is_junk`, are left out, one line a folder; folders with a
-    name in ``without`` are passed over. Each real folder comes once, so a loop of links ends; links
-    wait until all real folders have been seen, so a linked folder is listed under its own name
-    where it has one below root.
+    What is hidden, and the folders of `is_junk`, are left out, one line a folder; so are those with
+    a name in ``without``, which are not looked into. Each real folder comes once, so a loop of
+    links ends; links wait until all real folders have been seen, so a linked folder is listed under
+    its own name where it has one below root.
     """
     seen, real, links = set(), [""], []
     while real or links:
@@ -71,9 +71,12 @@ def folders(
             continue
         seen.add((status.st_dev, status.st_ino))
         entries = _sorted_out(prefix, entries, left_out)
-        below = [entry for entry in entries if _is_folder(entry) and entry.name not in without]
+        below = [entry for entry in entries if _is_folder(entry)]
         for entry in sorted(below, key=lambda entry: entry.name, reverse=True):
-            (links if entry.is_symlink() else real).append(f"{prefix}{entry.name}/")
+            if entry.name in without:
+                left_out.append(LeftOut(f"{prefix}{entry.name}/", "it is not asked for", 0))
+            else:
+                (links if entry.is_symlink() else real).append(f"{prefix}{entry.name}/")
         files = [entry for entry in entries if not _is_folder(entry)]
         yield prefix, [entry for entry in files if not _is_elsewhere(root, prefix, entry, left_out)]
 

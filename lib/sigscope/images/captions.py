@@ -24,6 +24,10 @@ MAX_XMP = 500_000  # bytes; programs also keep their history there
 MAX_DATA = 300  # letters of a name or a code; longer texts are not searched for one
 MAX_LETTERS = 5_000  # of a caption; more is data
 DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
+XMP = {  # what Immich and digiKam read, too
+    "description": (f"{DUBLIN_CORE}description", "{http://ns.adobe.com/tiff/1.0/}ImageDescription"),
+    "title": (f"{DUBLIN_CORE}title",),
+}
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 IPTC = {"description": (2, 120), "title": (2, 5)}
@@ -164,22 +168,25 @@ def xmp_texts(xmp: bytes) -> list[str]:
 
 
 def _of_packet(xmp: bytes) -> dict[str, str]:
-    wanted = [kind for kind in ("description", "title") if b":" + kind.encode() in xmp]
-    if not wanted or len(xmp) > MAX_XMP:
+    names = [name.rpartition("}")[2].encode() for names in XMP.values() for name in names]
+    if len(xmp) > MAX_XMP or not any(b":" + name in xmp for name in names):
         return {}
     from defusedxml import ElementTree
 
     root = ElementTree.fromstring(xmp.rstrip(b"\0 "))
-    return {kind: _first_language(root, kind) for kind in wanted}
+    return {
+        kind: next(filter(None, (_first_language(root, name) for name in names)), "")
+        for kind, names in XMP.items()
+    }
 
 
-def _first_language(root: Element, kind: str) -> str:
-    """Return a Dublin Core text of an XMP packet in its default language, or in its first."""
-    for element in root.iter(DUBLIN_CORE + kind):
+def _first_language(root: Element, name: str) -> str:
+    """Return a text of an XMP packet in its default language, or in its first."""
+    for element in root.iter(name):
         spoken = list(element.iter(RDF + "li")) or [element]
         default = [each for each in spoken if each.get(LANGUAGE) == "x-default"]
         return (default or spoken)[0].text or ""
-    values = (each.get(DUBLIN_CORE + kind) for each in root.iter(RDF + "Description"))
+    values = (each.get(name) for each in root.iter(RDF + "Description"))
     return next(filter(None, values), "")
 
 
