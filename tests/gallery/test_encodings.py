@@ -74,7 +74,7 @@ def test_bytes_that_had_to_be_guessed_at_are_told(tmp_path):
 
 
 def test_a_control_character_in_json_costs_no_other_caption(tmp_path):
-    data = b'[{"image":"a.jpg","text":"one\x0bmore"},{"image":"b.jpg","text":"two\x01words of it"}]'
+    data = b'[{"image":"a.jpg","text":"one\x0bmore"},{"image":"b.jpg","text":"two\x01 words of it and more"}]'
     captions, _ = read(tmp_path / "x", "data.json", data)
     assert captions[0].split() == ["one", "more"] and captions[1].startswith("two")
 
@@ -85,4 +85,4 @@ def test_a_control_character_in_json_costs_no_other_caption(tmp_path):
 def test_a_text_of_two_encodings_beside_a_picture_is_no_caption_and_is_told(tmp_path, mixed):
     captions, said = read(tmp_path / "x", "a.txt", mixed)
     assert captions == ["", "", ""]
-    assert said == ["a.txt: it holds bytes of several encodings; save it as UTF-8"]
+    assert said == ["a.txt: it is of several encodings; save it as UTF-8"]

@@ -153,7 +153,7 @@ def _names(root: Path, left_out: list[LeftOut]) -> list[str]:
 def _rows(
     home: Path, film: str, folder: Path, every_s: float, problems: Problems, used: set[str]
 ) -> list[dict]:
-    """Return the items of one film; problems is added to where it ends early, used with its texts."""
+    """Return the items of one film; problems and used (its texts) are added to."""
     file = home / film
     if reason := unreachable(str(file)):
         raise VideoError(reason)

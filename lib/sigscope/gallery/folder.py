@@ -62,6 +62,7 @@ class Contents:
         root: The folder.
         folders: The names of the files in each folder, by its path below root with a final "/".
         left_out: What could not be looked at, and what others keep for themselves.
+        odd: Paths of what is no ordinary file: a pipe, a link that leads nowhere.
         used: Paths of the texts and tables that were read.
     """
 
@@ -70,10 +71,11 @@ class Contents:
         self.root, self.used = root, set()
         self._top = os.path.join(root, "")
         self.left_out: list[LeftOut] = []
-        self.folders = {
-            prefix: sorted(entry.name for entry in files)
-            for prefix, files in folders(root, self.left_out)
-        }
+        self.folders: dict[str, list[str]] = {}
+        self.odd: set[str] = set()
+        for prefix, files in folders(root, self.left_out):
+            self.folders[prefix] = sorted(entry.name for entry in files)
+            self.odd.update(prefix + entry.name for entry in files if not _is_ordinary(entry))
         self._pictures = {path for path in self.paths() if self._is_picture(path)}
 
     def paths(self) -> Iterator[str]:
@@ -169,6 +171,11 @@ def unreachable(path: str) -> str:
     except (OSError, ValueError) as error:
         check_machine(path, error)
         return f"it cannot be reached ({getattr(error, 'strerror', None) or error})"
+    return refusal(path, status)
+
+
+def refusal(path: str, status: os.stat_result) -> str:
+    """Return why a file with this status cannot be read, or "" when it can; it is not opened."""
     if not stat.S_ISREG(status.st_mode):
         return "it is a folder" if stat.S_ISDIR(status.st_mode) else "it is not an ordinary file"
     if status.st_size > MAX_BYTES:
@@ -176,6 +183,13 @@ def unreachable(path: str) -> str:
     if status.st_mode & ANYONE == ANYONE or os.access(path, os.R_OK):
         return ""
     return "it may not be read (permission denied)"
+
+
+def _is_ordinary(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link to itself
+        return False
 
 
 def suffix_of(path: str) -> str:

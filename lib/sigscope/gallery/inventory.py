@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from sigscope import paths
 from sigscope.cache import mark_used
 from sigscope.files import atomic_write, sha256
-from sigscope.gallery.folder import Listing
+from sigscope.gallery.folder import Listing, refusal
 from sigscope.images.captions import embedded_captions
 from sigscope.images.prefetch import prefetch
 from sigscope.progress import progress_bar
@@ -153,6 +153,9 @@ class Scan:
             except (OSError, ValueError) as error:
                 check_machine(name, error)
                 self.reasons[name] = _reason(error)
+                continue
+            if reason := refusal(self.root + name, state):
+                self.reasons[name] = reason
                 continue
             known = last.get(name)
             is_known = known is not None and known.is_still(state)

@@ -40,7 +40,7 @@ MOST_TABLES = 50  # in a folder; more are side-cars of something else
 def list_folder(root: Path, contents: Contents | None = None) -> Listing:
     """Return every picture under root, those that metadata names first, and then by id.
 
-    Captions come from metadata and other tables, or else from texts beside the pictures
+    Whether they can be read is not asked (`inventory.take` does). Captions come from metadata and other tables, or else from texts beside the pictures
     (`gallery.sidecars`). The category is the first folder below root, or below train, val and test
     where these are its folders; then those are the splits. What holds all of them, and is called
     data or images, is passed over. Links are followed. Where there is no
@@ -69,7 +69,7 @@ def list_folder(root: Path, contents: Contents | None = None) -> Listing:
     for path in paths:
         if path in rows or path in told:
             continue
-        if reason := trouble(contents.place(path)):
+        if path in contents.odd and (reason := trouble(contents.place(path))):
             problems.append((path, reason))
         else:
             rows[path] = {"id": path, "captions": [], "category": ""}

@@ -14,7 +14,7 @@ from unicodedata import normalize
 from sigscope.gallery.cells import texts_of
 from sigscope.gallery.columns import caption_columns
 from sigscope.gallery.folder import TEXTS, Contents, Problems, suffix_of, unreachable
-from sigscope.gallery.texts import decoded, is_damaged
+from sigscope.gallery.texts import SEVERAL, decoded, is_damaged
 from sigscope.gallery.walk import count_of
 from sigscope.images.captions import distinct, is_data, xmp_texts
 from sigscope.trouble import check_machine
@@ -160,7 +160,7 @@ def captions_in(path: str, owners: list[str]) -> list[str]:
         texts = _of_json(text)
         return [each for each in texts if each not in owners and not is_data(each)]
     if is_damaged(text):
-        raise ValueError("it holds bytes of several encodings; save it as UTF-8")
+        raise ValueError(SEVERAL)
     if reason := _no_caption(text):
         raise ValueError(reason)
     return [line for line in distinct(re.split(r"[\r\n]+", text)) if not _is_label(line)]

@@ -27,6 +27,7 @@ FOREIGN = ("cp1251", "cp932", "gb18030", "euc_kr", "big5", "euc_jp", "koi8_r", "
 CONTROLS = bytes({*range(32)} - {*b"\t\n\v\f\r\x1a\x1b"})
 MARKS_WITHIN = ("ÿþ", "þÿ", "ˇ˛", "˛ˇ")  # of UTF-16, as Windows-1252 and Macs read them
 MIXED = "holds bytes of another encoding, and is left out; save the file as UTF-8"
+SEVERAL = "it is of several encodings; save it as UTF-8"
 GUESSED = "bytes that are not UTF-8"
 FEW = 0.05  # share of the bytes of a text that may be such by a mishap
 STRAY = re.compile("[\udc80-\udcff]")  # a byte that is not UTF-8, as Python keeps it
@@ -123,6 +124,8 @@ def _controls(data: bytes) -> int:
 def _of_two_bytes(sample: bytes) -> str:
     """Return which UTF-16 a text with zeros is in that has no mark."""
     zeros = sample[0::2].count(0), sample[1::2].count(0)
+    if codecs.BOM_UTF16_LE in sample or codecs.BOM_UTF16_BE in sample:
+        raise ValueError(SEVERAL)
     if max(zeros) < len(sample) // 8 or min(zeros) > max(zeros) // 4:
         raise ValueError("it is no text")
     return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
