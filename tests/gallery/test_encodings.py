@@ -74,7 +74,9 @@ def test_bytes_that_had_to_be_guessed_at_are_told(tmp_path):
 
 
 def test_a_control_character_in_json_costs_no_other_caption(tmp_path):
-    data = b'[{"image":"a.jpg","text":"one\x0bmore"},{"image":"b.jpg","text":"two\x01 words of it and more"}]'
+    texts = (b"one\x0bmore", b"two\x01 words of it and more")
+    rows = [b'{"image":"%c.jpg","text":"%s"}' % pair for pair in zip(b"ab", texts, strict=True)]
+    data = b"[" + b",".join(rows) + b"]"
     captions, _ = read(tmp_path / "x", "data.json", data)
     assert captions[0].split() == ["one", "more"] and captions[1].startswith("two")
 

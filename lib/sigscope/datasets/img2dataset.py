@@ -33,6 +33,7 @@ from sigscope.gallery.listing import LISTS, METADATA, MOST_TABLES, list_folder
 from sigscope.gallery.sidecars import SUFFIXES as TEXTS
 from sigscope.gallery.sidecars import captions_in
 from sigscope.gallery.tables import READERS, records
+from sigscope.gallery.walk import count_of
 from sigscope.images.captions import distinct
 from sigscope.images.formats import SUFFIXES
 from sigscope.trouble import check_machine
@@ -189,7 +190,7 @@ def _add_shard(listing: Listing, root: Path, folder: Path, shard: str) -> None:
     for key in samples:
         listing.problems.append((f"{shard}/{key}", "the table of its shard does not list it"))
     for suffix in others.keys() - {*TEXTS, ".cls"}:
-        reason = f"{others[suffix]:,} files {suffix} beside its pictures are not read"
+        reason = f"{count_of(others[suffix], 'file')} {suffix} beside its pictures: not read"
         listing.problems.append((shard, reason))
 
 

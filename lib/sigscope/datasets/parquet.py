@@ -87,6 +87,7 @@ def load_packed(
         for place, (_, record) in enumerate(kept):
             if file := files.get(f"{place:06}"):
                 row = {"id": str(number + place), "path": f"{folder}/{file}"}
+                record.pop(column, None)
                 rows.append(row | _row(record, classes, split))
             else:
                 problems.append((shown, f"row {place} holds no picture"))

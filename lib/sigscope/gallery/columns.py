@@ -73,8 +73,8 @@ class Columns:
 
 
 def normal(name: str) -> str:
-    """Return a heading as the vocabulary spells it: " Image Path" and imagePath are image_path."""
-    name = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name.strip())
+    """Return a heading as the vocabulary spells it: image_path of " Image Path" and imagePath."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
     return re.sub(r"[\s\-.]+", "_", name).lower()
 
 
@@ -155,10 +155,12 @@ def _file_column(
     by_name = {normal(name): name for name in reversed(columns)}
     named = [by_name[name] for name in FILES if name in by_name]
     named += [each for each in columns if normal(each).endswith(HF_FILES) and each not in named]
-    named = [each for each in named if not _holds_addresses(records, each)]
+    addresses = [each for each in columns if _holds_addresses(records, each)]
+    named = [each for each in named if each not in addresses]
     looks = [each for each in columns if each not in named and _holds_file_names(records, each)]
     found = {
-        name: sum(is_there(cell) for cell in _cells(records, name)) for name in [*named, *looks]
+        name: sum(is_there(cell) for cell in _cells(records, name))
+        for name in [*named, *looks, *addresses]
     }
     most = max(found.values(), default=0)
     if most:

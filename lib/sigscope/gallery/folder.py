@@ -132,9 +132,10 @@ class Contents:
             return "its download has not finished; finish it or fetch it again"
         if suffix in REFUSED_SUFFIXES:
             return trouble(self.place(path)) or REFUSED_SUFFIXES[suffix]
-        if suffix in TEXTS:
+        head = _head(self.place(path))
+        if suffix in TEXTS and not kind_of(head):
             return "it is a text, and no picture has its name"
-        return no_picture(path, _head(self.place(path)))
+        return no_picture(path, head)
 
 
 def trouble(path: str) -> str:
@@ -150,6 +151,8 @@ def trouble(path: str) -> str:
 def no_picture(path: str, head: bytes) -> str:
     """Return what a file is that is not called like a picture and does not begin like one."""
     suffix, meaning = suffix_of(path), meaning_of(head)
+    if (kind := kind_of(head)) and suffix not in RAW_SUFFIXES:
+        return f"it begins like {kind} and is called {suffix}; give it the suffix of a picture"
     if suffix in SHEETS:
         return "it is a spreadsheet; save it as CSV"
     if suffix in VIDEOS:

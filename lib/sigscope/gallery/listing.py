@@ -40,12 +40,11 @@ MOST_TABLES = 50  # in a folder; more are side-cars of something else
 def list_folder(root: Path, contents: Contents | None = None) -> Listing:
     """Return every picture under root, those that metadata names first, and then by id.
 
-    Whether they can be read is not asked (`inventory.take` does). Captions come from metadata and other tables, or else from texts beside the pictures
+    Captions come from metadata and other tables, or else from texts beside the pictures
     (`gallery.sidecars`). The category is the first folder below root, or below train, val and test
     where these are its folders; then those are the splits. What holds all of them, and is called
-    data or images, is passed over. Links are followed. Where there is no
-    text, ``embedded_captions`` has what the picture itself says; it opens the file, so whoever
-    wants that asks for it.
+    data or images, is passed over. Links are followed. No picture is opened: ``embedded_captions``
+    has what one itself says, and `inventory.take` whether it can be read.
 
     Args:
         root: The folder.

@@ -101,10 +101,10 @@ class Lookup:
     def _renamed(self, name: str) -> list[str]:
         """Return what a name in an address (my%20cat.jpg), or with something more, may mean.
 
-        That is what Label Studio puts before it, a caption's number behind it (a.jpg#0), and
-        another suffix of the same format (a.jpeg).
+        That is what Label Studio puts before it, a question behind it (?w=200) or a caption's
+        number (#0), and another suffix of the same format (a.jpeg).
         """
-        bare = LABEL_STUDIO.sub("", NUMBERED.sub("", unquote(name)))
+        bare = LABEL_STUDIO.sub("", NUMBERED.sub("", unquote(name.partition("?")[0])))
         stem, suffix = os.path.splitext(bare)
         kinds = next((each for each in FORMATS.values() if suffix.lower() in each), ())
         names = [bare] * (bare != name) + [f"{stem}{each}" for each in kinds]

@@ -16,7 +16,7 @@ from sigscope.gallery.columns import caption_columns
 from sigscope.gallery.folder import TEXTS, Contents, Problems, suffix_of, unreachable
 from sigscope.gallery.texts import SEVERAL, decoded, is_damaged
 from sigscope.gallery.walk import count_of
-from sigscope.images.captions import distinct, is_data, xmp_texts
+from sigscope.images.captions import distinct, is_data, without_settings, xmp_texts
 from sigscope.trouble import check_machine
 
 SUFFIXES = (*TEXTS, ".json")
@@ -32,6 +32,7 @@ LICENCE = re.compile(
 TAKEOUT = re.compile(  # a.jpg(1), as Google names what it knows of a(1).jpg
     r"(.+?)(\.\w{3,4})(?:\.s[uplemntadi-]*)?(\(\d+\))?"
 )
+CUT = 46  # letters, after which Google cuts the names of texts
 TERMS = re.compile(
     r"permission is hereby granted|without warranty|redistribution and use|licensor"
     r"|terms and conditions",
@@ -130,6 +131,8 @@ def _owners(texts: list[str], pictures: list[str]) -> dict[str, list[str]]:
             }
             others = (stem, TAKEOUT.sub(r"\1\3\2", stem), os.path.splitext(stem)[0])
             found = next((loose[_key(each)] for each in others if _key(each) in loose), None)
+            if not found and len(stem) == CUT:
+                found = [name for name in pictures if name.startswith(stem)] or None
         if found:
             owners[text] = found
     return owners
@@ -161,6 +164,7 @@ def captions_in(path: str, owners: list[str]) -> list[str]:
         return [each for each in texts if each not in owners and not is_data(each)]
     if is_damaged(text):
         raise ValueError(SEVERAL)
+    text = without_settings(text)
     if reason := _no_caption(text):
         raise ValueError(reason)
     return [line for line in distinct(re.split(r"[\r\n]+", text)) if not _is_label(line)]

@@ -70,7 +70,7 @@ def _read_jsonl(path: Path, problems: Problems) -> Iterator[Placed]:
 
 def _read_json(path: Path, problems: Problems) -> Iterator[Placed]:
     """Read an array of objects, columns, or file names with their captions."""
-    text = decoded(path.read_bytes())
+    text = decoded(path.read_bytes()).lstrip()
     try:
         said = json.loads(text, strict=False)
     except ValueError:
@@ -78,12 +78,28 @@ def _read_json(path: Path, problems: Problems) -> Iterator[Placed]:
         if first.strip() != "{" and first.lstrip().startswith("{"):
             yield from _read_jsonl(path, problems)
             return
-        said = _one_by_one(text)
+        said = _salvaged(text, path, problems) if text.startswith("[") else _one_by_one(text)
     for number, record in enumerate(_listed(said)):
         if isinstance(record, dict):
             yield f"object {number}", record
         else:
             problems.append((path.name, f"object {number} is no JSON object like {EXAMPLE}"))
+
+
+def _salvaged(text: str, path: Path, problems: Problems) -> list[Any]:
+    """Return the objects of an array that is broken somewhere; those that are lost are problems."""
+    found, lost, place = [], 0, 0
+    while start := re.compile(r"\{").search(text, place):
+        try:
+            value, place = json.JSONDecoder(strict=False).raw_decode(text, start.start())
+            found.append(value)
+        except ValueError as error:
+            lost += 1
+            reason = f"object {len(found) + lost - 1} is broken, and is left out ({error})"
+            problems.append((path.name, reason))
+            following = re.compile(r"\}\s*,\s*(?=\{)").search(text, start.start())
+            place = following.end() if following else len(text)
+    return found
 
 
 def _one_by_one(text: str) -> list[Any]:
@@ -190,7 +206,7 @@ def _read_parquet(path: Path, problems: Problems) -> Iterator[Placed]:
     """Read with pyarrow, where what is missing is None; columns of bytes are not read at all."""
     number = 0
     with parquet_file(path) as file:
-        columns = [each.name for each in file.schema_arrow if not _holds_bytes(each.type)]
+        columns = [name for each in file.schema_arrow for name in _without_bytes(each)]
         for batch in file.iter_batches(ROWS, columns=columns):
             for record in batch.to_pylist():
                 number += 1
@@ -217,6 +233,14 @@ def bytes_columns(path: Path) -> list[str]:
         return []
     with parquet_file(path) as file:
         return [each.name for each in file.schema_arrow if _holds_bytes(each.type)]
+
+
+def _without_bytes(field: Any) -> list[str]:
+    """Return what is read of a column: all of it, but of pictures with their paths the paths."""
+    if not _holds_bytes(field.type):
+        return [field.name]
+    names = [field.type.field(place).name for place in range(field.type.num_fields)]
+    return [f"{field.name}.path"] if "path" in names else []
 
 
 def _holds_bytes(kind: Any) -> bool:

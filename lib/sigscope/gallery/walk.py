@@ -14,7 +14,7 @@ JUNK = (
     *("__macosx", "@eadir", "#recycle", "@recycle", "$recycle.bin", "recycler", "recycled"),
     *("@__thumb", "@recently-snapshot", "#snapshot", "system volume information", "@tmp"),
     *("lost+found", "found.000", "files_trashbin", "files_versions", "ipod photo cache"),
-    "captureone",
+    *("captureone", "~snapshot", "network trash folder", "temporary items"),
 )
 PREVIEWS = (".lrdata", ".lrcat-data", ".cocatalogdb")  # how such folders end
 CLOUDS = "appdata_oc"  # how the folder of Nextcloud's previews begins

@@ -32,6 +32,8 @@ RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 IPTC = {"description": (2, 120), "title": (2, 5)}
 ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);")
+SETTINGS = re.compile(r"\s*(Negative prompt: |Steps: \d+, ).*", re.DOTALL)  # of a generator
+WORDS_OF_BYTES = re.compile(rb"[A-Za-z ]")
 CHARSETS = {b"ASCII\0\0\0": "utf-8", b"UNICODE\0": "utf-16", b"\0" * 8: "utf-8"}
 
 # What nobody wrote: a camera's or program's name or setting, a file's name, a time, data.
@@ -121,6 +123,11 @@ def tidy(text: object) -> str:
     return " ".join(text.split())
 
 
+def without_settings(text: str) -> str:
+    """Return a prompt without what a generator of pictures writes below it."""
+    return SETTINGS.sub("", text)
+
+
 def is_data(text: str) -> bool:
     """Return whether a text is a file's name, an address, a time, a hash or the like."""
     return len(text) <= MAX_DATA and re.fullmatch(DATA, text, re.VERBOSE | re.DOTALL) is not None
@@ -200,7 +207,8 @@ def _of_iptc(picture: Image.Image) -> dict[str, str]:
 def _of_png(picture: Image.Image) -> dict[str, str]:
     if picture.format != "PNG":
         return {}
-    return {kind: str(picture.info.get(kind.capitalize(), "")) for kind in ("description", "title")}
+    names = {"description": "Description", "title": "Title", "comment": "parameters"}
+    return {kind: str(picture.info.get(name, "")) for kind, name in names.items()}
 
 
 def _latin_or_utf8(value: Any) -> str:
@@ -234,6 +242,8 @@ def _with_charset(value: Any, order: str) -> str:
     charset = CHARSETS.get(value[:8])
     if charset is None:
         return "" if value.startswith(b"JIS\0") else _latin_or_utf8(value)
+    if charset == "utf-16" and len(WORDS_OF_BYTES.findall(value, 8)) > 0.8 * len(value[8:]):
+        charset = "utf-8"  # some programs write that all the same
     if charset == "utf-16" and value[8:10] not in (BOM_UTF16_LE, BOM_UTF16_BE):
         zeros = value[8::2].count(0), value[9::2].count(0)
         if zeros[0] != zeros[1]:
@@ -243,8 +253,9 @@ def _with_charset(value: Any, order: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Return text on one line, without what is cut off by a zero and without a byte order mark."""
-    return " ".join(plain(text).split("\0")[0].replace("\ufeff", "").split())
+    """Return text on one line, without what follows a zero, byte order marks and SETTINGS."""
+    text = plain(text).split("\0")[0].replace("\ufeff", "")
+    return " ".join(without_settings(text).split())
 
 
 def _says_something(text: str) -> bool:

@@ -3,8 +3,11 @@
 import numpy as np
 from PIL import Image
 
-FEWER_BITS = (4_095, 16_383)  # white in 12 and 14 bits, which come in 16
-SHARE = 0.25  # of such a white that the brightest pixel must have
+FEWER_BITS = {  # white in 10, 12 and 14 bits, which come in 16: share of it that there must be
+    1_023: 0.5,
+    4_095: 0.25,
+    16_383: 0.25,
+}
 WHITE = {  # usual values of white, by mode
     "I": (255, *FEWER_BITS, 65_535),
     "F": (1,),
@@ -24,7 +27,7 @@ def scaled(picture: Image.Image) -> Image.Image:
     black = min(0, *(darkest for darkest, _ in ranges))
     brightest = max(brightest for _, brightest in ranges)
     usual = WHITE["I;16" if picture.mode.startswith("I;16") else picture.mode]
-    likely = (value for value in usual if value not in FEWER_BITS or brightest >= SHARE * value)
+    likely = (value for value in usual if brightest >= FEWER_BITS.get(value, -1) * value)
     white = next((value for value in likely if brightest <= value), brightest)
     grey = np.empty(values.shape, np.uint8)
     for band, made in zip(_bands(values), _bands(grey), strict=True):
