@@ -127,8 +127,8 @@ def test_a_dark_sixteen_bit_picture_stays_dark():
     assert greys(deep([0, 257], np.uint16, "PNG")) == [0, 1]
 
 
-@pytest.mark.parametrize(("white", "half"), [(4_095, 2_048), (16_383, 8_192)])
-def test_twelve_or_fourteen_bits_in_sixteen_are_not_black(white, half):
+@pytest.mark.parametrize(("white", "half"), [(1_023, 512), (4_095, 2_048), (16_383, 8_192)])
+def test_ten_to_fourteen_bits_in_sixteen_are_not_black(white, half):
     assert greys(deep([0, half, white], np.uint16, "PNG")) == [0, 128, 255]
 
 

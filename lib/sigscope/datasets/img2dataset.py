@@ -86,7 +86,8 @@ def load_img2dataset(
         return gallery
     contents = contents or Contents(root)
     contents.used |= {path for path in contents.paths() if path.endswith(CLASS_NAMES)}
-    return with_beside(gallery, contents, [p for p in contents.paths() if _is_of(p, shards)])
+    read = [shard for shard, tar in shards.items() if tar or folder == home]
+    return with_beside(gallery, contents, [p for p in contents.paths() if _is_of(p, read)])
 
 
 def _is_of(path: str, shards: Iterable[str]) -> bool:

@@ -83,18 +83,18 @@ def load_packed(
         if not (home / folder).is_dir():
             _extract(shard, column, len(kept), home / folder, progress)
         files = {Path(file).stem: file for file in os.listdir(home / folder)}
-        classes, split = _class_names(shard), split_in(shown)
+        classes, split, packed = _class_names(shard), split_in(shown), bytes_columns(shard)
         for place, (_, record) in enumerate(kept):
             if file := files.get(f"{place:06}"):
                 row = {"id": str(number + place), "path": f"{folder}/{file}"}
-                record.pop(column, None)
-                rows.append(row | _row(record, classes, split))
+                said = {name: cell for name, cell in record.items() if name not in packed}
+                rows.append(row | _row(said, classes, split))
             else:
                 problems.append((shown, f"row {place} holds no picture"))
         number += len(kept)
         problems += [
             (shown, f"its column {other} holds pictures as well, which are not taken")
-            for other in bytes_columns(shard)
+            for other in packed
             if other != column and _is_picture(shard, other)
         ]
     total = sum(map(_count_rows, shards))

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from sigscope.embeddings.shards import (
+    FETCH,
     REMAKE,
     StaleEmbeddings,
     read_foreign_rows,
@@ -209,13 +210,13 @@ def _foreign(folder: Path) -> Embeddings:
     images, texts = (read_foreign_rows(files(part)) for part in ("images", "texts"))
     if not len(images):
         raise StaleEmbeddings(
-            f"{folder} has no vectors of pictures ({PARTS['images'][0]}/*.npy); copy it again, or "
-            "run clip-retrieval inference again with --enable_image True"
+            f"{folder} has no vectors of pictures ({PARTS['images'][0]}/*.npy); {FETCH} with "
+            "--enable_image True"
         )
     if len(images) != len(rows) or len(texts) not in (0, len(rows)):
         raise StaleEmbeddings(
             f"{folder} has {len(images)} vectors of pictures and {len(texts)} of texts for "
-            f"{len(rows)} rows of metadata; copy it again, or run clip-retrieval inference again"
+            f"{len(rows)} rows of metadata; {FETCH}"
         )
     good = np.isfinite(images).all(axis=1)
     captions = as_objects([next(iter(texts_of(row.get(captioned))), "") for row in rows])

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from sigscope.trouble import check_machine
 
 LENGTH_OFF = 0.01  # how far the length of a stored row may be from 1
+FETCH = "copy it again, or run clip-retrieval inference again"
 REMAKE = "make the embeddings again with embed_gallery(gallery, encoder, folder)"
 
 
@@ -107,7 +108,7 @@ def read_foreign_rows(files: list[Path]) -> np.ndarray:
     Raises:
         StaleEmbeddings: A file is no .npy of rows, or its rows have another length.
     """
-    parts = [_mapped(file).astype(np.float32) for file in files]
+    parts = [_mapped(file, FETCH).astype(np.float32) for file in files]
     if len({part.shape[1] for part in parts}) > 1:
         raise StaleEmbeddings(f"the files in {files[0].parent} differ in their dimensions")
     rows = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
@@ -154,14 +155,14 @@ def _parquet(**columns: list) -> bytes:
     return buffer.getvalue().to_pybytes()
 
 
-def _mapped(path: Path) -> np.ndarray:
+def _mapped(path: Path, remedy: str = REMAKE) -> np.ndarray:
     try:
         rows = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # numpy raises many kinds on a damaged heading
         check_machine(path, error)
-        raise StaleEmbeddings(f"{path} is not a whole .npy file ({error}); {REMAKE}") from error
+        raise StaleEmbeddings(f"{path} is not a whole .npy file ({error}); {remedy}") from error
     if rows.ndim != 2 or rows.dtype.kind != "f":
-        raise StaleEmbeddings(f"{path} holds {rows.dtype} {rows.shape}, not vectors; {REMAKE}")
+        raise StaleEmbeddings(f"{path} holds {rows.dtype} {rows.shape}, not vectors; {remedy}")
     return rows
 
 

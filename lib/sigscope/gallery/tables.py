@@ -99,6 +99,8 @@ def _salvaged(text: str, path: Path, problems: Problems) -> list[Any]:
             problems.append((path.name, reason))
             following = re.compile(r"\}\s*,\s*(?=\{)").search(text, start.start())
             place = following.end() if following else len(text)
+    if not found:
+        raise ValueError("it is no whole JSON")
     return found
 
 

@@ -1,0 +1,113 @@
+"""What programs export and download leaves: read as it was meant, or told."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from dataset_files import items, pictures, problems, write
+from hostile_server import encoded
+from PIL import ExifTags, Image, PngImagePlugin
+
+from sigscope import paths
+from sigscope.datasets.load import load_gallery
+from sigscope.images.captions import embedded_captions, xmp_texts
+
+SETTINGS = "\nNegative prompt: lowres, bad\nSteps: 20, Sampler: Euler a, Seed: 1, Size: 512x512"
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+
+
+def captions(root):
+    return {id: list(texts) for id, texts in items(load_gallery(root), "captions").items()}
+
+
+def test_a_table_by_image_id_as_openimages_writes_it_is_read(tmp_path):
+    pictures(tmp_path / "x", "0001eeaf.jpg", "000595fe.jpg")
+    text = "ImageID,Source,LabelName\n0001eeaf,verification,/m/0cmf2\n000595fe,machine,/m/04bcr3\n"
+    write(tmp_path / "x/train-annotations-human-imagelabels.csv", text)
+    found = items(load_gallery(tmp_path / "x"), "category")
+    assert found == {"0001eeaf.jpg": "/m/0cmf2", "000595fe.jpg": "/m/04bcr3"}
+
+
+def test_addresses_find_the_pictures_that_were_downloaded_from_them(tmp_path):
+    pictures(tmp_path / "x", "4385_b0f.jpg", "my cat.jpg")
+    text = "url,caption\nhttps://x.test/1/4385_b0f.jpg,one\nhttps://x.test/my%20cat.jpg?w=3,two\n"
+    write(tmp_path / "x/list.csv", text)
+    found = load_gallery(tmp_path / "x")
+    assert items(found, "caption") == {"4385_b0f.jpg": "one", "my cat.jpg": "two"}
+    assert "2 files found by name alone" in problems(found)["list.csv"]
+
+
+def test_paths_in_a_parquet_file_without_the_pictures_themselves_find_them(tmp_path):
+    pictures(tmp_path / "x", "images/a.jpg", "images/b.jpg")
+    kind = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    rows = [{"image": {"bytes": None, "path": f"images/{name}.jpg"}, "text": name} for name in "ab"]
+    schema = pa.schema({"image": kind, "text": pa.string()})
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), tmp_path / "x/train.parquet")
+    assert captions(tmp_path / "x") == {"images/a.jpg": ["a"], "images/b.jpg": ["b"]}
+
+
+@pytest.mark.parametrize(
+    ("damage", "lost"),
+    [
+        (lambda text: text[:-14], {"c.jpg"}),
+        (lambda text: text.replace('"two"', '"two'), {"b.jpg"}),
+        (lambda text: text.replace('"one"', "one"), {"a.jpg"}),
+    ],
+)
+def test_one_fault_in_an_array_costs_one_object_and_is_told(tmp_path, damage, lost):
+    pictures(tmp_path / "x", "a.jpg", "b.jpg", "c.jpg")
+    said = dict(zip(("a.jpg", "b.jpg", "c.jpg"), ("one", "two", "three"), strict=True))
+    rows = [{"image": name, "text": text} for name, text in said.items()]
+    write(tmp_path / "x/data.json", damage(json.dumps(rows)))
+    found = load_gallery(tmp_path / "x")
+    assert {id for id, text in items(found, "caption").items() if not text} == lost
+    assert "is broken, and is left out" in problems(found)["data.json"]
+
+
+def test_of_a_generators_text_the_prompt_alone_is_a_caption(tmp_path):
+    pictures(tmp_path / "x", "a.jpg")
+    write(tmp_path / "x/a.txt", f"a cat on a mat{SETTINGS}")
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", f"a dog in the snow{SETTINGS}")
+    Image.new("RGB", (8, 8)).save(tmp_path / "x/b.png", pnginfo=info)
+    assert captions(tmp_path / "x") == {"a.jpg": ["a cat on a mat"], "b.png": ["a dog in the snow"]}
+
+
+@pytest.mark.parametrize("text", ["Katze auf dem Dach", "Ein K\u00e4tzchen schl\u00e4ft hier"])
+def test_utf_8_after_a_promise_of_utf_16_is_read_as_what_it_is(tmp_path, text):
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"UNICODE\0" + text.encode()
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=exif)
+    assert embedded_captions(tmp_path / "a.jpg") == [text]
+
+
+def test_a_description_in_the_words_of_tiff_is_read_from_xmp():
+    packet = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+        'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
+        'xmlns:tiff="http://ns.adobe.com/tiff/1.0/"><tiff:ImageDescription><rdf:Alt>'
+        '<rdf:li xml:lang="x-default">A heron</rdf:li></rdf:Alt></tiff:ImageDescription>'
+        "</rdf:Description></rdf:RDF></x:xmpmeta>"
+    )
+    assert xmp_texts(packet.encode()) == ["A heron"]
+
+
+def test_a_name_that_google_cut_belongs_to_the_picture_that_begins_so(tmp_path):
+    name = "a picture whose long name is cut by the export as it is written"
+    pictures(tmp_path / "x", f"{name[:47]}.jpg")
+    write(tmp_path / "x" / f"{name[:46]}.json", {"title": f"{name}.jpg", "description": "one"})
+    assert captions(tmp_path / "x") == {f"{name[:47]}.jpg": ["one"]}
+
+
+def test_a_picture_under_another_kinds_suffix_is_said_to_be_one(tmp_path):
+    pictures(tmp_path / "x", "a.jpg")
+    for name in ("b.xml", "c.txt", "d.db"):
+        write(tmp_path / "x" / name, encoded("JPEG", (8, 8)))
+    told = problems(load_gallery(tmp_path / "x"))
+    assert told.keys() == {"b.xml", "c.txt", "d.db"}
+    assert all("begins like JPEG" in reason and "suffix" in reason for reason in told.values())
