@@ -208,7 +208,9 @@ def _read_parquet(path: Path, problems: Problems) -> Iterator[Placed]:
     """Read with pyarrow, where what is missing is None; columns of bytes are not read at all."""
     number = 0
     with parquet_file(path) as file:
-        columns = [name for each in file.schema_arrow for name in _without_bytes(each)]
+        packed = [each.name for each in file.schema_arrow if _holds_bytes(each.type)]
+        columns = [name for name in file.schema_arrow.names if name not in packed]
+        columns += [f"{name}.path" for name in packed if _holds_paths_alone(file, name)]
         for batch in file.iter_batches(ROWS, columns=columns):
             for record in batch.to_pylist():
                 number += 1
@@ -237,12 +239,14 @@ def bytes_columns(path: Path) -> list[str]:
         return [each.name for each in file.schema_arrow if _holds_bytes(each.type)]
 
 
-def _without_bytes(field: Any) -> list[str]:
-    """Return what is read of a column: all of it, but of pictures with their paths the paths."""
-    if not _holds_bytes(field.type):
-        return [field.name]
-    names = [field.type.field(place).name for place in range(field.type.num_fields)]
-    return [f"{field.name}.path"] if "path" in names else []
+def _holds_paths_alone(file: Any, column: str) -> bool:
+    """Return whether a column of pictures holds their paths, and no bytes."""
+    groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
+    chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
+    packed = [each for each in chunks if each.path_in_schema == f"{column}.bytes"]
+    if any(not each.statistics or each.statistics.null_count < each.num_values for each in packed):
+        return False
+    return any(each.path_in_schema == f"{column}.path" for each in chunks)
 
 
 def _holds_bytes(kind: Any) -> bool:
