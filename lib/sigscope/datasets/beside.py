@@ -24,7 +24,7 @@ def with_beside(gallery: Gallery, contents: Contents, holding: Collection[str]) 
     alone = [p for p in contents.paths() if contents.is_picture(p) and p not in contents.used]
     beside = contents.finish(Listing([], [(path, BESIDE) for path in alone]), alone)
     told = pd.DataFrame(beside.problems, columns=["path", "reason"], dtype="str")
-    problems = pd.concat([told, gallery.problems], ignore_index=True).drop_duplicates()
+    problems = pd.concat([gallery.problems, told], ignore_index=True).drop_duplicates()
     counts = Counter(beside.counts) + Counter(gallery.counts)
     counts["texts and tables"] -= len(holding)  # what is in them has been counted
     counts = {"pictures": 0, "unreadable": 0, **counts}

@@ -42,6 +42,7 @@ SOURCE = "https://github.com/rom1504/img2dataset"
 EXPECTS = "00000.parquet with a folder 00000 or a file 00000.tar, and so on"
 
 TOLD = {"key", "status", "error_message", "reason", "exif"}  # not items' columns
+OURS = ("download.json", "placeholders.json")  # which a download by sigscope leaves
 CLASS_NAMES = "classnames.txt"  # of CLIP_benchmark: a line for each number in a .cls
 
 Files = dict[str, str]  # of a sample: what follows the first dot, in small letters, and the path
@@ -85,7 +86,7 @@ def load_img2dataset(
     if root.is_file():
         return gallery
     contents = contents or Contents(root)
-    contents.used |= {path for path in contents.paths() if path.endswith(CLASS_NAMES)}
+    contents.used |= {path for path in contents.paths() if path.endswith((CLASS_NAMES, *OURS))}
     read = [shard for shard, tar in shards.items() if tar or folder == home]
     return with_beside(gallery, contents, [p for p in contents.paths() if _is_of(p, read)])
 

@@ -155,12 +155,10 @@ def _file_column(
     by_name = {normal(name): name for name in reversed(columns)}
     named = [by_name[name] for name in FILES if name in by_name]
     named += [each for each in columns if normal(each).endswith(HF_FILES) and each not in named]
-    addresses = [each for each in columns if _holds_addresses(records, each)]
-    named = [each for each in named if each not in addresses]
+    named = [each for each in named if not _holds_addresses(records, each)]
     looks = [each for each in columns if each not in named and _holds_file_names(records, each)]
     found = {
-        name: sum(is_there(cell) for cell in _cells(records, name))
-        for name in [*named, *looks, *addresses]
+        name: sum(is_there(cell) for cell in _cells(records, name)) for name in [*named, *looks]
     }
     most = max(found.values(), default=0)
     if most:

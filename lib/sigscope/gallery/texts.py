@@ -82,9 +82,10 @@ def all_lines(path: Path, problems: Problems | None = None) -> Iterator[tuple[in
     guessed: list[int] = []
     with path.open(encoding=encoding, errors=_errors(encoding), newline="") as lines:
         for number, line in enumerate(lines, start=1):
-            if not line.isascii() and STRAY.search(line):
+            text = _mended(line).rstrip("\r\n")
+            if not line.isascii() and STRAY.search(line) and not is_damaged(text):
                 guessed.append(number)
-            yield number, _mended(line).rstrip("\r\n")
+            yield number, text
     if guessed and problems is not None:
         found = f"{GUESSED} in {count_of(len(guessed), 'line')} are read as Windows-1252"
         problems.append((path.name, f"{found}, the first in line {guessed[0]}"))
@@ -124,10 +125,10 @@ def _controls(data: bytes) -> int:
 def _of_two_bytes(sample: bytes) -> str:
     """Return which UTF-16 a text with zeros is in that has no mark."""
     zeros = sample[0::2].count(0), sample[1::2].count(0)
-    if codecs.BOM_UTF16_LE in sample or codecs.BOM_UTF16_BE in sample:
-        raise ValueError(SEVERAL)
     if max(zeros) < len(sample) // 8 or min(zeros) > max(zeros) // 4:
         raise ValueError("it is no text")
+    if codecs.BOM_UTF16_LE in sample or codecs.BOM_UTF16_BE in sample:
+        raise ValueError(SEVERAL)
     return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
 
 
