@@ -7,7 +7,7 @@ import pytest
 
 from sigscope.figures import index_drawings as drawings
 from sigscope.figures import indexes as figures
-from sigscope.figures.theme import GREY, PALETTE
+from sigscope.figures.theme import GREY, PALETTE, log_ticks
 from sigscope.indexes.specs import INDEXES
 
 
@@ -121,6 +121,12 @@ def test_time_grows_at_a_setting_that_finds_enough():
     np.testing.assert_allclose(named(figure, "ivf", panel=0).y, [2, 20])
     np.testing.assert_allclose(named(figure, "ivf", panel=1).y, [64, 64])
     np.testing.assert_allclose(named(figure, "ivf", panel=2).y, [0.4, 4])
+
+
+def test_a_short_logarithmic_axis_has_more_ticks_than_powers_of_ten_and_a_long_one_has_not():
+    assert {"20", "50", "100", "200", "500"} <= set(log_ticks([24, 656])["ticktext"])
+    assert log_ticks([0.002, 20])["ticktext"] == ["0.001", "0.01", "0.1", "1", "10", "100"]
+    assert log_ticks([])["type"] == "log"
 
 
 def test_an_index_that_never_finds_enough_has_no_time():

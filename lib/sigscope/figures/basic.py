@@ -18,6 +18,7 @@ from sigscope.figures.theme import (
     colour_of,
     dressed,
     line_of,
+    log_ticks,
     name_rows,
     numbers,
     whiskers,
@@ -99,7 +100,7 @@ def lines(
         ticks = {"tickvals": places} if len(places) <= FEW else {"dtick": 1}
         figure.update_xaxes(type="log", tickformat=",", **ticks)
     if log_y:
-        figure.update_yaxes(type="log", dtick=1)
+        figure.update_yaxes(**log_ticks(table[y]))
     return dressed(figure, x, y)
 
 

@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from sigscope.ann.measure import pareto
-from sigscope.figures.theme import GREY, PALETTE, dressed, name_rows, numbers
+from sigscope.figures.theme import GREY, PALETTE, dressed, log_ticks, name_rows, numbers
 
 FOUND = "share of exact neighbours found"
 FAMILIES = {  # the start of a name, its colour and its mark; the first that fits counts
@@ -35,7 +35,7 @@ FAMILIES = {  # the start of a name, its colour and its mark; the first that fit
     "fp16": (PALETTE["sky"], "square"),
 }
 RANK_COLOURS = [PALETTE[name] for name in ("blue", "green", "vermilion", "purple", "orange")]
-LEGEND_COLUMNS, LEGEND_ROW = 4, 21  # entries beside each other in a legend, pixels of a row
+LEGEND_COLUMNS, LEGEND_ROW = 3, 21  # entries beside each other in a legend, pixels of a row
 
 
 def _style_of(index: str) -> dict:
@@ -77,10 +77,9 @@ def recall_against_time(table: pd.DataFrame, *, title: str = "") -> go.Figure:
         )
         for name, runs in rows.groupby("index", sort=False):
             _add_index(figure, name, runs, "ms_median", "neighbour_recall", column)
-    ticks = [digit * 10.0**power for power in range(-4, 5) for digit in (1, 2, 5)]
-    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
-    figure.update_xaxes(title_text="median time of a query (ms)")
-    figure.update_yaxes(tickformat=".0%", range=[-0.03, 1.03])
+    least = np.floor(10 * min(table["neighbour_recall"].min(), 0.9)) / 10
+    figure.update_xaxes(title_text="median time of a query (ms)", **log_ticks(table["ms_median"]))
+    figure.update_yaxes(tickformat=".0%", range=[least - 0.03, 1.03])
     figure.update_yaxes(title_text=FOUND, col=1)
     return _with_legend(figure, len(set(table["index"])) + 1, title)
 
@@ -110,8 +109,8 @@ def growth(
         least = rows.min().reset_index().sort_values("n")
         for name, runs in least.groupby("index", sort=False):
             _add_index(figure, name, runs, "n", what, column)
+        figure.update_yaxes(**log_ticks(rows.min()), col=column)
     figure.update_xaxes(type="log", dtick=1, tickformat="~s", title_text="vectors, n")
-    figure.update_yaxes(type="log", dtick=1, tickformat="~g")
     return _with_legend(figure, len(set(table["index"])), title)
 
 

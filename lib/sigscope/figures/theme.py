@@ -37,6 +37,7 @@ COLOURS = {  # one thing, one colour, in every figure of the repository
     "chance": PALETTE["black"],
 }
 SCALE = [[0, "#FFFFFF"], [1, PALETTE["blue"]]]  # from little to much
+DECADES = 3  # of a logarithmic axis, up to which there is room for more ticks than powers of ten
 
 _AXIS = {
     "gridcolor": "#E4E4E4",
@@ -119,6 +120,15 @@ def line_of(name: object, number: int) -> dict:
 def numbers(values: Sequence[float] | pd.Series | np.ndarray, digits: int = 3) -> np.ndarray:
     """Return values as float32, rounded first, so that the same table gives the same bytes."""
     return np.round(np.asarray(values, dtype=np.float64), digits).astype(np.float32)
+
+
+def log_ticks(values: Sequence[float] | pd.Series) -> dict:
+    """Return the ticks of a logarithmic axis: powers of ten, and 2 and 5 between where they fit."""
+    ends = [value for value in values if value > 0] or [1]
+    low, high = (int(end) for end in np.log10([min(ends), max(ends)]) // 1)
+    digits = (1, 2, 5) if high - low < DECADES else (1,)
+    ticks = [digit * 10.0**power for power in range(low, high + 2) for digit in digits]
+    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:,g}" for tick in ticks]}
 
 
 def whiskers(rows: pd.DataFrame, value: str, *, scale: float = 1, digits: int = 3) -> dict:
