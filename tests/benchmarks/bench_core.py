@@ -9,6 +9,7 @@ import statistics
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 from unittest import mock
@@ -150,7 +151,10 @@ def marks(quick: bool = False) -> list[Mark]:
     xb = rng.normal(size=(len(gallery), Encoder.load().dimension)).astype(np.float32)
     xb /= np.linalg.norm(xb, axis=1, keepdims=True)
     found = wrapper(xb)
-    for by, compiles in [("", "0"), *([(", OpenVINO", "1")] if openvino.is_wanted() else [])]:
+    ways = [("", "0")]
+    if openvino.is_wanted():
+        ways.append((f", OpenVINO {version('openvino')}", "1"))
+    for by, compiles in ways:
         with mock.patch.dict(os.environ, SIGSCOPE_COMPILE=compiles):
             encoder = Encoder.load()
             with tempfile.TemporaryDirectory() as store:

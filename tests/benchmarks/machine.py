@@ -4,7 +4,6 @@ import os
 import platform
 import statistics
 import tempfile
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import faiss
@@ -27,7 +26,7 @@ def facts() -> dict[str, str]:
         "threads": f"{torch.get_num_threads()} (PyTorch), {faiss.omp_get_max_threads()} (Faiss)",
         "memory": f"{memory:.0f} GiB",
         "versions": f"Python {platform.python_version()}, PyTorch {torch.__version__}, "
-        f"Faiss {faiss.__version__}, OpenVINO {_openvino()}",
+        f"Faiss {faiss.__version__}",
     }
 
 
@@ -82,10 +81,3 @@ def _processor() -> str:
     if info.exists() and named:
         return f"{named[0].partition(':')[2].strip()}, {os.cpu_count()} logical processors"
     return f"{platform.processor() or platform.machine()}, {os.cpu_count()} logical processors"
-
-
-def _openvino() -> str:
-    try:
-        return version("openvino")
-    except PackageNotFoundError:
-        return "not installed"

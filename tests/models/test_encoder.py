@@ -454,7 +454,7 @@ def test_a_convolutional_tower_is_folded_and_agrees_with_the_original(checkpoint
     original = transformers.AutoModel.from_pretrained(checkpoint("convolutional")).eval()
     assert kinds(original) - kinds(encoder._network) == {"AvgPool2d", "BatchNorm2d"}
     with torch.inference_mode():
-        slow = towers.pooled(original.get_image_features(**encoder.preprocess(pictures())))
+        slow = towers.pooled(original.get_image_features(**encoder.preprocess(pictures()))).numpy()
     slow /= np.linalg.norm(slow, axis=1, keepdims=True)
     assert cosines(encoder.encode_pictures(pictures()), slow).min() >= 0.99999
 
