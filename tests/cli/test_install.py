@@ -166,7 +166,7 @@ def test_makefile_installs_by_install_py_alone_and_names_extras_that_exist():
     makefile = (paths.ROOT / "Makefile").read_text()
     assert "lib/sigscope/cli/install.py $(EXTRAS)" in makefile
     assert not re.search(r"\bpip3? install|==", makefile)
-    named = set(re.findall(r"^\w+: EXTRAS := (.+)$", makefile, re.M))
+    named = set(" ".join(re.findall(r"^\w+: EXTRAS := (.+)$", makefile, re.M)).split())
     readme = (paths.ROOT / "README.md").read_text(encoding="utf-8")
     table = readme.partition('| `pip install -e ".[…]"` | |\n')[2].partition("\n\n")[0]
     rows = [line.split(" | ")[0] for line in table.splitlines()]
