@@ -68,8 +68,16 @@ def test_bytes_that_had_to_be_guessed_at_are_told(tmp_path):
     captions, said = read(tmp_path / "x", "captions.csv", data)
     assert captions == ["été", "café", "über"]
     assert said == [
-        "captions.csv: bytes that are not UTF-8 in 1 line are read as Windows-1252, the first in "
-        "line 3"
+        "captions.csv: bytes that are not UTF-8, read as Windows-1252, in 1 line, the first 3"
+    ]
+
+
+def test_signs_that_an_earlier_program_put_for_letters_are_told(tmp_path):
+    data = "image,caption\na.jpg,caf\ufffd\nb.jpg,two\nc.jpg,three\n"
+    captions, said = read(tmp_path / "x", "captions.csv", data)
+    assert captions == ["caf\ufffd", "two", "three"]
+    assert said == [
+        "captions.csv: \ufffd for letters that could not be read in 1 line, the first 2"
     ]
 
 

@@ -33,7 +33,8 @@ def load_dsd(path: str | Path, *, progress: bool = False) -> Gallery:
         return load_vectors(path)
     tree = Tree(path, "dsd")
     names = sorted(name for name in tree.names() if name.endswith(".parquet"))
-    shards = [shard for name in names if picture_column(shard := tree.root / tree.all(name)[0])]
+    files = [tree.root / path for name in names for path in tree.all(name)]
+    shards = [file for file in files if picture_column(file)]
     if shards:
         about = {"most": R5_ROWS, "progress": progress}
         gallery = load_packed("dsd", tree.root, shards, tree.problems, **about)

@@ -211,7 +211,8 @@ class Tree:
         if other:
             listed, path = other[0]
             said = f"such as {listed}, which is taken to be {path}"
-            self.problems.append((".", f"{len(other):,} pictures have other names, {said}"))
+            found = f"{count_of(len(other), 'picture')} found under another name"
+            self.problems.append((".", f"{found}, {said}"))
 
     def tell_others(self, named: set[str], problems: list[tuple[str, str]]) -> dict[str, int]:
         """Add a problem for the files of each folder that no list names; return the counts.

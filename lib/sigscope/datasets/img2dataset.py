@@ -70,9 +70,9 @@ def load_img2dataset(
     if not shards:
         raise GalleryError(f"{root} is no output of img2dataset ({EXPECTS}); see {SOURCE}.")
     home = root.parent if root.is_file() else root
-    listing, folder = Listing(), home
+    listing, folder, left = Listing(), home, 0
     if any(tar for tar in shards.values()):
-        folder = unpacked_tars(home, shards, listing.problems, progress)
+        folder, left = unpacked_tars(home, shards, listing.problems, progress)
     plain = [shard for shard, tar in shards.items() if tar and _is_plain(home, folder, shard)]
     for shard in shards:
         add = _add_folder if shard in plain else _add_shard
@@ -82,6 +82,7 @@ def load_img2dataset(
     _make_unique(listing)
     name = TAR.fullmatch(root.name)["name"] if root.is_file() else root.resolve().name
     listing.counts.update(_counts(folder, shards, len(listing.rows)))
+    listing.counts["left in the archive"] = left
     gallery = Gallery.of(name or "img2dataset", folder, listing, shown=root)
     if root.is_file():
         return gallery

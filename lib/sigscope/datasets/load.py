@@ -21,14 +21,17 @@ from sigscope.datasets.img2dataset import load_img2dataset
 from sigscope.datasets.parquet import load_packed, picture_column
 from sigscope.datasets.registry import DATASETS
 from sigscope.datasets.tars import find_shards
+from sigscope.datasets.vector_tables import has_vectors
 from sigscope.files import size_of
 from sigscope.gallery.delimited import looks_like_table
-from sigscope.gallery.folder import Contents, GalleryError
+from sigscope.gallery.folder import Contents, GalleryError, suffix_of
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.inventory import take
 from sigscope.gallery.listing import list_folder
 from sigscope.gallery.metadata import list_table
 from sigscope.gallery.tables import READERS as TABLES
+
+FEW = 20  # tables that are looked into for vectors
 
 if TYPE_CHECKING:
     from sigscope.downloads.lists import UrlList
@@ -108,6 +111,8 @@ def _of_file(path: Path, progress: bool) -> Gallery:
     if picture_column(path):
         return load_packed(path.stem, path.parent, [path], [], progress=progress)
     listing = take(path.parent, list_table(path), of=path, progress=progress)
+    if not listing.rows and has_vectors(path):
+        raise GalleryError(_vectors_alone(path))
     return Gallery.of(path.stem, path.parent, listing)
 
 
@@ -129,6 +134,9 @@ def _of_folder(root: Path, name: str, progress: bool) -> Gallery:
         holding = [file.relative_to(root).as_posix() for file in packed]
         return with_beside(gallery, contents, holding)
     listing = take(root, list_folder(root, contents), embedded=True, progress=progress)
+    tables = [Path(contents.place(p)) for p in contents.paths() if suffix_of(p) in TABLES]
+    if not listing.rows and any(map(has_vectors, tables[:FEW])):
+        raise GalleryError(_vectors_alone(root))
     if not listing.rows and (root / "img_emb").is_dir():
         raise GalleryError(
             f"{root} holds vectors by clip-retrieval and no pictures; sigscope.embeddings."
@@ -152,6 +160,12 @@ def _is_packed(contents: Contents, path: str) -> bool:
     with suppress(GalleryError):
         return bool(picture_column(Path(contents.place(path))))
     return False
+
+
+def _vectors_alone(path: Path) -> str:
+    return (
+        f"{path} holds vectors and no pictures that are here; to search them give vectors:{path}."
+    )
 
 
 def _no_folder(root: Path) -> str:

@@ -74,25 +74,27 @@ def table_of(root: Path, shard: str) -> Path:
 
 def unpacked_tars(
     root: Path, shards: dict[str, Path | None], problems: Problems, progress: bool
-) -> Path:
-    """Return the folder in the cache that holds what the tars hold."""
+) -> tuple[Path, int]:
+    """Return the folder in the cache that holds what the tars hold, and how many files it lacks."""
     place = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
-    into = paths.CACHE / "img2dataset" / f"{root.resolve().name}-{place}"
+    into, left = paths.CACHE / "img2dataset" / f"{root.resolve().name}-{place}", 0
     with folder_lock(into):
         for shard, tar in tqdm(shards.items(), unit=" tars", disable=not progress):
             if tar is None:
                 problems.append((shard, "it is a folder among tars, which is not read"))
             else:
-                problems += _unpack(tar, into, shard)
-    return into
+                note = _unpack(tar, into, shard)
+                problems += [(name, reason) for name, reason in note["without"]]
+                left += note["left"]
+    return into, left
 
 
-def _unpack(tar: Path, into: Path, shard: str) -> Problems:
-    """Unpack a tar unless it has been; return what was left out of it, and why."""
+def _unpack(tar: Path, into: Path, shard: str) -> dict:
+    """Unpack a tar unless it has been; return what was left out of it and why, and how many."""
     note, status = into / f"{shard}.json", tar.stat()
     stamp = [status.st_size, status.st_mtime_ns]
-    if note.exists() and (known := read_json(note))["stamp"] == stamp and "without" in known:
-        return [(name, reason) for name, reason in known["without"]]
+    if note.exists() and (known := read_json(note))["stamp"] == stamp and "left" in known:
+        return known
     for old in (*into.glob(f"{PART}*"), into / shard):  # by processes that were killed
         shutil.rmtree(old, ignore_errors=True)
     left_out: Problems = []
@@ -106,9 +108,10 @@ def _unpack(tar: Path, into: Path, shard: str) -> Problems:
                 is_elsewhere = is_pointer(file.read(64))
             reason = f"it is cut short or damaged ({error}); what came before that is used"
             left_out.append((tar.name, LFS if is_elsewhere else reason))
-    left_out += left_out_of(junk)
-    write_json(note, {"stamp": stamp, "without": left_out})
-    return left_out
+    left = len([name for name, _ in left_out if name != tar.name]) + junk.total()
+    known = {"stamp": stamp, "left": left, "without": [*left_out, *left_out_of(junk)]}
+    write_json(note, known)
+    return known
 
 
 def _extract(tar: Path, folder: Path, junk: Counter[str]) -> Iterator[tuple[str, str]]:

@@ -24,8 +24,9 @@ FILMS = (".wmv", ".flv", ".mts", ".m2ts", ".mpg", ".mpeg", ".3gp", ".insv")  # o
 SHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")  # by browsers
 TEXTS = (".txt", ".caption", ".captions", ".text", ".xmp")  # of texts beside pictures
+TABLES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 KNOWN = (  # suffixes of files that are never opened to see whether they are pictures
-    *(*TEXTS, ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"),
+    *(*TEXTS, *TABLES),
     *(".md", ".html", ".xml", ".py", ".npy", ".db", ".ini", ".log"),
 )
 
@@ -161,6 +162,8 @@ def no_picture(path: str, head: bytes) -> str:
         return FILM
     if suffix in ARCHIVES:
         return ARCHIVE
+    if suffix in TABLES:
+        return "it is a table, and is not used here"
     is_own = FAILED in meaning or meaning == ARCHIVE and suffix  # XML, or what a program packs
     return NO_PICTURE if is_own else meaning or NO_PICTURE
 

@@ -131,7 +131,11 @@ def _category(folders: list[str], split: int, is_told_above: bool) -> str:
         split: Which of them is the split; -1 where none is.
         is_told_above: Whether the folders above the split differ.
     """
-    below = [name for name in folders[split + 1 :] if split < 0 or not split_folder(name)]
+    below = [
+        name
+        for name in folders[split + 1 :]
+        if split < 0 or not (split_folder(name) or is_plain_folder(name))
+    ]
     return next(iter(below), folders[0] if split > 0 and is_told_above else "")
 
 

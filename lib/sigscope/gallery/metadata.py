@@ -23,7 +23,7 @@ from sigscope.gallery.folder import GalleryError, Listing, Problems, trouble
 from sigscope.gallery.lookup import Lookup
 from sigscope.gallery.tables import READERS, bytes_columns, records
 from sigscope.gallery.walk import count_of, folders
-from sigscope.images.captions import distinct
+from sigscope.images.captions import distinct, tidy
 
 DOWNLOAD = "python -m sigscope download"
 Find = Callable[[str, str], str]  # what is listed, and the folder that it counts from -> its path
@@ -156,7 +156,10 @@ class Table:
         further = {column: value for column, value in record.items() if column not in taken}
         for column in {"id", "path", "caption", "captions", "content", *FIELDS} & further.keys():
             further[f"metadata_{column}"] = further.pop(column)
-        captions = [text for column in columns.captions for text in texts_of(record.get(column))]
+        cells = (record.get(column) for column in columns.captions)
+        captions = [
+            tidy(text) if "&" in text else text for cell in cells for text in texts_of(cell)
+        ]
         return {"id": name, "captions": distinct(captions), **fields, **further}
 
 

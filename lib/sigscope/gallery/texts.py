@@ -29,6 +29,7 @@ MARKS_WITHIN = ("ÿþ", "þÿ", "ˇ˛", "˛ˇ")  # of UTF-16, as Windows-1252 an
 MIXED = "holds bytes of another encoding, and is left out; save the file as UTF-8"
 SEVERAL = "it is of several encodings; save it as UTF-8"
 GUESSED = "bytes that are not UTF-8"
+LOST = "\ufffd for letters that could not be read"
 FEW = 0.05  # share of the bytes of a text that may be such by a mishap
 STRAY = re.compile("[\udc80-\udcff]")  # a byte that is not UTF-8, as Python keeps it
 MOSTLY = 0.7  # share of letters beyond ASCII, in words that have one, from which no script is Latin
@@ -72,7 +73,7 @@ def all_lines(path: Path, problems: Problems | None = None) -> Iterator[tuple[in
 
     Args:
         path: The file.
-        problems: Is added to, where bytes in UTF-8 had to be guessed at.
+        problems: Is added to, where bytes in UTF-8 had to be guessed at, or are lost.
 
     Raises:
         ValueError: It is no text.
@@ -80,15 +81,19 @@ def all_lines(path: Path, problems: Problems | None = None) -> Iterator[tuple[in
     with path.open("rb") as file:
         encoding = _encoding(file.read(SAMPLE))
     guessed: list[int] = []
+    lost: list[int] = []
     with path.open(encoding=encoding, errors=_errors(encoding), newline="") as lines:
         for number, line in enumerate(lines, start=1):
             text = _mended(line).rstrip("\r\n")
             if not line.isascii() and STRAY.search(line) and not is_damaged(text):
                 guessed.append(number)
+            if "\ufffd" in text:
+                lost.append(number)
             yield number, text
-    if guessed and problems is not None:
-        found = f"{GUESSED} in {count_of(len(guessed), 'line')} are read as Windows-1252"
-        problems.append((path.name, f"{found}, the first in line {guessed[0]}"))
+    for what, found in ((f"{GUESSED}, read as Windows-1252,", guessed), (LOST, lost)):
+        if found and problems is not None:
+            where = f"in {count_of(len(found), 'line')}, the first {found[0]}"
+            problems.append((path.name, f"{what} {where}"))
 
 
 def _errors(encoding: str) -> str:

@@ -13,7 +13,7 @@ from sigscope.gallery.columns import FILES, URLS, Record, caption_columns, first
 from sigscope.gallery.delimited import heading_of
 from sigscope.gallery.folder import GalleryError, Problems
 from sigscope.gallery.tables import READERS, records
-from sigscope.gallery.texts import GUESSED
+from sigscope.gallery.texts import GUESSED, LOST
 from sigscope.images.captions import tidy
 
 IMAGES = (
@@ -68,7 +68,7 @@ def read_rows(path: Path) -> Iterator[VectorRow]:
     if fields is None:
         _fields(path, heading_of(path) if path.suffix.lower() in (".csv", ".tsv") else [])
     for _, reason in wrong[told:]:
-        if not reason.startswith(GUESSED):  # of the file, and not of one row
+        if not reason.startswith((GUESSED, LOST)):  # of the file, and not of one row
             yield VectorRow(number, fault=reason)
             number += 1
 

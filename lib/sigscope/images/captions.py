@@ -62,6 +62,7 @@ JUNK = re.compile(
     rf"""
     \W*                                                       # nothing at all
     | (?i:({MAKERS})([ _-]*\b({WORDS}))+)\W* | (?i:{MAKERS})[ _-]*\d[\w.-]* # KODAK … CAMERA
+    | ({MAKERS.upper()})\W* | (?i:(apple\ )?i(phone|pad)\b[^\n]*\bcamera\b[^\n]*)
     | (?i:(digital|still|digital\ still)\ camera)\W*
     | _?({SCENES})(_\d+)? | (?i:exif[_ ]?jpe?g.*|dcf\ \d.*|dcim|jpeg|ascii|binary\ comment)
     | null | (?i:undefined|untitled|default|my\ beautiful\ picture|hellomoto|screenshot[-_\d ]*)
