@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 from dataset_files import coco_file, karpathy_file, pictures, problems, r5_table, write
 from films import film
-from img2dataset_files import row, write_files, write_tar
+from img2dataset_files import JPEG, row, write_files, write_tar
 
 from sigscope import paths
 from sigscope.datasets.load import load_gallery
@@ -115,6 +115,22 @@ def test_the_pictures_of_a_folder_of_shards_do_not_lie_beside_it(tmp_path):
     _shards(tmp_path / "x")
     found = load_gallery(tmp_path / "x")
     assert list(problems(found)) == ["http://photos.test/000000001.jpg"]
+
+
+def test_files_left_in_a_tar_are_counted_now_and_from_the_cache(tmp_path):
+    names = ("a.jpg", "@eaDir/a.jpg", "._a.jpg", "/b.jpg")
+    write_tar(tmp_path / "x", "0", [], *((name, JPEG) for name in names))
+    for _ in range(2):
+        assert of_kinds(load_gallery(tmp_path / "x/0.tar")) == {
+            "pictures": 1,
+            "left in the archive": 3,
+        }
+
+
+def test_parquet_files_of_one_name_in_two_folders_are_both_read(tmp_path):
+    for language in ("en", "de"):
+        _packed(tmp_path / "x" / language)
+    assert len(load_gallery(f"dsd:{tmp_path}/x")) == 2
 
 
 def test_rows_beyond_those_that_are_taken_are_told(tmp_path, monkeypatch):

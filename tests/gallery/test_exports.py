@@ -5,12 +5,13 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from dataset_files import items, pictures, problems, write
+from dataset_files import items, pictures, problems, r5_table, write
 from hostile_server import encoded
 from PIL import ExifTags, Image, PngImagePlugin
 
 from sigscope import paths
 from sigscope.datasets.load import load_gallery
+from sigscope.gallery.folder import GalleryError
 from sigscope.images.captions import embedded_captions, xmp_texts
 
 SETTINGS = "\nNegative prompt: lowres, bad\nSteps: 20, Sampler: Euler a, Seed: 1, Size: 512x512"
@@ -99,6 +100,25 @@ def test_a_name_that_google_cut_belongs_to_the_picture_that_begins_so(tmp_path):
     pictures(tmp_path / "x", f"{name[:47]}.jpg")
     write(tmp_path / "x" / f"{name[:46]}.json", {"title": f"{name}.jpg", "description": "one"})
     assert captions(tmp_path / "x") == {f"{name[:47]}.jpg": ["one"]}
+
+
+def test_entities_in_a_table_are_the_signs_they_stand_for(tmp_path):
+    pictures(tmp_path / "x", "a.jpg")
+    write(tmp_path / "x/c.csv", "image,caption\na.jpg,Tom &amp; Jerry at the caf&eacute; R&D\n")
+    assert captions(tmp_path / "x") == {"a.jpg": ["Tom & Jerry at the caf\u00e9 R&D"]}
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_a_table_of_vectors_without_pictures_says_how_it_is_searched(tmp_path, folder):
+    r5_table(tmp_path / "v.csv")
+    with pytest.raises(GalleryError, match=r"holds vectors .* give vectors:.*"):
+        load_gallery(tmp_path if folder else tmp_path / "v.csv")
+
+
+def test_folders_called_images_below_a_split_are_no_class(tmp_path):
+    pictures(tmp_path / "x", "train/images/a.jpg", "valid/images/b.jpg")
+    found = items(load_gallery(tmp_path / "x"), "category", "split")
+    assert set(found.values()) == {("", "train"), ("", "val")}
 
 
 def test_a_picture_under_another_kinds_suffix_is_said_to_be_one(tmp_path):

@@ -100,8 +100,10 @@ def _of_file(path: Path, progress: bool) -> Gallery:
         known = pd.DataFrame(left_out(folder), columns=["path", "reason"], dtype="str")
         problems = pd.concat([known, found.problems], ignore_index=True)
         unpacked_files = sum(len(names) for _, _, names in os.walk(folder))
-        kept = {"left in the archive": count_files(path) - unpacked_files}
-        counts = found.counts and {**found.counts, **kept}
+        counts = dict(found.counts)
+        if counts:
+            inside = counts.get("left in the archive", 0)
+            counts["left in the archive"] = inside + count_files(path) - unpacked_files
         return replace(found, problems=problems, counts=counts)
     if find_shards(path):
         return load_img2dataset(path, progress=progress)
@@ -110,10 +112,13 @@ def _of_file(path: Path, progress: bool) -> Gallery:
         raise GalleryError(_no_folder(path))
     if picture_column(path):
         return load_packed(path.stem, path.parent, [path], [], progress=progress)
-    listing = take(path.parent, list_table(path), of=path, progress=progress)
-    if not listing.rows and has_vectors(path):
-        raise GalleryError(_vectors_alone(path))
-    return Gallery.of(path.stem, path.parent, listing)
+    try:
+        listing = take(path.parent, list_table(path), of=path, progress=progress)
+        return Gallery.of(path.stem, path.parent, listing)
+    except GalleryError as error:
+        if has_vectors(path):
+            raise GalleryError(_vectors_alone(path)) from error
+        raise
 
 
 def _of_folder(root: Path, name: str, progress: bool) -> Gallery:
