@@ -6,6 +6,7 @@ the file of tags may be damaged or gone; that is said, and the rest of the page 
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 import streamlit as st
@@ -26,32 +27,56 @@ def store(key: str | None = None) -> TagStore:
     return kept
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of a gallery at one moment."""
+
+    table: pd.DataFrame  # id, tag, at
+    by_picture: dict[str, list[str]]
+    counts: dict[str, int]  # of pictures, by tag, in alphabetical order
+    searches: dict[str, dict]  # the address of each, by name
+
+
 def by_picture(key: str | None = None) -> dict[str, list[str]]:
     """Return the tags of each tagged picture, the star first."""
-    table = table_of(key)
-    tags = table.assign(later=table["tag"] != STAR).sort_values(["later", "tag"])
-    return tags.groupby("id")["tag"].agg(list).to_dict()
+    return _now(key).by_picture
 
 
 def table_of(key: str | None = None) -> pd.DataFrame:
     """Return who is tagged: id, tag, at; only pictures that the gallery has."""
-    try:
-        kept = store(key)
-        return _table(resources.version(key), kept.state, kept)
-    except TagsError as reason:
-        notices.say(reason)
-        return pd.DataFrame(columns=["id", "tag", "at"])
-
-
-@st.cache_resource(show_spinner=False, max_entries=16)
-def _table(version: str, state: tuple, _kept: TagStore) -> pd.DataFrame:
-    table = _kept.tags()
-    return table[table["id"].isin(resources.rows(version))]
+    return _now(key).table
 
 
 def counts() -> dict[str, int]:
     """Return how many pictures have each tag, in alphabetical order."""
-    return table_of()["tag"].value_counts().sort_index().to_dict()
+    return _now().counts
+
+
+def searches() -> dict[str, dict]:
+    """Return the addresses of the searches that are kept, by name, in alphabetical order."""
+    return _now().searches
+
+
+def _now(key: str | None = None) -> Kept:
+    try:
+        kept = store(key)
+        return _read(resources.version(key), kept.state, kept)
+    except TagsError as reason:
+        notices.say(reason)
+        return Kept(pd.DataFrame(columns=["id", "tag", "at"]), {}, {}, {})
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _read(version: str, state: tuple, _kept: TagStore) -> Kept:
+    table = _kept.tags()
+    table = table[table["id"].isin(resources.rows(version))]
+    ordered = table.assign(later=table["tag"] != STAR).sort_values(["later", "tag"])
+    return Kept(
+        table=table,
+        by_picture=ordered.groupby("id")["tag"].agg(list).to_dict(),
+        counts=table["tag"].value_counts().sort_index().to_dict(),
+        searches=_kept.searches(),
+    )
 
 
 def tag(ids: Iterable[str], name: str, on: bool = True) -> None:

@@ -6,7 +6,6 @@ import address
 import kept
 from literal import literal
 from parts import notices
-from sigscope.tags import TagsError
 
 NAME = "name of the search"
 PASSING = {"chosen": "", "show": "", "on": "", "draw": 0, "k": 20, "gallery": "main"}  # not kept
@@ -19,7 +18,7 @@ def chip() -> None:
         if here:
             st.text_input("Save this search as", key=NAME, max_chars=40, autocomplete="off",
                           placeholder="red ships", on_change=_save, args=(here,))  # fmt: skip
-        searches = _searches()
+        searches = kept.searches()
         for name, where in searches.items():
             with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
                 st.button(literal(name), key=f"saved {name}", on_click=address.restore,
@@ -28,14 +27,6 @@ def chip() -> None:
                           type="tertiary", on_click=_forget, args=(name,))  # fmt: skip
         if not here and not searches:
             st.caption("No search is saved yet: search for something, then give it a name here.")
-
-
-def _searches() -> dict[str, dict]:
-    try:
-        return kept.store().searches()
-    except TagsError as reason:
-        notices.say(reason)
-        return {}
 
 
 @notices.guarded
