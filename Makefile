@@ -48,8 +48,8 @@ test: install ## what CI runs: style, tests, notebooks
 	$(PY) -m ruff format --check .
 	SIGSCOPE_FUZZ=250 $(PY) -m pytest -m "" -n $(WORKERS) --dist loadfile
 	$(PY) tests/support/solved.py data/cache/solved
-	SIGSCOPE_COMPILE=0 $(PY) -m pytest -n $(WORKERS) --dist loadfile --nbval --nbval-current-env \
-		--nbval-cell-timeout=300 data/cache/solved
+	SIGSCOPE_COMPILE=0 $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+		--nbval --nbval-current-env --nbval-cell-timeout=300 @data/cache/solved/longest-first.txt
 	@$(MAKE) --no-print-directory test-portable
 	@$(MAKE) --no-print-directory test-extras
 

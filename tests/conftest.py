@@ -7,7 +7,15 @@ from unittest import mock
 
 import pytest
 
+BROWSER = {"driver", "page", "port"}  # fixtures of tests/explorer
 sys.path.insert(0, str(Path(__file__).with_name("support")))
+
+
+def pytest_collection_modifyitems(items):
+    """What asks for a browser is slow."""
+    for item in items:
+        if BROWSER & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session", autouse=True)

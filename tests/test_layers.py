@@ -4,7 +4,7 @@ import ast
 import re
 
 import pytest
-from public_names import shared_class_names, unreached
+from public_names import parsed, shared_class_names, unreached
 
 from sigscope import paths
 
@@ -46,7 +46,7 @@ NAMED = [str(path.relative_to(LIB)) for path in MODULES]
 
 def imported(path):
     """Return the packages of ours that a module imports, at its top and inside its functions."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sigscope."):
             yield node.module.split(".")[1]
         elif isinstance(node, ast.ImportFrom) and node.module == "sigscope":

@@ -34,10 +34,9 @@ def wheel(tmp_path_factory):
 def home(wheel, tmp_path_factory):
     """An environment of its own that has the wheel, and finds what it needs in this one."""
     home = tmp_path_factory.mktemp("home")
-    subprocess.run([sys.executable, "-m", "venv", home / "venv"], check=True)
-    python = home / "venv" / "bin" / "python"
-    command = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel]
-    subprocess.run(command, check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home / "venv"], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", home / "venv" / "bin" / "python"]
+    subprocess.run([*pip, "install", "--quiet", "--no-deps", "--no-index", wheel], check=True)
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     ours = home / "venv" / "lib" / version / "site-packages" / "this.pth"
     ours.write_text(sysconfig.get_paths()["purelib"])

@@ -61,6 +61,7 @@ def test_every_listed_picture_is_there_and_no_other(by_id):
     assert files == set(by_id)
 
 
+@pytest.mark.slow
 def test_every_picture_opens_within_256_pixels_and_is_not_blank(rows):
     for row in rows:
         with Image.open(GALLERY / row["file_name"]) as picture:

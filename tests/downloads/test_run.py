@@ -275,6 +275,7 @@ download(UrlList("many", urls, n), folder, limits=limits, saving=saving, effort=
 """
 
 
+@pytest.mark.slow
 def test_ten_thousand_rows_survive_a_kill_with_nothing_lost_or_doubled(tmp_path):
     """A fifth of the pictures is gone, and a fifth of the rows has no URL."""
     n, folder = 10_000, tmp_path / "pictures"

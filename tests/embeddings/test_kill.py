@@ -76,6 +76,7 @@ def hashes(folder):
     return {str(path.relative_to(folder)): files.sha256(path) for path in found}
 
 
+@pytest.mark.slow
 def test_killed_at_random_it_ends_like_an_undisturbed_run(undisturbed, embed_slowly, tmp_path):
     expected, work_s = undisturbed
     rng = random.Random(0)
@@ -89,6 +90,7 @@ def test_killed_at_random_it_ends_like_an_undisturbed_run(undisturbed, embed_slo
         assert hashes(folder) == expected, f"store {stores}, after {kills} kills"
 
 
+@pytest.mark.slow
 def test_killed_at_each_rename_in_turn_it_ends_the_same(gallery_folder, undisturbed, tmp_path):
     expected, _ = undisturbed
     for number in range(100):
@@ -100,6 +102,7 @@ def test_killed_at_each_rename_in_turn_it_ends_the_same(gallery_folder, undistur
     assert number == 24, "two shards of five files and a record, moved then, and a manifest twice"
 
 
+@pytest.mark.slow
 def test_an_update_killed_at_each_rename_ends_the_same_and_the_old_store_stays_till_then(
     gallery_folder, tmp_path
 ):

@@ -36,6 +36,7 @@ def few():
     return few_embeddings()
 
 
+@pytest.mark.slow
 def test_umap_gives_each_picture_a_place_beside_its_class(umap, embeddings):
     assert umap.places.shape == (60, 2) and umap.places.dtype == np.float32
     assert (umap.ids == embeddings.ids).all() and set(umap.kinds) == {"picture"}
@@ -45,6 +46,7 @@ def test_umap_gives_each_picture_a_place_beside_its_class(umap, embeddings):
     assert (classes[off.argmin(axis=1)] == classes).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_a_map_is_better_than_chance_and_says_how_it_was_made(umap):
     assert umap.scores["trustworthiness"] > 0.8 and umap.scores["judged"] == 60
     assert umap.trust.mean() == pytest.approx(umap.scores["trustworthiness"], abs=1e-6)
@@ -52,11 +54,13 @@ def test_a_map_is_better_than_chance_and_says_how_it_was_made(umap):
     assert umap.settings["versions"]["umap-learn"] and len(umap.settings["vectors"]) == 64
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_places(umap, embeddings):
     again = projection.make_map(embeddings)
     np.testing.assert_array_equal(again.places, umap.places)
 
 
+@pytest.mark.slow
 def test_a_map_of_both_kinds_in_a_room_lists_pictures_then_first_captions(embeddings):
     made = projection.make_map(embeddings, MapSettings(BOTH, dims=3))
     assert made.places.shape == (120, 3)
@@ -66,6 +70,7 @@ def test_a_map_of_both_kinds_in_a_room_lists_pictures_then_first_captions(embedd
     assert 0 <= made.scores["other_kind_share"] <= 1
 
 
+@pytest.mark.slow
 def test_copies_of_a_picture_have_places_too(embeddings):
     images = np.repeat(embeddings.images[:3], 20, axis=0)
     made = projection.make_map(replace(embeddings, images=images))
@@ -73,6 +78,7 @@ def test_copies_of_a_picture_have_places_too(embeddings):
     assert made.scores["trustworthiness"] == 1
 
 
+@pytest.mark.slow
 def test_progress_rises_to_one_and_says_what_is_done(embeddings, monkeypatch):
     monkeypatch.setattr(projection, "TICK_S", 0.001)
     told = []
@@ -89,6 +95,7 @@ def test_few_points_are_laid_out_by_principal_components_and_it_is_said(n):
     assert made.settings["method"] == "PCA" and f"{n} points are too few" in made.settings["note"]
 
 
+@pytest.mark.slow
 def test_a_quick_map_is_the_principal_components(embeddings):
     quick = projection.quick_map(embeddings)
     centred = embeddings.images - embeddings.images.mean(axis=0)

@@ -209,6 +209,7 @@ def test_threads_that_share_a_store_lose_nothing(store, session):
         assert store.grades(session, f"rater-{number}") == expected
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the writers are forked")
 def test_twenty_writers_killed_at_work_lose_nothing_acknowledged(tmp_path):
     path, rng = tmp_path / "new" / "ratings.sqlite", random.Random(0)

@@ -11,12 +11,14 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LIB = ROOT / "lib" / "sigscope"
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 KINDS = (*FUNCTIONS, ast.ClassDef)
+parsed = cache(ast.parse)
 
 
 def modules() -> list[Path]:
@@ -26,7 +28,7 @@ def modules() -> list[Path]:
 
 def public(path: Path) -> Iterator[ast.FunctionDef | ast.ClassDef]:
     """Yield the functions and classes that a module defines at its top without an underscore."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in parsed(path.read_text(encoding="utf-8")).body:
         if isinstance(node, KINDS) and not node.name.startswith("_"):
             yield node
 
@@ -34,7 +36,7 @@ def public(path: Path) -> Iterator[ast.FunctionDef | ast.ClassDef]:
 def mentioned(code: str) -> set[str]:
     """Return every name that code imports, calls, reads, or looks up by its text."""
     found = set()
-    for node in ast.walk(ast.parse(code)):
+    for node in ast.walk(parsed(code)):
         if isinstance(node, ast.Name):
             found.add(node.id)
         elif isinstance(node, ast.Attribute):
@@ -77,7 +79,7 @@ def in_tables(path: Path) -> set[str]:
     code = path.read_text(encoding="utf-8")
     if 'if __name__ == "__main__"' in code:
         return mentioned(code)
-    top = [node for node in ast.parse(code).body if not isinstance(node, KINDS)]
+    top = [node for node in parsed(code).body if not isinstance(node, KINDS)]
     return mentioned("\n".join(map(ast.unparse, top)))
 
 

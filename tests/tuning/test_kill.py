@@ -24,23 +24,34 @@ def folder(tmp_path_factory):
     return folder
 
 
-def tune(checkpoint, folder, into, after=NEVER, save_every_s=0.0) -> int:
-    """Tune in a process of its own, on one thread, killed after so many steps; its exit status."""
-    places = [checkpoint("dual"), folder / "gallery", folder / into, folder / "cache"]
-    command = [sys.executable, SCRIPT, *places, after, save_every_s]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run([str(part) for part in command], env=environment).returncode
+@pytest.fixture(scope="module")
+def tune(checkpoint, folder):
+    """A function that tunes into a folder in a process of its own, killed after so many steps.
+
+    It returns the exit code.
+    """
+    places = [checkpoint("dual"), folder / "gallery", folder / "cache"]
+    command = [sys.executable, SCRIPT, *map(str, places)]
+    how = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+    with subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, **how) as script:
+
+        def tune(into, after=NEVER, save_every_s=0.0):
+            script.stdin.write(f"{after} {save_every_s} {folder / into}\n")
+            return int(script.stdout.readline())
+
+        yield tune
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="nobody is killed so here")
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the runs to kill are forked")
 @pytest.mark.parametrize(("after", "save_every_s"), [(1, 0), (3, 1e9)])
-def test_killed_within_an_epoch_it_ends_with_the_same_bits(after, save_every_s, checkpoint, folder):
-    assert tune(checkpoint, folder, "undisturbed") == 0
+def test_killed_within_an_epoch_it_ends_with_the_same_bits(after, save_every_s, tune, folder):
+    assert tune("undisturbed") == 0
     into = f"killed-{after}"
-    assert tune(checkpoint, folder, into, after, save_every_s) == -signal.SIGKILL
+    assert tune(into, after, save_every_s) == -signal.SIGKILL
     assert (folder / into / "run" / "state.safetensors").exists()
     assert not (folder / into / "record.json").exists()
-    assert tune(checkpoint, folder, into) == 0
+    assert tune(into) == 0
     resumed, undisturbed = (Tuned.load(folder / name) for name in (into, "undisturbed"))
     losses = [list(one.curve["loss"][1:]) for one in (resumed, undisturbed)]
     assert losses[0] == losses[1]

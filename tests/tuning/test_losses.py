@@ -189,6 +189,7 @@ print(json.dumps(found | {"plain": grown("sigmoid", 4096, None)}))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CLEAR.exists(), reason="only Linux lets a peak be measured anew")
 def test_in_blocks_memory_does_not_grow_with_the_square_of_the_batch():
     out = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True)

@@ -175,6 +175,7 @@ print(json.dumps([grown(4096, 64, 256), grown(4096, 4096, None)]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CLEAR.exists(), reason="only Linux lets a peak be measured anew")
 def test_a_batch_of_4096_trains_in_the_memory_of_a_small_one(checkpoint):
     command = [sys.executable, "-c", MEASURE, str(checkpoint("dual"))]
