@@ -178,12 +178,12 @@ def _candidates(contents: Contents) -> list[str]:
 
 
 def _may_be_table(contents: Contents, prefix: str, name: str) -> bool:
-    path = prefix + name
+    path, lower = prefix + name, name.lower()
     if path in contents.used:
         return False
-    if suffix_of(name) in (".txt", ".token"):
+    if lower.endswith((".txt", ".token")):
         return LISTS.search(name) is not None and looks_like_table(Path(contents.place(path)))
-    return suffix_of(name) in READERS
+    return lower.endswith((*READERS,))
 
 
 def _take(rows: dict[str, Record], table: Table, contents: Contents, problems: Problems) -> None:

@@ -53,7 +53,7 @@ def sidecar_captions(contents: Contents, problems: Problems) -> dict[str, list[s
     owned: dict[str, list[str]] = {}
     apart: list[str] = []
     for prefix, names in contents.folders.items():
-        texts = [name for name in names if suffix_of(name) in SUFFIXES]
+        texts = [name for name in names if name.lower().endswith(SUFFIXES)]
         pictures = [name for name in names if contents.is_picture(prefix + name)] if texts else []
         here = _owners(texts, pictures)
         owned |= {prefix + text: [prefix + name for name in here[text]] for text in here}
