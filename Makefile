@@ -46,7 +46,7 @@ test: EXTRAS := test
 test: install ## what CI runs: style, tests, notebooks
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	SIGSCOPE_FUZZ=250 $(PY) -m pytest -m "" -n $(WORKERS) --dist loadfile
+	SIGSCOPE_FUZZ=500 $(PY) -m pytest -m "" -n $(WORKERS) --dist loadfile
 	$(PY) tests/support/solved.py data/cache/solved
 	SIGSCOPE_COMPILE=0 $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 		--nbval --nbval-current-env --nbval-cell-timeout=300 @data/cache/solved/longest-first.txt
