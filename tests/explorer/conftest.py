@@ -26,7 +26,16 @@ def tags(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def port(tags):
+def ratings(tmp_path_factory):
+    """The file of ratings, likewise."""
+    with pytest.MonkeyPatch.context() as patch:
+        path = tmp_path_factory.mktemp("ratings") / "ratings.sqlite"
+        patch.setenv("SIGSCOPE_RATINGS", str(path))
+        yield path
+
+
+@pytest.fixture(scope="session")
+def port(tags, ratings):
     port = launch.free_port()
     with launch.explorer(port) as process:
         launch.wait(process, port, PATIENCE_S)
@@ -40,8 +49,14 @@ def driver():
 
 
 @pytest.fixture
-def page(port):
-    with browser() as driver:
-        driver.get(launch.url(port))
-        wait_for(driver, lambda: is_ready(driver))
-        yield driver
+def page(driver, port):
+    """A tab with a history of its own."""
+    first = driver.current_window_handle
+    driver.switch_to.new_window("tab")
+    driver.get(launch.url(port))
+    wait_for(driver, lambda: is_ready(driver))
+    yield driver
+    for tab in set(driver.window_handles) - {first}:
+        driver.switch_to.window(tab)
+        driver.close()
+    driver.switch_to.window(first)

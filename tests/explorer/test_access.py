@@ -7,10 +7,13 @@ import pytest
 from browsing import (
     MAP_S,
     NO_BROWSER,
+    WIDE,
     cards,
     element,
     go_to,
+    is_on,
     is_still,
+    sized,
     text_of,
     wait_for,
 )
@@ -34,24 +37,10 @@ PAGES = {  # an address of each state, and what is on the page once it is ready
     "/compare?q=a+cat&sides=3": "in 3 lists",
     "/duplicates": "alike",
     "/rate": "Your name or initials",
+    "/rate?rate=own": "put into one heap",
     "/data": "A folder on this machine",
     "/report?notebook=06-evaluate-retrieval": "What we learned",
 }
-
-
-@pytest.fixture(scope="module")
-def ratings(tmp_path_factory):
-    return tmp_path_factory.mktemp("ratings") / "ratings.sqlite"
-
-
-@pytest.fixture(scope="module")
-def port(ratings):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SIGSCOPE_RATINGS", str(ratings))
-        port = launch.free_port()
-        with launch.explorer(port) as process:
-            launch.wait(process, port)
-            yield port
 
 
 @pytest.fixture
@@ -124,3 +113,40 @@ def test_six_quick_keys_rate_no_picture_twice_and_none_that_was_not_shown(page, 
     element(page, f'[class*="st-key-give-2-{n}"]')
     assert f"{n} of" in element(page, side).text
     assert not page.find_elements(By.CSS_SELECTOR, ".stAlert")
+
+
+@pytest.fixture
+def phone_by_night(driver):
+    """A phone whose owner reads light on dark."""
+    dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+    sized(driver, 390, 844, phone=True)
+    yield driver
+    sized(driver, 1280, 1000)
+
+
+def test_own_queries_are_rated_and_compared_by_keys_alone(phone_by_night, port, ratings):
+    page = phone_by_night
+    page.get(launch.url(port) + "/rate?rate=own")
+    element(page, ".st-key-queries textarea").send_keys("a cat")
+    element(page, ".st-key-rater input").send_keys("Eve", Keys.ENTER)
+    place = 0
+    while element(page, f'.stAlert, [class*="st-key-give-2-{place}"]').aria_role != "alert":
+        assert not place or "System A" in text_of(page) and faint(page) == []
+        element(page, ".rated img")
+        wait_for(page, lambda: is_still(page))
+        ActionChains(page).send_keys("02"[place % 2]).perform()
+        place += 1
+    store = RatingStore(ratings)
+    own = next(s for s in store.sessions()["session"] if len(store.queries(s)) == 1)
+    assert len(store.grades(own, "eve")) == place > 4
+    shown = wait_for(page, lambda: "flat, meaning" in text_of(page) and text_of(page))
+    assert f"{place} of {place} pictures judged" in shown and faint(page) == []
+    assert page.execute_script(WIDE) <= 1
+    element(page, ".st-key-to-compare button").send_keys(Keys.ENTER)
+    is_on(page, "Compare")
+    assert "q=a+cat" in page.current_url
+    wait_for(page, lambda: "in 2 lists" in text_of(page))
+    page.back()
+    is_on(page, "Rate")
+    wait_for(page, lambda: "flat, meaning" in text_of(page))

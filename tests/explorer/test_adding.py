@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 import streamlit as st
 from PIL import Image
-from visiting import press, visitor
+from visiting import embed_some, press, visitor
 
 from sigscope import paths
-from sigscope.embeddings.embed import _cached_store, embed_gallery
 
 SLOW = """import json, sys, time
 for done in range(0, 1000, 10):
@@ -262,18 +261,6 @@ def searchable(app) -> str:
     return next(metric.value for metric in app.metric if metric.label == "Searchable")
 
 
-def stop_after(n: int, encoder, monkeypatch):
-    """Let the encoder end as a killed process does once it has encoded n batches."""
-    encode, left = type(encoder).encode_batch, iter(range(n))
-
-    def stopping(self, batch):
-        if next(left, None) is None:
-            raise KeyboardInterrupt
-        return encode(self, batch)
-
-    monkeypatch.setattr(type(encoder), "encode_batch", stopping)
-
-
 def test_what_is_done_so_far_is_searched_and_said(adding, folder, listed, tmp_path, monkeypatch):
     import resources
 
@@ -281,10 +268,7 @@ def test_what_is_done_so_far_is_searched_and_said(adding, folder, listed, tmp_pa
     embeds_by(STILL, adding, tmp_path, monkeypatch)
     app = visitor("data", gallery=listed)
     assert "None of the 4 pictures" in app.error[0].value and "searchable yet" in app.error[0].value
-    gallery, encoder = resources.gallery(listed), resources._encoder("")
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        stop_after(2, encoder, patch)
-        embed_gallery(gallery, encoder, _cached_store(gallery, encoder), shard_size=1, batch_size=1)
+    embed_some(resources.gallery(listed), resources._encoder(""), batches=2, size=1)
     resources.has_changed(listed)
     app = visitor("data", gallery=listed)
     assert not app.error and searchable(app) in ("1", "2")

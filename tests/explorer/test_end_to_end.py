@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from threading import Thread
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 from browsing import (
     LOG,
@@ -25,14 +26,19 @@ from browsing import (
     text_of,
     wait_for,
 )
+from PIL import Image
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from visiting import embed_some
 
 from sigscope import paths
 from sigscope.cli import launch
+from sigscope.datasets.load import load_gallery
 from sigscope.search.searcher import Searcher
 
 HERE = {"localhost", "127.0.0.1"}
+N_TRIP = 80
 
 pytestmark = NO_BROWSER
 
@@ -165,9 +171,10 @@ def test_nothing_leaves_the_machine(page, port, searcher, outside):
 
 
 def test_two_visitors_search_at_once(page, port, searcher):
+    one = page.current_window_handle
     page.switch_to.new_window("window")
     page.get(launch.url(port))
-    one, two = page.window_handles
+    two = page.current_window_handle
     for window, words in ((one, "a dog"), (two, "a flower")):
         page.switch_to.window(window)
         wait_for(page, lambda: is_ready(page))
@@ -242,6 +249,42 @@ def test_volunteer_rates_a_picture(page):
     element(page, ".rated img")
     element(page, '[class*="st-key-give-1-0"] button').click()
     wait_for(page, lambda: "Your answers for these words so far" in text_of(page))
+
+
+@pytest.fixture
+def trip(tmp_path, searcher):
+    """A folder, of which half is embedded, and the other half is too much to wait for."""
+    folder = tmp_path / "trip"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(N_TRIP):
+        noise = rng.integers(0, 255, (32, 32, 3), np.uint8)
+        Image.fromarray(noise).save(folder / f"{number:02}.png")
+    embed_some(load_gallery(folder), searcher.encoder, batches=2, size=N_TRIP // 4)
+    return folder
+
+
+def test_folder_is_searched_while_it_is_embedded_and_as_it_changes(page, trip):
+    ask(page, "03")
+    go_to(page, "Data")
+    element(page, ".st-key-source input").send_keys(str(trip), Keys.ENTER)
+    element(page, "[class*='st-key-look-trip'] button").click()
+    wait_for(page, lambda: "gallery=trip" in page.current_url and is_still(page))
+    go_to(page, "Search")
+    under_way = lambda: "Searchable while it is embedded" in text_of(page)  # noqa: E731
+    wait_for(page, lambda: cards(page)[:1] == ["03.png"] and under_way())
+    wait_for(page, lambda: not under_way())
+    press(page, "Clear")
+    ask(page, "zebra")
+    (trip / "07.png").rename(trip / "zebra.png")
+    wait_for(page, lambda: cards(page)[:1] == ["zebra.png"])
+    (trip / "zebra.png").unlink()
+    wait_for(page, lambda: cards(page) and "zebra.png" not in cards(page))
+    go_to(page, "Data")
+    wait_for(page, lambda: f"Searchable\n{N_TRIP - 1}" in text_of(page))
+    element(page, "[class*='st-key-forget-trip'] button").click()
+    wait_for(page, lambda: "trip" not in text_of(page))
+    assert len(list(trip.iterdir())) == N_TRIP - 1
 
 
 def test_other_machines_and_other_names_are_kept_out(port):

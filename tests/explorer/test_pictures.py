@@ -10,6 +10,7 @@ from browsing import (
     element,
     is_still,
     press,
+    sized,
     text_of,
     wait_for,
 )
@@ -36,12 +37,6 @@ OPENED = (
 def opened(driver, port, address: str):
     driver.get(launch.url(port) + address)
     wait_for(driver, lambda: is_still(driver) and driver.find_elements(By.CSS_SELECTOR, "h1"))
-
-
-def sized(driver, width: int, height: int, phone: bool = False):
-    view = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", view)
-    driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": phone})
 
 
 @pytest.fixture

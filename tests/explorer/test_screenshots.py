@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browsing import MAP_S, NO_BROWSER, browser, is_still, text_of, wait_for
+from browsing import MAP_S, NO_BROWSER, WIDE, browser, is_still, text_of, wait_for
 from PIL import Image
 
 from sigscope import paths
@@ -66,10 +66,6 @@ DRAWN = (
     ".filter(i => i.getBoundingClientRect().top < innerHeight)"
     ".map(i => i.complete && i.naturalWidth > 0)"
     ".concat([...document.querySelectorAll('[data-testid=stSkeleton]')].length === 0)"
-)
-WIDE = (
-    "const main = document.querySelector('[data-testid=stMain]');"
-    "return main.scrollWidth - main.clientWidth"
 )
 
 

@@ -31,6 +31,10 @@ QUIET = [
 ]
 PATIENCE_S = 120  # on a busy machine; a quiet one needs a few
 MAP_S = 600  # the first map on a machine: UMAP is compiled for it
+WIDE = (  # by how much the page scrolls sideways
+    "const main = document.querySelector('[data-testid=stMain]');"
+    "return main.scrollWidth - main.clientWidth"
+)
 LOG = "performance"  # in which Chromium lists its requests
 NO_BROWSER = pytest.mark.skipif(
     not (BROWSER and DRIVER),
@@ -53,6 +57,13 @@ def browser(*arguments: str, size: tuple[int, int] = (1280, 900)) -> Iterator:
             yield driver
         finally:
             driver.quit()
+
+
+def sized(driver, width: int, height: int, phone: bool = False):
+    """Give the page the size of a screen, and a finger where it is a phone's."""
+    view = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", view)
+    driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": phone})
 
 
 def wait_for(driver, condition, seconds: float = PATIENCE_S):

@@ -3,11 +3,13 @@
 import json
 from io import BytesIO
 
+import pytest
 from PIL import Image
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
 
 from sigscope import paths
+from sigscope.embeddings.embed import _cached_store, embed_gallery
 
 
 class _Named(PagesManager):
@@ -77,6 +79,21 @@ def png(picture: Image.Image) -> bytes:
     file = BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()
+
+
+def embed_some(gallery, encoder, batches: int, size: int) -> None:
+    """Embed a gallery into the cache as a process does that is killed after some batches."""
+    encode, left = type(encoder).encode_batch, iter(range(batches))
+
+    def stopping(self, batch):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return encode(self, batch)
+
+    store = _cached_store(gallery, encoder)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(type(encoder), "encode_batch", stopping)
+        embed_gallery(gallery, encoder, store, shard_size=size, batch_size=size)
 
 
 def captions_of(table) -> list[str]:
