@@ -72,6 +72,7 @@ def _weight(text: str) -> tuple[str, float]:
     return part, _number(0.1, 2.0, float)(value)
 
 
+ASKED = ("q", "not", "like", "unlike", "picture", "weight")  # the query
 COLOURS = ("category", "tag", "cluster", "split", "score", "hubness", "trust", "kind")
 MOST_SHOWN = 1_000_000
 CHOICES = {
@@ -127,10 +128,13 @@ def follow(page: str) -> None:
         _arrive()
         return
     kept = st.session_state[KEPT]
+    before = [kept[name] for name in ASKED]
     for name in CHOICES:
         kept[name] = st.session_state.get(name, kept[name])
         if came or name not in st.session_state:  # Streamlit forgets what another page showed
             st.session_state[name] = kept[name]
+    if before != [kept[name] for name in ASKED]:  # another query's pictures, from the first
+        kept["k"] = st.session_state["k"] = CHOICES["k"].start
     if (now := written()) != st.session_state[WRITTEN]:
         st.session_state[WRITTEN] = now
         st.query_params.from_dict(now)

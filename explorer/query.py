@@ -21,7 +21,6 @@ from sigscope.search import DEPTH, LESS, by_reading
 MOST_PIECES = 6
 OWN = "own pictures"  # bytes and name of each that a visitor showed, by digest
 MOST_OWN = 4
-STATE = ("q", "not", "like", "unlike", "picture", "weight")
 
 
 @dataclass(frozen=True)
@@ -199,7 +198,7 @@ def remove(key: str) -> None:
 
 def clear() -> None:
     """Begin anew."""
-    for name in STATE:
+    for name in address.ASKED:
         start = address.CHOICES[name].start
         st.session_state[name] = list(start) if isinstance(start, list) else start
 

@@ -33,28 +33,34 @@ const address = (change, page = location.pathname) => {
   return page + (text && "?" + text);
 };
 
+// A selection gets its name in the address from the server: nobody leaves for another address before.
+const waiting = { cards: null, next: null };
 const go = (where, how = "pushState") => {
-  history[how]({}, "", where);
+  if (waiting.cards) {
+    if (how === "pushState" || !waiting.next) waiting.next = [where, how];
+    waiting.cards.say();
+    const { sent } = waiting.cards; // the server may be gone
+    setTimeout(() => waiting.cards?.sent === sent && settled(), 3000);
+    return;
+  }
+  history[how]({}, "", where());
   dispatchEvent(new PopStateEvent("popstate")); // Streamlit follows, and asks the server
+};
+const settled = () => {
+  const { next } = waiting;
+  waiting.cards = waiting.next = null;
+  if (next) go(...next);
 };
 
 const QUERY = ["q", "not", "like", "unlike", "picture", "weight", "k", "view"];
-const asked = () => { // all of the query but how many pictures of it are shown
-  const search = new URLSearchParams(location.search);
-  return JSON.stringify(QUERY.filter((name) => name !== "k").map((name) => search.getAll(name)));
-};
-let answered = asked();
-const beginAnew = () => { // another query's pictures are seen from the first
-  if (answered === asked()) return;
-  answered = asked();
-  document.querySelector('[data-testid="stMain"]')?.scrollTo(0, 0);
-};
+let answered; // what the pictures on the page were asked for
 
 const only = (name, id) => (search) => {
   QUERY.forEach((other) => search.delete(other));
   search.set(name, id);
 };
 const also = (name, id) => (search) => {
+  search.delete("k");
   for (const other of ["like", "unlike"]) {
     const kept = search.getAll(other).filter((one) => one !== id);
     search.delete(other);
@@ -68,7 +74,8 @@ class Cards {
     this.root = root;
     this.rows = [];
     this.chosen = new Set();
-    this.sent = null; // the selection that the server does not know yet
+    this.sent = 0; // number of the selection that the server does not know yet
+    this.sized = 0; // the size that it does not know yet
     this.tags = {};
     this.acts = []; // those on tags that the server has not answered yet
     this.count = el("p", { role: "status", className: "count" });
@@ -86,8 +93,13 @@ class Cards {
     this.slider.oninput = () => this.resize(+this.slider.value);
     this.slider.onchange = () => this.keepSize();
     this.onKey = (event) => this.key(event);
-    this.onPop = () => { this.sent = null; this.panel.follow(); };
+    this.onAway = ({ target }) => this.telling && !root.contains(target) && this.say();
+    this.onPop = ({ isTrusted }) => {
+      if (isTrusted) this.forget(); // Back or Forward: what it shows is what counts
+      this.panel.follow();
+    };
     document.addEventListener("keydown", this.onKey);
+    document.addEventListener("click", this.onAway, true);
     for (const type of ["popstate", "sigscope:show"]) addEventListener(type, this.onPop);
     const main = document.querySelector('[data-testid="stMain"]');
     this.watch = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) &&
@@ -102,8 +114,13 @@ class Cards {
     const from = same ? this.rows.length : 0;
     const fresh = data.rows.slice(from).flatMap((row) => [
       ...(row[4].heading ? [el("h2", {}, row[4].heading)] : []), this.card(row, data)]);
+    const held = this.grid.querySelector(".card:focus-within")?.dataset.id;
     same ? this.grid.append(...fresh) : this.grid.replaceChildren(...fresh);
-    beginAnew();
+    if (held && !same) this.focus(held);
+    const asked = JSON.stringify(data.asked);
+    if (answered && answered !== asked) // another query's pictures are seen from the first
+      document.querySelector('[data-testid="stMain"]')?.scrollTo(0, 0);
+    answered = asked;
     this.data = data;
     this.rows = data.rows;
     const many = data.rows.length;
@@ -116,14 +133,18 @@ class Cards {
     this.tags = { ...beside, ...data.tags };
     this.acts = this.acts.filter(({ number }) => number > data.acted);
     this.acts.forEach((act) => this.take(act));
-    if ([null, data.chosen.join()].includes(this.sent)) { // the visitor has not gone on since
-      this.sent = null;
+    if (data.heard >= this.sent) { // the visitor has not gone on since
+      this.sent = 0;
       this.chosen = new Set(data.chosen);
     }
     this.mark();
-    this.resize(data.size);
+    if ([0, data.size].includes(this.sized)) {
+      this.sized = 0;
+      this.resize(data.size);
+    }
     this.watch.disconnect();
     if (data.more > many) this.watch.observe(this.end);
+    if (!this.sent) settled();
     this.panel.follow();
   }
 
@@ -180,10 +201,23 @@ class Cards {
 
   keep() { // the selection: the server knows it a little later, and says it again
     this.mark();
-    this.sent = [...this.chosen].join();
+    this.sent = Math.max(Date.now(), this.sent + 1);
+    waiting.cards = this;
     clearTimeout(this.telling);
-    this.telling = setTimeout(() => this.tell("chosen",
-      { ids: [...this.chosen], show: this.panel.id }), 250);
+    this.telling = setTimeout(() => this.say(), 250);
+  }
+
+  say() {
+    if (!this.telling) return;
+    clearTimeout(this.telling);
+    this.telling = 0;
+    this.tell("chosen", { number: this.sent, ids: [...this.chosen], show: this.panel.id });
+  }
+
+  forget() { // what the server has not been told
+    for (const timer of [this.telling, this.timer]) clearTimeout(timer);
+    this.telling = this.sent = this.sized = 0;
+    waiting.cards = waiting.next = null;
   }
 
   tag(id, tag, on) { // told with what was not yet answered, as a quick act takes another's place
@@ -229,8 +263,9 @@ class Cards {
   }
 
   keepSize() {
+    this.sized = this.size;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => go(address((a) => a.set("size", this.size))), 400);
+    this.timer = setTimeout(() => go(() => address((a) => a.set("size", this.size))), 400);
   }
 
   key(event) {
@@ -260,16 +295,18 @@ class Cards {
     this.watch.disconnect();
     const k = Math.min(this.rows.length * 2, this.data.more);
     const shown = this.panel.id;
-    go(address((a) => { a.set("k", k); if (shown) a.set("show", shown); }), "replaceState");
+    go(() => address((a) => { a.set("k", k); if (shown) a.set("show", shown); }), "replaceState");
   }
 
   focus(id) {
     for (const card of this.grid.children)
-      if (card.dataset.id === id) card.querySelector(".open").focus();
+      if (card.dataset.id === id) card.querySelector(".open").focus({ preventScroll: true });
   }
 
   remove() {
+    this.forget();
     document.removeEventListener("keydown", this.onKey);
+    document.removeEventListener("click", this.onAway, true);
     for (const type of ["popstate", "sigscope:show"]) removeEventListener(type, this.onPop);
     this.watch.disconnect();
     this.whole.remove();
@@ -305,7 +342,7 @@ class Panel {
   }
 
   close() {
-    go(address(() => {})); // and so to follow()
+    go(() => address(() => {})); // and so to follow()
   }
 
   step(by) {
@@ -466,7 +503,7 @@ const link = (sign, title, change, page) => {
   made.setAttribute("aria-label", title);
   const where = () => address(change, base.replace(/\/$/, "") + page);
   made.onpointerenter = made.onfocus = () => { made.href = where(); };
-  made.onclick = (event) => { if (plain(event)) go(where()); };
+  made.onclick = (event) => { if (plain(event)) go(where); };
   return made;
 };
 

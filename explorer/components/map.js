@@ -75,6 +75,7 @@ export default function ({ parentElement, data }) {
     if (!plot?.on || plot === hooked) return;
     hooked = plot;
     for (const [name, act] of Object.entries(acts)) plot.on(name, act);
+    plot.dataset.heard = ""; // what is done to it from now on is answered
     apart(plot);
   };
   const timer = setInterval(hook, 300);

@@ -67,7 +67,7 @@ if colour_by in mapped.MEANS:
     st.caption(mapped.MEANS[colour_by])
 if about:
     st.caption(literal(f"★ {about.name}. {about.placement.note}"))
-table = mapped.table_of(shown, wanted, about)
+table = mapped.table_of(shown, wanted, about, colour_by)
 left, right = st.columns([3, 2], gap="medium")
 with left:
     grid.component("map")(key="map", height="content", data={"base": thumbnails.address("")})

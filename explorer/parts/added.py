@@ -6,7 +6,7 @@ import streamlit as st
 
 import resources
 from literal import literal
-from parts import adding, notices
+from parts import adding, notices, shell
 
 ASKED = "asked to confirm"
 STARTED_WITH = "what the explorer was started with"
@@ -24,13 +24,20 @@ def galleries(named: Mapping[str, str]) -> None:
                 st.button("Look at it", key=f"look-{key}", help=f"Look at {literal(name)}",
                           on_click=look_at, args=(key,))  # fmt: skip
             if key != resources.MAIN and may:
-                st.button("Remove", key=f"forget-{key}", on_click=adding.forget, args=(key,),
+                st.button("Remove", key=f"forget-{key}", on_click=_forget, args=(key,),
                           help=f"Take {literal(name)} off this list; its folder stays")  # fmt: skip
 
 
 def look_at(key: str) -> None:
     """Make a gallery the one that this visitor looks at."""
     st.session_state["gallery"] = key
+    shell.leave()
+
+
+def _forget(key: str) -> None:
+    if key == resources.current():
+        look_at(resources.MAIN)
+    adding.forget(key)
 
 
 def form() -> None:

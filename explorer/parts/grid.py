@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pandas as pd
 import streamlit as st
 
+import address
 import kept
 import resources
 import thumbnails
@@ -19,7 +20,7 @@ from parts import notices
 
 COMPONENTS = Path(__file__).parents[1] / "components"
 N_CAPTIONS = 20
-ACTED = "number of the last act on tags"
+ACTED, HEARD = "number of the last act on tags", "number of the last selection"
 STYLE = """<style>
 .asked img {width: 40px; aspect-ratio: 1; object-fit: cover; display: block;
   border-radius: .4rem; border: 1px solid rgba(128, 128, 128, .25)}
@@ -73,6 +74,8 @@ def cards(table: pd.DataFrame, told: str = "", help: str = "", most: int = 0) ->
             "called": score_name(table), "told": told, "help": help, "more": most,
             "size": st.session_state["size"], "bar": len(table) > 0,
             "acted": st.session_state.get(ACTED, 0), "chosen": kept.selection(),
+            "heard": st.session_state.get(HEARD, 0),
+            "asked": [st.session_state[name] for name in (*address.ASKED, "view")],
             "tags": {id: tags[id] for id in table["id"] if id in tags},
         },
         on_chosen_change=_chosen, on_tagged_change=_tagged,
@@ -82,6 +85,7 @@ def cards(table: pd.DataFrame, told: str = "", help: str = "", most: int = 0) ->
 @notices.guarded
 def _chosen() -> None:
     act = st.session_state["cards"]["chosen"]
+    st.session_state[HEARD] = act["number"]
     st.session_state["show"] = act["show"]  # the panel opens without asking the server
     kept.choose(act["ids"])
 

@@ -12,10 +12,12 @@ import watchfiles
 import resources
 from literal import literal
 from parts import adding
+from sigscope import load_gallery
 
 LOOKED_S = 2.0  # how often a page looks whether there is news
 QUIET_MS, MOST_MS = 500, 5_000  # without a change, or at most, until changes are taken in together
 POLLED_MS = 5_000  # where the system cannot tell of changes
+AT_FIRST_MS = 1_000  # after which a watch is under way
 _watches: dict[str, Event] = {}  # what ends each, by the key of its gallery
 
 
@@ -52,19 +54,30 @@ def _watch(key: str, folder: Path, end: Event) -> None:
     """Note each change in a folder until the end."""
     for polling in (False, True):
         try:
-            for _ in watchfiles.watch(
+            looked = False
+            for changes in watchfiles.watch(
                 folder, watch_filter=partial(_is_shown, folder), step=QUIET_MS, debounce=MOST_MS,
-                stop_event=end,
+                stop_event=end, rust_timeout=AT_FIRST_MS, yield_on_timeout=True,
                 raise_interrupt=False, ignore_permission_denied=True,
                 force_polling=polling or None, poll_delay_ms=POLLED_MS,
             ):  # fmt: skip
-                resources.has_changed(key)
-                with suppress(Exception):  # a visitor is told in a sentence
-                    resources.searcher(key=key)
-                tend(key)
+                if changes or not looked and _is_behind(key):
+                    resources.has_changed(key)
+                    with suppress(Exception):  # a visitor is told in a sentence
+                        resources.searcher(key=key)
+                    tend(key)
+                looked = True
             return
         except (OSError, RuntimeError) as reason:  # too many folders for the system to watch
             logging.getLogger(__name__).warning("%s is not watched (%s)", folder, reason)
+
+
+def _is_behind(key: str) -> bool:
+    """Return whether a folder has changed since it was read, before anybody watched it."""
+    with suppress(Exception):  # a visitor is told in a sentence
+        now = load_gallery(resources.sources()[key])
+        return now.fingerprint != resources.gallery(key).fingerprint
+    return False
 
 
 def _is_shown(folder: Path, change: watchfiles.Change, path: str) -> bool:

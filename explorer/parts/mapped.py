@@ -58,6 +58,7 @@ MEANS = {
     "all of them.",
 }
 HEIGHT, LEGEND, HUB_K = 680, 0.2, 10  # the legend scrolls beyond a fifth of the height
+AT_ONCE = 5_000  # pictures whose hubness is worked out in a moment
 GROUPS = 35  # with a colour and symbol of their own
 MOST_FOUND = 60  # results with a ring
 NAMES, FEWER_NAMES = 40, 12  # of clusters on the map
@@ -123,9 +124,15 @@ def asked(map: Map, how: Settings) -> Asked | None:
     return Asked(query.title(), found, where, scores)
 
 
-def table_of(map: Map, settings: MapSettings, about: Asked | None) -> pd.DataFrame:
-    """Return the points with all that they can be coloured by."""
-    table = _table(resources.version(), settings, map.settings["method"], map)
+def table_of(
+    map: Map, settings: MapSettings, about: Asked | None, colour_by: str
+) -> pd.DataFrame:
+    """Return the points with what they are coloured by."""
+    key = resources.version()
+    table = _table(key, settings, map.settings["method"], map)
+    if colour_by == "hubness":
+        counts = table["id"].map(_occurrence(key)).where(table["kind"] == "picture")
+        table = table.assign(hubness=counts)
     if tags := kept.by_picture():
         table = table.assign(tag=table["id"].map(tags).str.join(" + ").fillna(""))
     if about is None:
@@ -136,19 +143,17 @@ def table_of(map: Map, settings: MapSettings, about: Asked | None) -> pd.DataFra
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _table(key: str, settings: MapSettings, method: str, _map: Map) -> pd.DataFrame:
-    searcher = resources.searcher(key=key)
-    table = _map.table(searcher.gallery.items)
-    counts = pd.Series(_occurrence(key), index=searcher.embeddings.ids)
-    return table.assign(hubness=table["id"].map(counts).where(table["kind"] == "picture"))
+    return _map.table(resources.gallery(key).items)
 
 
-@st.cache_data(show_spinner=False, max_entries=8)
-def _occurrence(key: str) -> np.ndarray:
-    images = resources.searcher(key=key).embeddings.images
-    k = min(HUB_K, len(images) - 1)
-    if not k:  # of one picture
-        return np.zeros(1)
-    return k_occurrence(nearest(images, images, k, own=np.arange(len(images)))[1], len(images))
+@st.cache_resource(show_spinner="Counting who is near to whom …", max_entries=8)
+def _occurrence(key: str) -> pd.Series:
+    """Return how often each picture is among the nearest of others, by its id."""
+    held = resources.searcher(key=key).embeddings
+    images, n = held.images, len(held)
+    k = min(HUB_K, n - 1)
+    near = nearest(images, images, k, own=np.arange(n))[1] if k else np.empty((n, 0), int)
+    return pd.Series(k_occurrence(near, n), index=held.ids)
 
 
 def colours(map: Map, about: Asked | None) -> list[str]:
@@ -160,11 +165,11 @@ def colours(map: Map, about: Asked | None) -> list[str]:
         "cluster": map.clusters,
         "split": items["split"].ne("").any(),
         "tag": kept.counts(),
-        "hubness": True,
+        "hubness": map.faithfulness or len(map) <= AT_ONCE,
         "trust": map.faithfulness,
         "score": about,
     }
-    return [name for name, known in there.items() if known]
+    return [name for name, known in there.items() if known] or ["kind"]
 
 
 def colour_choice(choices: Sequence[str]) -> str:

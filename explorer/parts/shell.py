@@ -25,7 +25,7 @@ def sidebar(pages: Sequence, galleries: Mapping[str, str]) -> None:
             st.page_link(page, query_params=address.written())
         if len(galleries) > 1:
             st.selectbox("Gallery", list(galleries), key="gallery", format_func=galleries.get,
-                         on_change=_leave)  # fmt: skip
+                         on_change=leave)  # fmt: skip
 
 
 def frame(key: str) -> None:
@@ -33,7 +33,7 @@ def frame(key: str) -> None:
     grid.component("shell")(key="shell", height="content", data={"gallery": key})
 
 
-def _leave() -> None:
+def leave() -> None:
     """Forget what only the gallery has that a visitor has just left."""
     for name in ("like", "unlike", "category", "split", "tag"):
         st.session_state[name] = []

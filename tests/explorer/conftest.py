@@ -44,13 +44,13 @@ def port(tags, ratings):
 
 @pytest.fixture(scope="module")
 def driver():
-    with browser(size=(1280, 1000)) as driver:
+    with browser() as driver:
         yield driver
 
 
 @pytest.fixture
 def page(driver, port):
-    """A tab with a history of its own."""
+    """A tab with a history of its own, at the explorer's first page."""
     first = driver.current_window_handle
     driver.switch_to.new_window("tab")
     driver.get(launch.url(port))

@@ -282,8 +282,7 @@ def test_new_changed_and_deleted_pictures_are_noticed(adding, folder, listed):
     def found():
         return set(resources.searcher(key=listed).embeddings.ids)
 
-    assert searchable(visitor("data", gallery=listed)) == "3"  # and its folder is watched
-    time.sleep(1)  # until it is
+    assert searchable(visitor("data", gallery=listed)) == "3"  # and its folder is watched soon
     Image.new("RGB", (32, 32), "yellow").save(folder / "new.png")
     wait_for(lambda: "new.png" in found())
     (folder / "colours" / "red.png").unlink()

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from threading import Thread
 from urllib.parse import urlsplit
 
-import numpy as np
 import pytest
 from browsing import (
     LOG,
@@ -23,22 +22,25 @@ from browsing import (
     is_still,
     is_there,
     press,
+    scrolled,
     text_of,
     wait_for,
 )
-from PIL import Image
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from visiting import embed_some
 
 from sigscope import paths
 from sigscope.cli import launch
-from sigscope.datasets.load import load_gallery
 from sigscope.search.searcher import Searcher
 
 HERE = {"localhost", "127.0.0.1"}
-N_TRIP = 80
+COVERED = (  # pairs of names on the map of which one lies over the other
+    "const shown = [...document.querySelectorAll('.js-plotly-plot .annotation')]"
+    ".filter(a => a.style.visibility !== 'hidden').map(a => a.getBoundingClientRect());"
+    "return shown.flatMap((a, n) => shown.slice(n + 1).filter(b => a.left < b.right &&"
+    " b.left < a.right && a.top < b.bottom && b.top < a.bottom))"
+)
 
 pytestmark = NO_BROWSER
 
@@ -145,13 +147,12 @@ def test_more_like_this_follows_and_begins_at_the_top(page, searcher):
     first = searcher.by_text("a cat", 20, by="both")
     is_there(page, captions_of(first))
     act = page.find_elements(By.CSS_SELECTOR, ".card .acts a")[4 * 12]
-    scrolled = "return document.querySelector('[data-testid=stMain]').scrollTop"
     page.execute_script("arguments[0].scrollIntoView()", act)
-    assert page.execute_script(scrolled) > 0
+    assert scrolled(page) > 0
     page.execute_script("arguments[0].click()", act)
     alike = captions_of(searcher.like(first["id"].iat[12], 20))
-    wait_for(page, lambda: cards(page)[:20] == alike)  # more where the end had come into sight
-    wait_for(page, lambda: page.execute_script(scrolled) == 0)
+    is_there(page, alike)
+    wait_for(page, lambda: scrolled(page) == 0)
 
 
 def test_every_picture_is_drawn_and_has_words_in_its_place(page):
@@ -215,7 +216,9 @@ def test_words_come_along_to_other_pages_and_back(page, searcher):
 
 def test_lasso_on_the_map_shows_the_pictures_inside(page):
     go_to(page, "Map")
-    wait_for(page, lambda: "Trustworthiness" in text_of(page), MAP_S)
+    wait_for(page, lambda: "Trustworthiness" in text_of(page) and is_still(page), MAP_S)
+    element(page, ".js-plotly-plot[data-heard]")
+    assert page.execute_script(COVERED) == [], "names of clusters must not cover each other"
     plane = element(page, ".plotly .nsewdrag")
     size = plane.size
     act = ActionChains(page, duration=100).move_to_element(plane).click_and_hold()
@@ -231,7 +234,7 @@ def test_lasso_on_the_map_shows_the_pictures_inside(page):
     go_to(page, "Search")
     wait_for(page, lambda: " selected" in text_of(page))
     go_to(page, "Map")
-    wait_for(page, lambda: cards(page) == inside)
+    is_there(page, inside)
 
 
 def test_compare_marks_what_several_indexes_find(page):
@@ -251,40 +254,33 @@ def test_volunteer_rates_a_picture(page):
     wait_for(page, lambda: "Your answers for these words so far" in text_of(page))
 
 
-@pytest.fixture
-def trip(tmp_path, searcher):
-    """A folder, of which half is embedded, and the other half is too much to wait for."""
-    folder = tmp_path / "trip"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for number in range(N_TRIP):
-        noise = rng.integers(0, 255, (32, 32, 3), np.uint8)
-        Image.fromarray(noise).save(folder / f"{number:02}.png")
-    embed_some(load_gallery(folder), searcher.encoder, batches=2, size=N_TRIP // 4)
-    return folder
+def test_what_is_refused_is_said_in_sight(page, tmp_path):
+    (tmp_path / "drawn.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    element(page, ".st-key-by-picture button").click()
+    wait_for(page, lambda: page.find_elements(By.CSS_SELECTOR, "input[type=file]"))
+    box = page.find_element(By.CSS_SELECTOR, "input[type=file]")
+    box.send_keys(str(tmp_path / "drawn.svg"))
+    wait_for(page, lambda: "drawn.svg" in in_sight(page))
+    element(page, ".st-key-address input").send_keys("http://localhost/a.png", Keys.ENTER)
+    wait_for(page, lambda: "localhost" in in_sight(page))
 
 
-def test_folder_is_searched_while_it_is_embedded_and_as_it_changes(page, trip):
-    ask(page, "03")
-    go_to(page, "Data")
-    element(page, ".st-key-source input").send_keys(str(trip), Keys.ENTER)
-    element(page, "[class*='st-key-look-trip'] button").click()
-    wait_for(page, lambda: "gallery=trip" in page.current_url and is_still(page))
-    go_to(page, "Search")
-    under_way = lambda: "Searchable while it is embedded" in text_of(page)  # noqa: E731
-    wait_for(page, lambda: cards(page)[:1] == ["03.png"] and under_way())
-    wait_for(page, lambda: not under_way())
-    press(page, "Clear")
-    ask(page, "zebra")
-    (trip / "07.png").rename(trip / "zebra.png")
-    wait_for(page, lambda: cards(page)[:1] == ["zebra.png"])
-    (trip / "zebra.png").unlink()
-    wait_for(page, lambda: cards(page) and "zebra.png" not in cards(page))
-    go_to(page, "Data")
-    wait_for(page, lambda: f"Searchable\n{N_TRIP - 1}" in text_of(page))
-    element(page, "[class*='st-key-forget-trip'] button").click()
-    wait_for(page, lambda: "trip" not in text_of(page))
-    assert len(list(trip.iterdir())) == N_TRIP - 1
+def in_sight(page) -> str:
+    """Return what alerts say that nothing lies over."""
+    return page.execute_script(
+        "return [...document.querySelectorAll('.stAlert')].filter(a => {"
+        " const b = a.getBoundingClientRect();"
+        " return a.contains(document.elementFromPoint(b.x + b.width / 2, b.y + b.height / 2)); })"
+        ".map(a => a.innerText).join()"
+    )
+
+
+def test_examples_of_a_first_visit_are_found(page):
+    example = element(page, ".st-key-examples button")
+    words = example.text
+    example.click()
+    wait_for(page, lambda: f"“{words}”" in page.title and is_still(page))
+    assert "good match" in text_of(page) and "no good match" not in text_of(page)
 
 
 def test_other_machines_and_other_names_are_kept_out(port):

@@ -1,15 +1,16 @@
 """The grid of pictures, the panel that shows one large, and the points of the map, in a browser."""
 
-import time
-
 import pytest
 from browsing import (
     MAP_S,
     NO_BROWSER,
     cards,
     element,
+    go_to,
     is_still,
     press,
+    scrolled,
+    settled,
     sized,
     text_of,
     wait_for,
@@ -157,11 +158,40 @@ def test_pictures_are_chosen_by_click_by_range_by_key_and_all(page):
     page.back()
     wait_for(page, lambda: chosen(page) == [1, 2, 3])
     press(page, "Select all")
-    wait_for(page, lambda: "20 selected" in text_of(page) and is_still(page))
+    many = len(chosen(page))
+    wait_for(page, lambda: f"{many} selected" in text_of(page) and is_still(page))
     page.refresh()
-    wait_for(page, lambda: len(chosen(page)) == 20)
+    wait_for(page, lambda: len(chosen(page)) == many >= 20)
     press(page, "Deselect")
     wait_for(page, lambda: not chosen(page) and "selected" not in text_of(page))
+
+
+def test_selection_is_opened_alone_and_a_search_is_saved_by_name(page, port):
+    choose(page, 1)
+    choose(page, 3, shift=True)
+    names = cards(page)[1:4]
+    press(page, "Open alone")
+    wait_for(page, lambda: cards(page) == names and "among=" in page.current_url)
+    element(page, ".st-key-saved-chip button").click()
+    element(page, ".st-key-name-of-the-search input").send_keys("Three", Keys.ENTER)
+    element(page, ".st-key-saved-Three button")
+    opened(page, port, "/")
+    element(page, ".st-key-saved-chip button").click()
+    element(page, ".st-key-saved-Three button").click()
+    wait_for(page, lambda: cards(page) == names and "q=a+cat" in page.current_url)
+    element(page, ".st-key-forget-Three button").click()
+    wait_for(page, lambda: not page.find_elements(By.CSS_SELECTOR, ".st-key-saved-Three"))
+
+
+@pytest.mark.parametrize("then", ["More like", "Search"])
+def test_selection_of_a_moment_ago_is_kept_by_whatever_comes_next(page, then):
+    choose(page, 2)
+    name = cards(page)[2]
+    press(page, f"More like {name}") if then == "More like" else go_to(page, "Compare")
+    wait_for(page, lambda: "chosen=" in page.current_url and is_still(page))
+    if then == "Search":
+        go_to(page, "Search")
+    wait_for(page, lambda: "1 selected" in text_of(page))
 
 
 @pytest.fixture
@@ -209,7 +239,7 @@ def test_size_of_the_pictures_follows_slider_and_keys(page):
 def map_page(page, port):
     opened(page, port, "/map")
     wait_for(page, lambda: "Trustworthiness" in text_of(page) and is_still(page), MAP_S)
-    time.sleep(1)  # until the listener is on the chart
+    element(page, ".js-plotly-plot[data-heard]")
     plane = element(page, ".plotly .nsewdrag")
     page.execute_script("arguments[0].scrollIntoView({block: 'center'})", plane)
     return plane
@@ -234,7 +264,7 @@ def a_point(page) -> tuple[int, int, str]:
 
 def test_click_on_the_map_opens_a_picture_while_the_tool_is_the_lasso(page, port):
     map_page(page, port)
-    x, y, id = a_point(page)
+    x, y, id = settled(page, lambda: a_point(page))
     mouse = ActionChains(page, duration=50)
     mouse.w3c_actions.pointer_action.move_to_location(x, y)
     mouse.perform()
@@ -256,16 +286,14 @@ def touched(page, *path: tuple[int, int]):
 def test_swipe_over_the_map_scrolls_the_page_until_the_lasso_is_on(page, port):
     sized(page, 390, 844, phone=True)
     map_page(page, port)
-    top = "return document.querySelector('[data-testid=stMain]').scrollTop"
-    before = page.execute_script(top)
+    before = scrolled(page)
     touched(page, *((200, y) for y in range(500, 200, -25)))
-    wait_for(page, lambda: page.execute_script(top) > before + 100)
+    wait_for(page, lambda: scrolled(page) > before + 100)
     press(page, "Turn the lasso on")
     plane = element(page, ".plotly .nsewdrag")
     page.execute_script("arguments[0].scrollIntoView({block: 'center'})", plane)
-    time.sleep(1)  # until the page has stopped from the swipe
-    before = page.execute_script(top)
+    before = settled(page, lambda: scrolled(page))
     around = [(90, 330), (90, 420), (90, 510), (190, 510), (290, 510), (290, 420), (290, 330)]
     touched(page, *around, (190, 330), (95, 330))
     wait_for(page, lambda: " selected" in text_of(page) and cards(page))
-    assert abs(page.execute_script(top) - before) < 50
+    assert abs(scrolled(page) - before) < 50

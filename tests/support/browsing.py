@@ -71,6 +71,17 @@ def wait_for(driver, condition, seconds: float = PATIENCE_S):
     return WebDriverWait(driver, seconds, 0.1, changing).until(lambda _: condition())
 
 
+def settled(driver, read):
+    """Return what read returns once that is something, and the same as a moment before."""
+    before = []
+
+    def is_same():
+        before.append(read())
+        return before[-1] if before[-2:-1] == before[-1:] else None
+
+    return wait_for(driver, is_same)
+
+
 def is_still(driver) -> bool:
     """Return whether the page's script has ended."""
     still = '[data-testid="stApp"][data-test-script-state="notRunning"]'
@@ -101,16 +112,25 @@ def cards(driver) -> list[str]:
     return driver.execute_script(script)
 
 
+def scrolled(driver) -> int:
+    """Return how far down the page is, in pixels."""
+    return driver.execute_script("return document.querySelector('[data-testid=stMain]').scrollTop")
+
+
 def text_of(driver) -> str:
     return driver.find_element(By.CSS_SELECTOR, '[data-testid="stMain"]').text
 
 
 def is_there(driver, expected: list[str]):
-    wait_for(driver, lambda: cards(driver) == expected)
+    """Wait until these pictures stand first; more follow where the end of the grid is in sight."""
+    assert expected
+    wait_for(driver, lambda: cards(driver)[: len(expected)] == expected)
 
 
 def ask(driver, words: str):
-    element(driver, ".st-key-q input").send_keys(words, Keys.ENTER)
+    """Search for words, whatever stood in the box."""
+    box = element(driver, ".st-key-q input")
+    box.send_keys(Keys.CONTROL + "a" + Keys.NULL, words, Keys.ENTER)
 
 
 def go_to(driver, page: str):

@@ -1,0 +1,172 @@
+"""Folders of a visitor's own in a browser: odd names and captions, copies, and one that lives."""
+
+import csv
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browsing import (
+    NO_BROWSER,
+    PATIENCE_S,
+    ask,
+    cards,
+    element,
+    go_to,
+    is_on,
+    is_still,
+    press,
+    text_of,
+    wait_for,
+)
+from PIL import Image
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from visiting import embed_some
+
+from sigscope import Encoder, load_gallery, paths
+from sigscope.cli import launch
+
+pytestmark = NO_BROWSER
+N_TRIP = 80
+ODD = {  # captions, by the names of their files
+    "a%20b.png": "<script>window.hurt = 1</script>",
+    "100%.png": "<img src=x onerror='window.hurt = 1'>",
+    "<b>ü#&.png": "**bold** :smile: $x$ [link](javascript:alert(1))",
+    "plain.png": "",
+}
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """A folder of odd names and captions, and of one picture twice."""
+    folder = tmp_path_factory.mktemp("odd")
+    shipped = sorted((paths.GALLERY / "images" / "animals").glob("*.webp"))
+    for name, file in zip([*ODD, "twice.png"], shipped, strict=False):
+        Image.open(file).convert("RGB").save(folder / name)
+    Image.open(folder / "twice.png").resize((200, 200)).save(folder / "again.png")
+    with (folder / "metadata.csv").open("w", newline="", encoding="utf-8") as table:
+        rows = ODD | {"twice.png": "", "again.png": ""}
+        csv.writer(table).writerows([("file_name", "text"), *rows.items()])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def port(odd, tmp_path_factory):
+    """An explorer of that folder, with a cache of its own."""
+    cache = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "CACHE", cache)
+        patch.setenv("SIGSCOPE_CACHE", str(cache))
+        patch.setenv("SIGSCOPE_GALLERY", str(odd))
+        port = launch.free_port()
+        with launch.explorer(port) as process:
+            launch.wait(process, port, PATIENCE_S)
+            yield port
+
+
+def test_odd_names_and_captions_are_shown_as_they_are_and_nothing_runs(page):
+    drawn = (
+        "return [...document.querySelectorAll('.card img')]"
+        ".every(i => i.complete && i.naturalWidth > 0)"
+    )
+    wait_for(page, lambda: cards(page) and page.execute_script(drawn))
+    alts = page.execute_script("return [...document.querySelectorAll('.card img')].map(i => i.alt)")
+    assert {caption or name for name, caption in ODD.items()} <= set(alts)
+    for caption in filter(None, ODD.values()):
+        page.execute_script(
+            "[...document.querySelectorAll('.card .open')].find(a => a.title === arguments[0])"
+            ".click()", caption,
+        )  # fmt: skip
+        box = element(page, "dialog.panel[open]")
+        wait_for(page, lambda box=box: "pixels" in box.text)
+        assert caption in box.text
+        box.send_keys(Keys.ESCAPE)
+        wait_for(page, lambda: not page.find_elements(By.CSS_SELECTOR, "dialog.panel[open]"))
+    assert page.execute_script("return window.hurt") is None
+
+
+def test_words_without_an_end_get_a_sentence(page, port):
+    page.get(f"{launch.url(port)}/?q={'a' * 5000}")
+    wait_for(page, lambda: "has more than 1,000 letters" in text_of(page))
+
+
+def test_copy_hides_behind_the_best_and_is_one_click_away(page, port):
+    go_to(page, "Duplicates")
+    wait_for(page, lambda: "2 alike" in text_of(page))
+    page.get(f"{launch.url(port)}/?q=an+animal")
+    wait_for(page, lambda: len(cards(page)) == len(ODD) + 1)
+    element(page, ".card p a").click()
+    is_on(page, "Duplicates")
+    assert "group=" in page.current_url
+    wait_for(page, lambda: sorted(cards(page)) == ["again.png", "twice.png"])
+
+
+@pytest.fixture
+def trip(tmp_path, port):
+    """A folder of which half is embedded."""
+    folder = tmp_path / "trip"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(N_TRIP):
+        noise = rng.integers(0, 255, (32, 32, 3), np.uint8)
+        Image.fromarray(noise).save(folder / f"{number:02}.png")
+    embed_some(load_gallery(folder), Encoder.load(), batches=2, size=N_TRIP // 4)
+    return folder
+
+
+def embedder_of(folder) -> int | None:
+    """Return the process that embeds a folder."""
+    for line in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if os.fsencode(folder) in line.read_bytes().split(b"\0"):
+                return int(line.parent.name)
+    return None
+
+
+def add(page, source):
+    go_to(page, "Data")
+    element(page, ".st-key-source input").send_keys(str(source), Keys.ENTER)
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="nothing here lists processes")
+def test_folder_is_searched_while_it_is_embedded_and_as_it_changes(page, port, trip):
+    ask(page, "03")
+    add(page, trip)
+    embedder = wait_for(page, lambda: embedder_of(trip))
+    os.kill(embedder, signal.SIGSTOP)  # it is half done for as long as we look
+    element(page, "[class*='st-key-look-trip'] button").click()
+    wait_for(page, lambda: "gallery=trip" in page.current_url and is_still(page))
+    go_to(page, "Search")
+    told = "Searchable while it is embedded"
+    wait_for(page, lambda: cards(page)[:1] == ["03.png"] and told in text_of(page))
+    ours = page.current_window_handle
+    page.switch_to.new_window("tab")
+    page.get(launch.url(port) + "/data")
+    wait_for(page, lambda: f"{trip}: looking at what is there" in text_of(page))
+    element(page, "[class*='st-key-cancel-trip'] button")
+    page.close()
+    page.switch_to.window(ours)
+    os.kill(embedder, signal.SIGCONT)
+    wait_for(page, lambda: cards(page) and told not in text_of(page))
+    ask(page, "zebra")
+    wait_for(page, lambda: "q=zebra" in page.current_url)
+    (trip / "07.png").rename(trip / "zebra.png")
+    wait_for(page, lambda: cards(page)[:1] == ["zebra.png"])
+    (trip / "zebra.png").unlink()
+    wait_for(page, lambda: cards(page) and "zebra.png" not in cards(page))
+    go_to(page, "Data")
+    wait_for(page, lambda: f"Searchable\n{N_TRIP - 1}" in text_of(page))
+    element(page, "[class*='st-key-forget-trip'] button").click()
+    wait_for(page, lambda: str(trip) not in text_of(page) and "gallery=" not in page.current_url)
+    assert not page.find_elements(By.CSS_SELECTOR, ".stAlert [class*=rror]")
+    assert len(list(trip.iterdir())) == N_TRIP - 1
+
+
+def test_folder_of_the_system_is_asked_about_first(page):
+    add(page, "/proc")
+    wait_for(page, lambda: "pictures lie in it" in text_of(page))
+    press(page, "Leave it")
+    wait_for(page, lambda: "pictures lie in it" not in text_of(page))
