@@ -435,6 +435,7 @@ class Panel {
   }
 
   async fetch(id) {
+    const { facts } = this;
     let about;
     try {
       const answer = await fetch(this.cards.data.about + encodeURIComponent(id));
@@ -442,7 +443,7 @@ class Panel {
     } catch {
       about = { trouble: "What is known of this picture could not be fetched." };
     }
-    if (this.id !== id) return;
+    if (this.facts !== facts) return; // another picture is drawn, or this one anew
     if (about.tags && !this.cards.tags[id]) this.cards.tags[id] = about.tags;
     this.mark();
     if (about.trouble) this.facts.replaceWith(el("p", { role: "alert" }, about.trouble));

@@ -78,9 +78,11 @@ export default function ({ parentElement, data }) {
     plot.dataset.heard = ""; // what is done to it from now on is answered
     apart(plot);
   };
-  const timer = setInterval(hook, 300);
+  const watch = new MutationObserver(hook); // Streamlit may draw the chart late, or anew
+  watch.observe(document.querySelector('[data-testid="stMain"]'), { childList: true, subtree: true });
+  hook();
   return () => {
-    clearInterval(timer);
+    watch.disconnect();
     types.forEach((type) => document.removeEventListener(type, onTouch, { capture: true }));
     for (const [name, act] of Object.entries(acts)) hooked?.removeListener?.(name, act);
     hovered.remove();

@@ -60,7 +60,10 @@ def folded(how: Settings) -> pd.DataFrame:
 
 def toggle() -> None:
     """Let copies be shown, where any were found."""
-    copies = _looking(resources.version()).found
+    looking = _looking(resources.version())
+    if looking.begun:
+        _under_way()
+    copies = looking.found
     if copies is not None and len(copies):
         st.toggle("Show copies too", key="copies", help="Otherwise the best match stands for all "
                   "pictures that are the same, or nearly.")  # fmt: skip
@@ -70,7 +73,7 @@ def offer() -> None:
     """Offer to look for copies, or say that it is being done."""
     looking = _looking(resources.version())
     if looking.begun:
-        _under_way()
+        _under_way("Pictures are being compared; the groups appear here once that is done.")
     elif looking.found is None:
         if looking.failed:
             notices.say(looking.failed)
@@ -108,10 +111,12 @@ def _told(row: tuple) -> str:
 
 
 @st.fragment(run_every=1.0)
-def _under_way() -> None:
+def _under_way(said: str = "") -> None:
+    """Draw the page anew once the search for copies is over."""
     if not _looking(resources.version()).begun:
         st.rerun()
-    st.info("Pictures are being compared; the groups appear here once that is done.")
+    if said:
+        st.info(said)
 
 
 def _begin() -> None:

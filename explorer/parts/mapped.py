@@ -124,9 +124,7 @@ def asked(map: Map, how: Settings) -> Asked | None:
     return Asked(query.title(), found, where, scores)
 
 
-def table_of(
-    map: Map, settings: MapSettings, about: Asked | None, colour_by: str
-) -> pd.DataFrame:
+def table_of(map: Map, settings: MapSettings, about: Asked | None, colour_by: str) -> pd.DataFrame:
     """Return the points with what they are coloured by."""
     key = resources.version()
     table = _table(key, settings, map.settings["method"], map)
