@@ -97,7 +97,7 @@ def on_screen_ms(port: int, searcher: Searcher, n: int = 15) -> list[float]:
         driver.get(launch.url(port))
         wait_for(driver, lambda: is_ready(driver))
         for words in queries(n):
-            expected = captions_of(searcher.by_text(words, 20))
+            expected = captions_of(searcher.by_text(words, 20, by="both"))
             element(driver, ".st-key-q input")
             driver.execute_script(WATCH, expected)
             ask(driver, words)
@@ -113,7 +113,7 @@ box.addEventListener('keydown', function entered(event) {
   box.removeEventListener('keydown', entered, true);
   const start = performance.now();
   const look = () => {
-    const shown = [...document.querySelectorAll('.card')];
+    const shown = [...document.querySelectorAll('.card')].slice(0, expected.length);
     const same = shown.length === expected.length &&
       shown.every((c, i) => c.querySelector('figcaption').title === expected[i]);
     const drawn = same && shown.map(c => c.querySelector('img'))
