@@ -64,14 +64,14 @@ class Crowd:
         await visitor.go("")
         await visitor.search(words)
         self._check(visitor.captions == self.words[words], f"others' results for {words}")
-        await visitor.act(clear=True)
+        await visitor.act(Clear=True)
 
     async def _show(self, visitor: Visitor, number: int) -> None:
         picture, expected = self.pictures[number % SHOWN]
         data = f"data:image/webp;base64,{base64.b64encode(picture).decode()}"
         await visitor.act(paste={"pasted": data})
         self._check(visitor.captions == expected, f"others' results for picture {number % SHOWN}")
-        await visitor.act(clear=True)
+        await visitor.act(Clear=True)
 
     async def _lasso(self, visitor: Visitor, number: int) -> None:
         first = FEW * number % (len(self.named) - FEW)
@@ -87,8 +87,8 @@ class Crowd:
         await visitor.go("rate")
         if "rater" in visitor.widgets:
             self.raters[id(visitor)] = f"visitor-{number}"
-            await visitor.act(rater=f"visitor-{number}", start=True)
-        if grade := next((key for key in visitor.widgets if key.startswith("give-1-")), None):
-            await visitor.act(**{grade: True})
+            await visitor.act(rater=f"visitor-{number}", Start=True)
+        if "Yes" in visitor.widgets:  # else all of them are rated
+            await visitor.act(Yes=True)
         name = f"Rating as {self.raters.get(id(visitor))}"
         self._check(name in visitor.texts, f"no {name}: {visitor.texts}")

@@ -23,7 +23,7 @@ class Visitor:
     """One session: the widgets of its page, and what is on it."""
 
     socket: websockets.ClientConnection
-    widgets: dict[str, str] = field(default_factory=dict)  # id by key
+    widgets: dict[str, str] = field(default_factory=dict)  # id by key, of a button also by label
     pages: dict[str, str] = field(default_factory=dict)  # hash by path
     page: str = ""
     captions: list[str] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Visitor:
 
     async def search(self, words: str) -> float:
         """Search for words and return the seconds until the page is whole."""
-        return await self.act(q=words, search=True)
+        return await self.act(q=words, Search=True)
 
     async def go(self, page: str) -> float:
         """Go to another page, by its path."""
@@ -84,8 +84,8 @@ class Visitor:
         id = getattr(getattr(element, kind or "", None), "id", "")
         if id.startswith("$$ID-"):
             self.widgets[id.split("-", 2)[2]] = id
-        if kind == "button" and element.button.label == "Search":
-            self.widgets["search"] = id
+        if kind == "button":
+            self.widgets[element.button.label] = id
         elif kind == "bidi_component" and element.bidi_component.component_name.endswith("-cards"):
             rows = json.loads(element.bidi_component.json)["rows"]
             self.captions = [caption or id.rpartition("/")[2] for id, caption, *_ in rows]
