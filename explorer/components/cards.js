@@ -90,7 +90,7 @@ class Cards {
     this.whole = el("div", {}, this.bar, this.grid, this.end);
     root.append(this.whole);
     this.panel = new Panel(this);
-    this.slider.oninput = () => this.resize(+this.slider.value);
+    this.slider.oninput = () => { this.resize(+this.slider.value); this.sized = this.size; };
     this.slider.onchange = () => this.keepSize();
     this.onKey = (event) => this.key(event);
     this.onAway = ({ target }) => this.telling && !root.contains(target) && this.say();
@@ -116,7 +116,7 @@ class Cards {
       ...(row[4].heading ? [el("h2", {}, row[4].heading)] : []), this.card(row, data)]);
     const held = this.grid.querySelector(".card:focus-within")?.dataset.id;
     same ? this.grid.append(...fresh) : this.grid.replaceChildren(...fresh);
-    if (held && !same) this.focus(held);
+    if (held && !same) this.focus(held, { preventScroll: true });
     const asked = JSON.stringify(data.asked);
     if (answered && answered !== asked) // another query's pictures are seen from the first
       document.querySelector('[data-testid="stMain"]')?.scrollTo(0, 0);
@@ -298,9 +298,9 @@ class Cards {
     go(() => address((a) => { a.set("k", k); if (shown) a.set("show", shown); }), "replaceState");
   }
 
-  focus(id) {
+  focus(id, how) {
     for (const card of this.grid.children)
-      if (card.dataset.id === id) card.querySelector(".open").focus({ preventScroll: true });
+      if (card.dataset.id === id) card.querySelector(".open").focus(how);
   }
 
   remove() {
