@@ -113,9 +113,9 @@ def test_six_quick_keys_rate_no_picture_twice_and_none_that_was_not_shown(page, 
 
     def is_said():
         n = len(store.grades(session, "ab"))
-        return f"{n} of" in element(page, '[data-testid="stSidebar"]').text and element(
-            page, f'[class*="st-key-give-2-{n}"]'
-        )
+        side = page.find_element(By.CSS_SELECTOR, '[data-testid="stSidebar"]').text
+        next_one = page.find_elements(By.CSS_SELECTOR, f'[class*="st-key-give-2-{n}"]')
+        return f"{n} of" in side and next_one and is_still(page)
 
     wait_for(page, is_said)
     order = shuffled(store.rankings(session), rng_of(session, "ab"))
