@@ -68,7 +68,7 @@ def sized(driver, width: int, height: int, phone: bool = False):
 
 def wait_for(driver, condition, seconds: float = PATIENCE_S):
     changing = [StaleElementReferenceException]  # the page is drawn anew meanwhile
-    return WebDriverWait(driver, seconds, 0.1, changing).until(lambda _: condition())
+    return WebDriverWait(driver, seconds, 0.2, changing).until(lambda _: condition())
 
 
 def settled(driver, read):
