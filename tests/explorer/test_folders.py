@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browsing import (
+    MAP_S,
     NO_BROWSER,
     PATIENCE_S,
     ask,
@@ -150,7 +151,7 @@ def test_folder_is_searched_while_it_is_embedded_and_as_it_changes(page, port, t
     page.close()
     page.switch_to.window(ours)
     os.kill(embedder, signal.SIGCONT)
-    wait_for(page, lambda: cards(page) and told not in text_of(page))
+    wait_for(page, lambda: cards(page) and told not in text_of(page), MAP_S)
     ask(page, "zebra")
     wait_for(page, lambda: "q=zebra" in page.current_url)
     (trip / "07.png").rename(trip / "zebra.png")
