@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from sigscope.search.searcher import Searcher
 
@@ -23,8 +22,8 @@ def example_queries(searcher: Searcher, n: int = 3) -> list[str]:
 
     Words come from the captions: those that most pictures have, where `TRIED` results of a query
     bear them out. A gallery without captions is asked for everyday `THINGS`, and those count that
-    fit most pictures better than the others do, where enough of them match well. Of the best, those
-    are chosen that lie farthest from each other.
+    fit most pictures better than the others do. Of the best, those are chosen that lie farthest
+    from each other.
     """
     captioned = bool(len(searcher.gallery.captions))
     words = _frequent(searcher.gallery.items["caption"]) if captioned else THINGS
@@ -32,9 +31,6 @@ def example_queries(searcher: Searcher, n: int = 3) -> list[str]:
         return []
     vectors = searcher.encoder.encode_texts(words)
     worth = _answered(searcher, words) if captioned else _shown(searcher, vectors)
-    if not captioned:
-        good = worth * [_is_good(searcher, searcher.by_text(word, TRIED)) for word in words]
-        worth = good if np.count_nonzero(good) >= n else worth
     return [words[row] for row in _far_apart(vectors, worth, n)]
 
 
@@ -58,14 +54,9 @@ def _answered(searcher: Searcher, words: Sequence[str]) -> np.ndarray:
     for row, word in enumerate(words):
         found = searcher.by_text(word, TRIED)
         share = np.mean([word in named[id].lower() for id in found["id"]])
-        if share >= ANSWERED and _is_good(searcher, found):
+        if share >= ANSWERED and searcher.match(found).label == "good":
             shares[row] = share
     return shares
-
-
-def _is_good(searcher: Searcher, found: pd.DataFrame) -> bool:
-    match = searcher.match(found)
-    return match is not None and match.label == "good"
 
 
 def _shown(searcher: Searcher, vectors: np.ndarray) -> np.ndarray:
