@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+import address
 from literal import literal
 from parts import rating
 from sigscope.ratings import (
@@ -128,7 +129,7 @@ def _to_compare(store: RatingStore, session: str, how: Mapping[str, dict]) -> No
                              width=360)  # fmt: skip
         if st.button("Open Compare with them", key="to compare", on_click=_compare,
                      args=(words, list(how.values()))):  # fmt: skip
-            st.switch_page("pages/compare.py")
+            st.switch_page("pages/compare.py", query_params=address.written())
 
 
 def _compare(words: str, systems: list[dict]) -> None:

@@ -155,7 +155,7 @@ def test_own_queries_are_rated_and_compared_by_keys_alone(phone_by_night, port, 
     element(page, ".st-key-rater input").send_keys("Eve", Keys.ENTER)
     place = 0
     while asked(page, place):
-        assert not place or "System A" in text_of(page)
+        wait_for(page, lambda: not place or "System A" in text_of(page))  # noqa: B023
         ActionChains(page).send_keys("02"[place % 2]).perform()
         place += 1
     store = RatingStore(ratings)
@@ -165,8 +165,7 @@ def test_own_queries_are_rated_and_compared_by_keys_alone(phone_by_night, port, 
     assert page.execute_script(WIDE) <= 1
     element(page, ".st-key-to-compare button").send_keys(Keys.ENTER)
     is_on(page, "Compare")
-    assert "q=a+cat" in page.current_url
-    wait_for(page, lambda: "in 2 lists" in text_of(page))
+    wait_for(page, lambda: "q=a+cat" in page.current_url and "in 2 lists" in text_of(page))
     page.back()
     is_on(page, "Rate")
     wait_for(page, lambda: "flat, meaning" in text_of(page))
