@@ -26,7 +26,7 @@ def test_mark_says_whether_it_is_kept_and_its_ratios():
 def test_section_has_each_mark_and_the_machine():
     made = section(RUN)
     assert "2026-11-29" in made and "processor: one" in made and "for information" not in made
-    assert "| over the loop | 4 x |" in made and "| ≥ 5 | NO |" in made
+    assert "| a query: over the loop | 4 x |" in made and "| ≥ 5 | NO |" in made
 
 
 def test_section_takes_the_place_of_the_one_before_it():

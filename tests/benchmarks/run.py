@@ -7,7 +7,7 @@ exit code is 1 where a mark is missed.
 
 import argparse
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from importlib import import_module
 from pathlib import Path
@@ -53,8 +53,12 @@ def one_part(name: str, quick: bool) -> list[Mark]:
 
 def section(result: dict) -> str:
     """Return what the README says of a result: the machine, and each thing that has a mark."""
-    rows = [Mark(**row) for row in result["marks"]]
-    rows = [row for row in rows if row.mark is not None or row.peer or row.limit]
+    rows, above = [], ""
+    for row in (Mark(**row) for row in result["marks"]):
+        above = above if row.name.startswith(" ") else row.name
+        if row.mark is not None or row.peer or row.limit:
+            inside = above if row.name == above else f"{above}: {row.name.strip()}"
+            rows.append(replace(row, name=inside))
     columns = list(rows[0].row)
     lines = [columns, ["-"] * len(columns), *(list(row.row.values()) for row in rows)]
     about = "; ".join(f"{name}: {value}" for name, value in result["machine"].items())
