@@ -93,13 +93,11 @@ class Cards {
     this.slider.oninput = () => { this.resize(+this.slider.value); this.sized = this.size; };
     this.slider.onchange = () => this.keepSize();
     this.onKey = (event) => this.key(event);
-    this.onAway = ({ target }) => this.telling && !root.contains(target) && this.say();
     this.onPop = ({ isTrusted }) => {
       if (isTrusted) this.forget(); // Back or Forward: what it shows is what counts
       this.panel.follow();
     };
     document.addEventListener("keydown", this.onKey);
-    document.addEventListener("click", this.onAway, true);
     for (const type of ["popstate", "sigscope:show"]) addEventListener(type, this.onPop);
     const main = document.querySelector('[data-testid="stMain"]');
     this.watch = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) &&
@@ -306,7 +304,6 @@ class Cards {
   remove() {
     this.forget();
     document.removeEventListener("keydown", this.onKey);
-    document.removeEventListener("click", this.onAway, true);
     for (const type of ["popstate", "sigscope:show"]) removeEventListener(type, this.onPop);
     this.watch.disconnect();
     this.whole.remove();

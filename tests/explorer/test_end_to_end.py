@@ -28,7 +28,6 @@ from browsing import (
 )
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
 
 from sigscope import paths
 from sigscope.cli import launch
@@ -252,27 +251,6 @@ def test_volunteer_rates_a_picture(page):
     element(page, ".rated img")
     element(page, '[class*="st-key-give-1-0"] button').click()
     wait_for(page, lambda: "Your answers for these words so far" in text_of(page))
-
-
-def test_what_is_refused_is_said_in_sight(page, tmp_path):
-    (tmp_path / "drawn.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
-    element(page, ".st-key-by-picture button").click()
-    wait_for(page, lambda: page.find_elements(By.CSS_SELECTOR, "input[type=file]"))
-    box = page.find_element(By.CSS_SELECTOR, "input[type=file]")
-    box.send_keys(str(tmp_path / "drawn.svg"))
-    wait_for(page, lambda: "drawn.svg" in in_sight(page))
-    element(page, ".st-key-address input").send_keys("http://localhost/a.png", Keys.ENTER)
-    wait_for(page, lambda: "localhost" in in_sight(page))
-
-
-def in_sight(page) -> str:
-    """Return what alerts say that nothing lies over."""
-    return page.execute_script(
-        "return [...document.querySelectorAll('.stAlert')].filter(a => {"
-        " const b = a.getBoundingClientRect();"
-        " return a.contains(document.elementFromPoint(b.x + b.width / 2, b.y + b.height / 2)); })"
-        ".map(a => a.innerText).join()"
-    )
 
 
 def test_examples_of_a_first_visit_are_found(page):

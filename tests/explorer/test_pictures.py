@@ -6,7 +6,6 @@ from browsing import (
     NO_BROWSER,
     cards,
     element,
-    go_to,
     is_still,
     press,
     scrolled,
@@ -183,14 +182,10 @@ def test_selection_is_opened_alone_and_a_search_is_saved_by_name(page, port):
     wait_for(page, lambda: not page.find_elements(By.CSS_SELECTOR, ".st-key-saved-three"))
 
 
-@pytest.mark.parametrize("then", ["More like", "Search"])
-def test_selection_of_a_moment_ago_is_kept_by_whatever_comes_next(page, then):
+def test_selection_of_a_moment_ago_is_kept_by_the_query_that_comes_next(page):
     choose(page, 2)
-    name = cards(page)[2]
-    press(page, f"More like {name}") if then == "More like" else go_to(page, "Compare")
+    press(page, f"More like {cards(page)[2]}")
     wait_for(page, lambda: "chosen=" in page.current_url and is_still(page))
-    if then == "Search":
-        go_to(page, "Search")
     wait_for(page, lambda: "1 selected" in text_of(page))
 
 
