@@ -15,6 +15,8 @@ export default function () {
   const tell = () => {
     clearTimeout(timer);
     const there = app.dataset.testConnectionState === "CONNECTED";
+    if (there && gone.textContent) // a server that has begun anew is told the address before all acts
+      dispatchEvent(new PopStateEvent("popstate"));
     if (there) gone.textContent = "";
     else timer = setTimeout(() => { gone.textContent = GONE; }, 1500);
     document.body.classList.toggle("without-server", !there);
