@@ -172,6 +172,7 @@ def forget(key: str) -> None:
     with _lock:
         resources.sources().pop(key, None)
         _keep()
+    resources.has_changed(key)  # whoever lists it again finds nothing of what was cached
 
 
 def galleries() -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 from PIL import Image
-from visiting import embed_some, press, visitor
+from visiting import embed_some, on_list, press, visitor
 
 from sigscope import paths
 
@@ -249,9 +249,8 @@ def listed(adding, folder):
     import resources
 
     key = adding.key_of(str(folder))
-    resources.sources()[key] = str(folder)
-    yield key
-    resources.sources().pop(key, None)
+    with on_list(key, folder):
+        yield key
     from parts import living
 
     living.tend(resources.MAIN)  # ends the watch of what is not listed

@@ -5,7 +5,7 @@ import re
 import pytest
 from reader_checkpoints import blip
 from toy import write_gallery
-from visiting import cards, page_html, press, said, search, visitor
+from visiting import cards, on_list, page_html, press, said, search, visitor
 
 
 @pytest.fixture
@@ -14,9 +14,9 @@ def toys(tmp_path, monkeypatch):
     import resources
 
     folder = write_gallery(tmp_path / "Toys", 60, size=32)
-    monkeypatch.setitem(resources.sources(), "toys", str(folder))
     monkeypatch.setattr(resources, "AT_ONCE", 60)  # so that no job of the server's is waited for
-    return "toys"
+    with on_list("toys", folder) as key:
+        yield key
 
 
 def test_compare_offers_no_comparison_of_a_model_with_itself():

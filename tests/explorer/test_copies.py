@@ -3,7 +3,7 @@
 import pytest
 import streamlit as st
 from PIL import Image
-from visiting import cards, grid, press, visitor
+from visiting import cards, grid, on_list, press, visitor
 
 from sigscope import load_gallery, paths
 from sigscope.duplicates import open_duplicates
@@ -14,7 +14,6 @@ KEY = "with-copies"
 @pytest.fixture(scope="module", autouse=True)
 def found(tmp_path_factory):
     """What is found in a gallery of one picture three times, one twice, and three others."""
-    import resources
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paths, "CACHE", tmp_path_factory.mktemp("cache"))
@@ -25,10 +24,8 @@ def found(tmp_path_factory):
             for n in range(times):
                 small = picture.resize([side - 20 * n for side in picture.size])
                 small.save(folder / f"{file.stem}-{n}.png")
-        resources.sources()[KEY] = str(folder)
-        yield open_duplicates(load_gallery(folder))
-        resources.sources().pop(KEY, None)
-        st.cache_resource.clear()
+        with on_list(KEY, folder):
+            yield open_duplicates(load_gallery(folder))
 
 
 def alike(app) -> dict[str, int]:

@@ -6,7 +6,7 @@ The encoder is a toy, so that every page can be visited.
 import pytest
 from PIL import Image
 from toy import COLOURS, ToyEncoder
-from visiting import cards, grid, said, visitor
+from visiting import cards, grid, on_list, said, visitor
 
 from sigscope import paths
 from sigscope.models import checkpoints
@@ -58,9 +58,8 @@ def gallery(request, tmp_path, monkeypatch):
             (folder / f"{number}.txt").write_text(f"all {colour}")
     for number in range(0 if GALLERIES[request.param] else 3):
         (folder / f"{number}.png").write_bytes(b"<html>404</html>")
-    resources.sources()[folder.name] = str(folder)
-    yield folder.name
-    del resources.sources()[folder.name]
+    with on_list(folder.name, folder) as key:
+        yield key
 
 
 def visited(page, **address):

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
-from visiting import grid, visitor
+from visiting import grid, on_list, visitor
 
 from sigscope import paths
 from sigscope.rerank import text_areas
@@ -17,7 +17,6 @@ COLOURS = ("red", "green", "blue", "black", "white", "yellow")
 @pytest.fixture
 def toys(tmp_path, monkeypatch):
     """A gallery of colours to choose in the explorer, and a cache of its own."""
-    import resources
     from parts import text_limit
 
     folder = tmp_path / "toys"
@@ -25,9 +24,8 @@ def toys(tmp_path, monkeypatch):
     for name in COLOURS:
         Image.new("RGB", (32, 32), name).save(folder / f"{name}.png")
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
-    resources.sources()["toys"] = str(folder)
-    yield "toys"
-    del resources.sources()["toys"]
+    with on_list("toys", folder) as key:
+        yield key
     text_limit._reading.clear()
 
 

@@ -1,6 +1,8 @@
 """A visitor of the explorer, without a browser: pages run by Streamlit's own AppTest."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 
 import pytest
@@ -38,6 +40,19 @@ def visitor(page: str | None = None, words: str = "", **address: str | list[str]
     if words:
         search(app, words)
     return app.switch_page(f"pages/{page}.py").run() if page else app
+
+
+@contextmanager
+def on_list(key: str, source: object) -> Iterator[str]:
+    """List a gallery by a key; nothing that is cached of it is found by another test."""
+    import resources
+
+    resources.sources()[key] = str(source)
+    try:
+        yield key
+    finally:
+        resources.sources().pop(key, None)
+        resources.has_changed(key)
 
 
 def page_html(app: AppTest) -> str:
