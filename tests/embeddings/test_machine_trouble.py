@@ -201,7 +201,7 @@ def test_at_a_low_limit_of_open_files_no_picture_is_lost(folder, tmp_path):
         env={**os.environ, "PYTHONPATH": os.pathsep.join(SOURCES)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     for spare, code in zip(spares, done.stdout.split(), strict=True):
         said = (tmp_path / f"said-{spare}").read_text()

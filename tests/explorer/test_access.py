@@ -66,7 +66,7 @@ def look(driver, theme: str):
 
 def faint(driver) -> list[str]:
     """Return what is too faint, once what fades in has come or has had the time to."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while (found := driver.execute_script(TOO_FAINT)) and time.monotonic() < until:
         time.sleep(0.2)
     return found

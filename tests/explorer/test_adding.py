@@ -71,7 +71,7 @@ def add(source) -> "AppTest":  # noqa: F821
 
 
 def wait_for(condition):
-    for _ in range(900):
+    for _ in range(6_000):
         if condition():
             return
         time.sleep(0.1)
@@ -102,7 +102,7 @@ def test_every_visitor_sees_how_far_it_is_and_can_cancel(adding, folder, tmp_pat
     assert "left" in progress(other)
     process = next(iter(adding.jobs().values())).process
     press(other, "Cancel")
-    process.wait(10)
+    process.wait(60)
     assert not adding.jobs() and not progress(visitor("data"))
 
 

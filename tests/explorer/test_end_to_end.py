@@ -271,7 +271,7 @@ def test_other_machines_and_other_names_are_kept_out(port):
 
 def upgrade(port: int, host: str) -> int:
     """Ask for the explorer's web socket under a name; return the status of the answer."""
-    connection = http.client.HTTPConnection(launch.ADDRESS, port, timeout=10)
+    connection = http.client.HTTPConnection(launch.ADDRESS, port, timeout=60)
     asked = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     asked |= {"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Host": f"{host}:{port}"}
     connection.request("GET", "/_stcore/stream", headers=asked)
@@ -280,6 +280,6 @@ def upgrade(port: int, host: str) -> int:
 
 def picture(port: int, host: str) -> int:
     """Ask for a picture under a name; return the status of the answer."""
-    connection = http.client.HTTPConnection(launch.ADDRESS, port, timeout=10)
+    connection = http.client.HTTPConnection(launch.ADDRESS, port, timeout=60)
     connection.request("GET", "/pictures/main/0/x", headers={"Host": f"{host}:{port}"})
     return connection.getresponse().status

@@ -34,7 +34,7 @@ def maps(searcher):
 
 def finished(app):
     """Return a map page once its map is there."""
-    for _ in range(100):
+    for _ in range(1_000):
         if "being made" not in page_text(app):
             return app.run()
         time.sleep(0.3)

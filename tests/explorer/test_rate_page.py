@@ -49,7 +49,7 @@ def visitor() -> AppTest:
 
 
 def visit(**address: str) -> AppTest:
-    app = AppTest.from_file(str(paths.EXPLORER / "app.py"), default_timeout=120)
+    app = AppTest.from_file(str(paths.EXPLORER / "app.py"), default_timeout=600)
     for name, value in address.items():
         app.query_params[name] = value
     return app.switch_page("pages/rate.py").run()

@@ -59,7 +59,7 @@ def labels(app):
 def measure(app):
     """Have the text measured, and return the page once that has come to an end."""
     next(b for b in app.button if b.label == "Measure the text in pictures").click().run()
-    for _ in range(100):
+    for _ in range(1_200):
         if not any("is being measured" in line.value for line in app.caption):
             return app
         time.sleep(0.1)

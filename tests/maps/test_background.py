@@ -23,7 +23,7 @@ def few():
 def test_another_process_makes_the_map_and_everybody_sees_it(few):
     making = background.start_map(few)
     assert background.start_map(few) is making
-    making.wait(60)
+    making.wait(600)
     assert (making.state, making.share, making.reason) == ("ready", 1.0, "")
     np.testing.assert_array_equal(making.map.places, projection.make_map(few).places)
     assert "too few for UMAP" in making.map.settings["note"]
@@ -32,7 +32,7 @@ def test_another_process_makes_the_map_and_everybody_sees_it(few):
 def test_nothing_is_left_in_the_temporary_folder(few, tmp_path, monkeypatch):
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(background.tempfile, "tempdir", str(tmp_path / "temporary"))
-    assert background.start_map(few).wait(60).state == "ready"
+    assert background.start_map(few).wait(600).state == "ready"
     assert not list((tmp_path / "temporary").iterdir())
 
 
@@ -52,13 +52,13 @@ def test_another_map_is_another_making(few, monkeypatch):
 
 def test_a_failure_is_told_in_its_own_words_and_tried_again_only_when_asked(few):
     broken = replace(few, caption_texts=few.caption_texts[:3])
-    making = background.start_map(broken).wait(60)
+    making = background.start_map(broken).wait(600)
     assert making.state == "failed" and making.map is None
     assert making.reason.startswith("The map could not be made: ") and "zip()" in making.reason
     assert background.start_map(broken) is making
     again = background.start_map(broken, again=True)
     assert again is not making
-    again.wait(60)
+    again.wait(600)
 
 
 def test_what_the_process_says_is_its_progress_and_other_lines_are_passed_over():

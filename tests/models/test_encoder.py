@@ -446,6 +446,22 @@ def test_a_device_or_dtype_that_is_not_here_is_refused(checkpoint, monkeypatch):
         Encoder.load(checkpoint("dual"))
 
 
+@pytest.mark.parametrize("name", ["siglip", "clip", "convolutional"])
+def test_tensors_that_fit_are_put_in_as_they_lie_and_others_left_to_transformers(
+    copied, exact, monkeypatch, name
+):
+    folder = copied(name)
+    with monkeypatch.context() as patch:
+        patch.setattr(transformers.PreTrainedModel, "from_pretrained", None)
+        quick = Encoder.load(folder, dtype="float32")
+    weights = load_file(folder / "model.safetensors")
+    older = torch.arange(64).expand(1, -1).contiguous()  # as CLIP's own checkpoint on the hub has
+    save_file(weights | {"text_model.embeddings.position_ids": older}, folder / "model.safetensors")
+    slow = Encoder.load(folder, dtype="float32")
+    for one in (quick, slow):
+        np.testing.assert_array_equal(one.encode_texts(TEXTS), exact(name).encode_texts(TEXTS))
+
+
 # --- shortcuts ---------------------------------------------------------------------------------
 
 

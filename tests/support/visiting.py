@@ -33,7 +33,7 @@ def visitor(page: str | None = None, words: str = "", **address: str | list[str]
         words: what to search for first.
         **address: what stands in the address.
     """
-    app = AppTest.from_file(str(paths.EXPLORER / "app.py"), default_timeout=120)
+    app = AppTest.from_file(str(paths.EXPLORER / "app.py"), default_timeout=600)
     for name, value in address.items():
         app.query_params[name] = value
     app.run()

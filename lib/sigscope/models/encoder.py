@@ -92,7 +92,7 @@ class Encoder:
         if "image" in towers:
             prepare = shortcuts.prepare_with(read.load_processor(folder, config))
         if prepare and device == "cpu" and has_convolutions(network):
-            network = shortcuts.folded(network, prepare(shortcuts.pictures()))
+            network = shortcuts.folded(network, prepare(shortcuts.pictures()), folder)
         return cls(
             model=checkpoints.called(given),
             family=family,

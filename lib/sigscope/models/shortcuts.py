@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -74,12 +74,17 @@ def settled_dtype(
     if dtype == "float32":
         return dtype, ""
     both = tuple(PARTS)
+
+    def least(of: tuple[str, ...]) -> float:
+        facts = _facts(folder, of, device, dtype)
+        return _remembered(facts, partial(measure, folder, of, device, dtype))
+
     try:
-        cosine = _remembered(folder, both, device, dtype, measure)
+        cosine = least(both)
     except ModelError:
         if towers == both:
             raise
-        cosine = _remembered(folder, towers, device, dtype, measure)
+        cosine = least(towers)
     if cosine >= LEAST:
         return dtype, ""
     return "float32", f"; {dtype} was given up, as its cosine to float32 is only {cosine:.4f}"
@@ -99,23 +104,23 @@ def prepare_with(processor: Any) -> Prepare:
     return plain if plain and _same_pixels(plain, original) else original
 
 
-def folded(network: Any, batch: Mapping) -> Any:
-    """Return network with its batch norms folded into the convolutions before them, if it agrees.
+def folded(network: Any, batch: Mapping, folder: Path | None = None) -> Any:
+    """Fold a network's batch norms into the convolutions before them, if it then still agrees.
 
     Gates that are always open are taken out, activations write over what the convolutions made, and
-    the mean of a whole map is asked for as such. Batch is pictures to compare with.
-    """
-    import torch
+    the mean of a whole map is asked for as such.
 
-    twin = copy.deepcopy(network)
-    _fold(twin)
-    _take_out_open_gates(twin)
-    _name_whole_means(twin)
-    twin = twin.to(memory_format=torch.channels_last)
-    with torch.inference_mode():
-        ours, exact = (one.get_image_features(**batch).pooler_output for one in (twin, network))
-        cosine = torch.nn.functional.cosine_similarity(ours, exact).min()
-    return twin if cosine > 0.99999 else network
+    Args:
+        network: it is changed in place, and returned.
+        batch: pictures to compare with.
+        folder: the checkpoint that it was loaded from; then a machine compares it only once.
+    """
+    measure = partial(_cosine_folded, network, batch)
+    if folder:
+        cosine = _remembered(_facts(folder, ("image",), "cpu", "folded"), measure)
+    else:
+        cosine = measure()
+    return _fold(network) if cosine > 0.99999 else network
 
 
 @cache
@@ -131,32 +136,34 @@ def abreast() -> ThreadPoolExecutor:
     return pool
 
 
-def _remembered(
-    folder: Path, towers: tuple[str, ...], device: str, dtype: str, measure: Measure
-) -> float:
-    """Return the cosine that was measured for such a checkpoint and machine, or measure it now.
+def _remembered(what: dict, measure: Callable[[], float]) -> float:
+    """Return the cosine that was measured for these facts, or measure it now.
 
     A file that is broken, or cannot be written, only means that it is measured again.
     """
-    import torch
-
-    what = {
-        "weights": checkpoints.weights_sha256(folder),
-        "towers": list(towers),
-        "dtype": dtype,
-        "device": device,
-        "processor": processor(device),
-        "torch": torch.__version__,
-    }
     file = home() / f"{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32]}.json"
     cosine = _kept(file, what)
     if cosine is None:
-        cosine = measure(folder, towers, device, dtype)
+        cosine = measure()
         with suppress(OSError):
             files.write_sealed(file, {"cosine": cosine, "of": what})
     else:
         mark_used(file)
     return cosine
+
+
+def _facts(folder: Path, towers: tuple[str, ...], device: str, form: str) -> dict:
+    """Return what a cosine depends on; form is a number format, or "folded"."""
+    import torch
+
+    return {
+        "weights": checkpoints.weights_sha256(folder),
+        "towers": list(towers),
+        "dtype": form,
+        "device": device,
+        "processor": processor(device),
+        "torch": torch.__version__,
+    }
 
 
 def _kept(file: Path, what: dict) -> float | None:
@@ -199,7 +206,26 @@ def _same_pixels(plain: Prepare, original: Prepare) -> bool:
     return ours.shape == exact.shape and torch.allclose(ours, exact, atol=1e-5, rtol=0)
 
 
-def _fold(network: Any) -> None:
+def _cosine_folded(network: Any, batch: Mapping) -> float:
+    """Return the smallest cosine of pictures' features before and after folding a copy."""
+    import torch
+
+    both = _fold(copy.deepcopy(network)), network
+    with torch.inference_mode():
+        ours, exact = (one.get_image_features(**batch).pooler_output for one in both)
+        return float(torch.nn.functional.cosine_similarity(ours, exact).min())
+
+
+def _fold(network: Any) -> Any:
+    import torch
+
+    _fold_norms(network)
+    _take_out_open_gates(network)
+    _name_whole_means(network)
+    return network.to(memory_format=torch.channels_last)
+
+
+def _fold_norms(network: Any) -> None:
     """Fold each batch norm that is listed right after a convolution; change network in place."""
     import torch
     from torch.nn.utils.fusion import fuse_conv_bn_eval

@@ -4,6 +4,7 @@ A network here is in float32 when loaded and in evaluation mode; a half that was
 never given memory.
 """
 
+import copy
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
+from sigscope.models.checkpoints import weight_files
 from sigscope.models.families import Family
 from sigscope.models.hub import ModelError
 
@@ -138,8 +140,11 @@ def load_network(folder: Path, family: Family, config: Any, towers: tuple[str, .
     import torch
 
     unused = [name for tower in PARTS if tower not in towers for name in PARTS[tower]]
+    kind = _without(family.network, unused)
     with or_sentence(f"the weights in {folder}"):
-        network, report = _without(family.network, unused).from_pretrained(
+        if network := _as_they_lie(kind, folder, config, unused):
+            return _laid_out(network.eval().requires_grad_(False))
+        network, report = kind.from_pretrained(
             folder,
             config=config,
             dtype=torch.float32,
@@ -147,8 +152,7 @@ def load_network(folder: Path, family: Family, config: Any, towers: tuple[str, .
             local_files_only=True,
             output_loading_info=True,
         )
-    missing = sorted(report["missing_keys"])
-    if missing:
+    if missing := sorted(report["missing_keys"]):
         raise ModelError(
             f"the weights in {folder} lack {len(missing)} of the tensors that its config.json asks "
             f"for, such as {missing[0]}; they would be random numbers, so download the model again"
@@ -225,6 +229,31 @@ def _without(name: str, unused: list[str]) -> type:
 
     members = {"__init__": build, "_init_weights": initialise, "__module__": whole.__module__}
     return type(name, (whole,), members)
+
+
+def _as_they_lie(kind: type, folder: Path, config: Any, unused: list[str]) -> Any | None:
+    """Return a network of a class with the tensors of a folder, or None where they do not fit it.
+
+    They fit if each has a name and a shape of the network, apart from those of unused parts. All
+    else is left to transformers, which knows older names and takes ten times as long.
+    """
+    from safetensors import safe_open
+    from transformers.initialization import no_init_weights
+
+    with no_init_weights():
+        network = kind(copy.deepcopy(config))
+    wanted, found = network.state_dict(), {}
+    for file in weight_files(folder):
+        with safe_open(file, framework="pt") as tensors:
+            for name in tensors.keys():  # noqa: SIM118
+                if name in wanted:
+                    found[name] = tensors.get_tensor(name).to(wanted[name].dtype)
+                elif name.partition(".")[0] not in unused:
+                    return None
+    if found.keys() != wanted.keys() or any(found[n].shape != w.shape for n, w in wanted.items()):
+        return None
+    network.load_state_dict(found, assign=True)
+    return network
 
 
 def _laid_out(network: Any) -> Any:

@@ -9,6 +9,7 @@ alone learn, and are added into the tower's weights when the run is over.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import warnings
@@ -195,7 +196,7 @@ class Towers:
         """Return a function from RGB pictures to features, float32 (n, width), the fastest here."""
         if self.device != "cpu" or not self._convolves:
             return self._plain_features
-        twin = shortcuts.folded(self.network, self.prepare(shortcuts.pictures()))
+        twin = shortcuts.folded(copy.deepcopy(self.network), self.prepare(shortcuts.pictures()))
         pool = shortcuts.abreast()
 
         def part(batch: Mapping) -> np.ndarray:
