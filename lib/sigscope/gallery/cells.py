@@ -21,14 +21,15 @@ NO_COMMA = re.compile(r"""(?<=["'])\s+(?=["'])""")  # between two texts, as nump
 
 def text_of(cell: Any) -> str:
     """Return a cell as one text; of several the first."""
-    if cell is None or isinstance(cell, float) and cell != cell:
-        return ""
-    if isinstance(cell, bytes):
-        return decoded(cell)
-    if isinstance(cell, Mapping | list | tuple):
-        return next(_texts(cell), "")
-    if isinstance(cell, float) and cell.is_integer():
-        cell = int(cell)  # a whole number in a column that has a gap
+    if not isinstance(cell, str):
+        if cell is None or isinstance(cell, float) and cell != cell:
+            return ""
+        if isinstance(cell, bytes):
+            return decoded(cell)
+        if isinstance(cell, Mapping | list | tuple):
+            return next(_texts(cell), "")
+        if isinstance(cell, float) and cell.is_integer():
+            cell = int(cell)  # a whole number in a column that has a gap
     text = plain(str(cell)).strip()
     return "" if text in MISSING else text
 

@@ -97,10 +97,10 @@ class Table:
             listed: A path or a name.
             within: Folders of which one is meant, where several files are called so.
         """
-        try:
-            inside = Path(listed).relative_to(self.root.absolute() / self.folder).as_posix()
-        except ValueError:
-            inside = listed
+        inside = listed
+        if os.path.isabs(listed):
+            with suppress(ValueError):
+                inside = Path(listed).relative_to(self.root.absolute() / self.folder).as_posix()
         for folder in ("", *within):
             with suppress(ValueError):
                 return self.lookup.find(f"{folder}/{inside}".removeprefix("/"), self.folder)
@@ -116,7 +116,8 @@ class Table:
                     self.problems.append((shown, f"{self.name}, {place}: {error}"))
                 else:
                     row = self._row(name, record)
-                    merge(self.rows.setdefault(name, row), row)
+                    if self.rows.setdefault(name, row) is not row:
+                        merge(self.rows[name], row)
         if matched := self.lookup.by_name:
             listed, path = next(iter(matched.items()))
             found_alone = f"{count_of(len(matched), 'file')} found by name alone"

@@ -71,7 +71,7 @@ class PictureError(ValueError):
 
 def plain(text: str) -> str:
     r"""Return text with whatever UTF-8 cannot hold spelt out (\udce9), so any file takes it."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def open_picture(source: Source, *, max_side: int | None = None) -> Image.Image:

@@ -56,7 +56,7 @@ class GalleryWords:
         except (OSError, ValueError):  # few galleries have any
             table = pd.DataFrame(columns=["id", "caption"], dtype=str)
         rows = items.index.get_indexer(table["id"])
-        texts = np.array([*self._written, *table["caption"][rows >= 0]], object)
+        texts = np.array([*self._written, *table["caption"][rows >= 0].tolist()], object)
         rows = np.concatenate([np.arange(len(items)), rows[rows >= 0]])
         self._keywords = open_keywords(StoredTexts(texts, rows, len(items)), _terms_of)
 
