@@ -14,6 +14,7 @@ ORDER = [
     "claims",
     "trouble",
     "arguments",
+    "garbage",
     "spreadsheets",
     "files",
     "cache",

@@ -1,12 +1,14 @@
 """What programs export and download leaves: read as it was meant, or told."""
 
 import json
+import zipfile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from dataset_files import items, pictures, problems, r5_table, write
 from hostile_server import encoded
+from img2dataset_files import write_tar
 from PIL import ExifTags, Image, PngImagePlugin
 
 from sigscope import paths
@@ -128,3 +130,104 @@ def test_a_picture_under_another_kinds_suffix_is_said_to_be_one(tmp_path):
     told = problems(load_gallery(tmp_path / "x"))
     assert told.keys() == {"b.xml", "c.txt", "d.db"}
     assert all("begins like JPEG" in reason and "suffix" in reason for reason in told.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("2020-01-01_UTC.txt", "rain"),
+        ("2020-01-01_UTC.json", {"node": {"edge_media_to_caption": {"edges": [{"text": "rain"}]}}}),
+    ],
+)
+def test_a_text_of_several_numbered_pictures_is_about_each(tmp_path, name, text):
+    pictures(tmp_path / "x", "2020-01-01_UTC_1.jpg", "2020-01-01_UTC_2.jpg")
+    write(tmp_path / "x" / name, text)
+    assert list(captions(tmp_path / "x").values()) == [["rain"], ["rain"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "x.json",
+            [{"image": "x_1.jpg", "caption": "one"}, {"image": "x_2.jpg", "caption": "two"}],
+        ),
+        ("x.json", {"image": ["x_1.jpg", "x_2.jpg"], "caption": ["one", "two"]}),
+    ],
+)
+def test_a_list_called_like_numbered_pictures_is_a_list(tmp_path, name, text):
+    pictures(tmp_path / "x", "x_1.jpg", "x_2.jpg")
+    write(tmp_path / "x" / name, text)
+    assert captions(tmp_path / "x") == {"x_1.jpg": ["one"], "x_2.jpg": ["two"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("IMG.jpg.supplemental-metadata.json", ["IMG.jpg", "IMG-edited.jpg"]),
+        ("IMG.jpg.supplemental-metadata(1).json", ["IMG(1).jpg", "IMG-bearbeitet(1).jpg"]),
+        ("IMG.jpg.json", ["IMG-modifie\u0301.jpg"]),
+    ],
+)
+def test_what_google_edited_has_the_text_of_its_original(tmp_path, text, names):
+    pictures(tmp_path / "x", *names, "IMG-left.jpg")
+    write(tmp_path / "x" / text, {"title": "IMG.jpg", "description": "the harbour"})
+    expected = dict.fromkeys(names, ["the harbour"])
+    assert captions(tmp_path / "x") == {**expected, "IMG-left.jpg": []}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["WEBVTT\n\n00:00.000 --> 00:04.000\nHello\n", "1\n00:00:00,000 --> 00:00:04,000\nHello\n"],
+)
+def test_subtitles_are_no_captions_and_are_told(tmp_path, text):
+    pictures(tmp_path / "x", "a.jpg")
+    write(tmp_path / "x/a.txt", text)
+    found = load_gallery(tmp_path / "x")
+    assert captions(tmp_path / "x") == {"a.jpg": []}
+    assert "subtitles" in problems(found)["a.txt"]
+
+
+def test_files_within_a_post_of_instagrams_export_have_their_own_words(tmp_path):
+    pictures(tmp_path / "x", "media/posts/1.jpg", "media/posts/2.jpg")
+    files = [{"uri": f"media/posts/{n}.jpg", "title": text} for n, text in ((1, "one"), (2, "two"))]
+    write(tmp_path / "x/content/posts_1.json", [{"media": files}])
+    assert list(captions(tmp_path / "x").values()) == [["one"], ["two"]]
+
+
+def test_names_of_exiftool_with_their_group_are_known(tmp_path):
+    pictures(tmp_path / "x", "a.jpg")
+    row = {"SourceFile": "a.jpg", "IPTC:Caption-Abstract": "the old mill", "File:MIMEType": "image"}
+    write(tmp_path / "x/out.json", [row])
+    assert captions(tmp_path / "x") == {"a.jpg": ["the old mill"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("e.json", [{"image": "/data/local-files/?d=a.jpg", "caption": "a cat"}], ("a cat", "")),
+        ("c.csv", "Image Name (jpg),Caption (English)\na.jpg,a cat\n", ("a cat", "")),
+        ("labels.csv", "a.jpg,3\n", ("", "3")),
+    ],
+)
+def test_names_headings_and_numbers_mean_what_they_say(tmp_path, name, text, expected):
+    pictures(tmp_path / "x", "a.jpg")
+    write(tmp_path / "x" / name, text)
+    assert items(load_gallery(tmp_path / "x"), "caption", "category") == {"a.jpg": expected}
+
+
+def test_what_lies_beside_a_shard_and_begins_like_it_is_told(tmp_path):
+    write_tar(tmp_path / "x", "0", [], ("a.jpg", encoded("JPEG", (8, 8))))
+    for name in ("0.idx", "0.tar.md5"):
+        write(tmp_path / "x" / name, "x")
+    write(tmp_path / "x/1.tar", b"")
+    told = problems(load_gallery(tmp_path / "x"))
+    assert told.keys() == {"0.idx", "0.tar.md5", "1.tar"}
+    assert "\n" not in told["1.tar"]
+
+
+def test_of_a_zip_without_pictures_the_zip_is_named_and_what_was_left_in_it(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("inner.zip", "PK")
+    with pytest.raises(GalleryError, match=r"x\.zip holds no pictures .*inner\.zip: it is an arch"):
+        load_gallery(tmp_path / "x.zip")

@@ -95,7 +95,7 @@ def load_img2dataset(
 def _is_of(path: str, shards: Iterable[str]) -> bool:
     """Return whether a file below the root is one of some shards, or tells of one."""
     tar = TAR.fullmatch(path)
-    names = (path.removesuffix(".parquet"), path.partition(".")[0].removesuffix("_stats"))
+    names = map(path.removesuffix, (".parquet", "_stats.json", ".journal"))
     above = accumulate(path.split("/"), "{}/{}".format)
     return not {*above, *names, tar and tar["name"]}.isdisjoint(shards)
 
@@ -253,7 +253,7 @@ def _beside(
 def _counts(folder: Path, shards: Iterable[str], pictures: int) -> dict[str, int]:
     """Return how many files of each kind the shards hold."""
     names = [name for each in shards for _, _, found in os.walk(folder / each) for name in found]
-    texts = sum(suffix_of(name) in {*TEXTS, ".cls"} for name in names)
+    texts = sum(suffix_of(name) in {*TEXTS, *READERS, ".cls"} for name in names)
     others = len(names) - pictures - texts
     return {"pictures": pictures, "unreadable": 0, "texts and tables": texts, "others": others}
 

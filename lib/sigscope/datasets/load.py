@@ -30,6 +30,7 @@ from sigscope.gallery.inventory import take
 from sigscope.gallery.listing import list_folder
 from sigscope.gallery.metadata import list_table
 from sigscope.gallery.tables import READERS as TABLES
+from sigscope.garbage import seldom_collected
 
 FEW = 20  # tables that are looked into for vectors
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from sigscope.downloads.lists import UrlList
 
 
+@seldom_collected()
 def load_gallery(path: str | Path | None = None, *, progress: bool = False) -> Gallery:
     """Return the gallery at path: a folder, a zip, a table, or a data set by name.
 
@@ -96,7 +98,11 @@ def _of_file(path: Path, progress: bool) -> Gallery:
         from sigscope.gallery.archives import count_files, left_out, unpacked
 
         folder = unpacked(path, progress=progress)
-        found = _of_folder(folder, path.stem, progress)
+        try:
+            found = _of_folder(folder, path.stem, progress)
+        except GalleryError as error:
+            told = "".join(f" {name}: {reason}." for name, reason in left_out(folder)[:1])
+            raise GalleryError(str(error).replace(str(folder), str(path)) + told) from error
         known = pd.DataFrame(left_out(folder), columns=["path", "reason"], dtype="str")
         problems = pd.concat([known, found.problems], ignore_index=True)
         unpacked_files = sum(len(names) for _, _, names in os.walk(folder))

@@ -106,7 +106,8 @@ def _unpack(tar: Path, into: Path, shard: str) -> dict:
             check_machine(tar, error)
             with tar.open("rb") as file:
                 is_elsewhere = is_pointer(file.read(64))
-            reason = f"it is cut short or damaged ({error}); what came before that is used"
+            what = str(error).partition("\n")[0].rstrip(":")  # tarfile says one line a compression
+            reason = f"it is cut short or damaged ({what}); what came before that is used"
             left_out.append((tar.name, LFS if is_elsewhere else reason))
     left = len([name for name, _ in left_out if name != tar.name]) + junk.total()
     known = {"stamp": stamp, "left": left, "without": [*left_out, *left_out_of(junk)]}

@@ -35,6 +35,7 @@ from sigscope.gallery.columns import FILES, URLS, caption_columns, first_of
 from sigscope.gallery.folder import Problems
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.tables import records
+from sigscope.garbage import seldom_collected
 
 TEXT = pa.string()
 
@@ -62,6 +63,7 @@ class Embeddings:
         return len(self.ids)
 
 
+@seldom_collected()
 def load_embeddings(
     folder: str | Path, *, gallery: Gallery | None = None, identity: dict | None = None
 ) -> Embeddings:

@@ -94,9 +94,10 @@ def read_rows(
         shard = _mapped(file)
         if shard.shape[1] != d:
             raise StaleEmbeddings(f"{file} has {shard.shape[1]} dimensions, not {d}; {REMAKE}")
-        part = _unit(shard[kept].astype(np.float32), file)
-        rows[start : start + len(part)] = part
-        start += len(part)
+        stop = start + np.count_nonzero(kept)
+        rows[start:stop] = shard if stop - start == len(shard) else shard[kept]
+        _make_unit(rows[start:stop], file)
+        start = stop
     return rows
 
 
@@ -121,8 +122,9 @@ def read_table(paths: list[Path], columns: dict[str, pa.DataType]) -> dict[str, 
     values: dict[str, list] = {column: [] for column in columns}
     for path in paths:
         try:
-            with pq.ParquetFile(path) as file:  # read_table takes three times as long
-                table = file.read(columns=list(columns))
+            # read_table takes three times as long
+            with pa.OSFile(str(path)) as source, pq.ParquetFile(source) as file:
+                table = file.read(columns=list(columns), use_threads=False)
         except (OSError, pa.ArrowException) as error:
             check_machine(path, error)
             raise StaleEmbeddings(f"{path} cannot be read ({error}); {REMAKE}") from error
@@ -157,7 +159,7 @@ def _parquet(**columns: list) -> bytes:
 
 def _mapped(path: Path, remedy: str = REMAKE) -> np.ndarray:
     try:
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        rows = np.load(str(path), mmap_mode="r", allow_pickle=False)  # a Path it would resolve
     except Exception as error:  # numpy raises many kinds on a damaged heading
         check_machine(path, error)
         raise StaleEmbeddings(f"{path} is not a whole .npy file ({error}); {remedy}") from error
@@ -166,8 +168,8 @@ def _mapped(path: Path, remedy: str = REMAKE) -> np.ndarray:
     return rows
 
 
-def _unit(rows: np.ndarray, file: Path) -> np.ndarray:
-    """Return new rows of length 1 again, as they were before float16."""
+def _make_unit(rows: np.ndarray, file: Path) -> None:
+    """Give rows the length 1 again that they had before float16."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     wrong = ~(np.abs(lengths - 1) <= LENGTH_OFF)
     if wrong.any():
@@ -175,4 +177,4 @@ def _unit(rows: np.ndarray, file: Path) -> np.ndarray:
         raise StaleEmbeddings(
             f"vector {row} in {file} has length {lengths[row, 0]:.3g}, not 1; {REMAKE}"
         )
-    return rows / lengths
+    rows /= lengths

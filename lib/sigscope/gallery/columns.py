@@ -38,7 +38,8 @@ FILES = (
 CAPTIONS = (
     *("text", "caption", "captions", "title", "description", "sentence", "sentences", "comment"),
     *("alt_text", "alt", "prompt", "raw", "texts", "titles", "descriptions", "comments", "prompts"),
-    *("headline", "summary", "txt", "image_description", "image_caption", "text_description"),
+    *("headline", "caption_abstract", "summary", "txt", "image_description", "image_caption"),
+    "text_description",
 )
 CATEGORIES = ("category", "label", "class", "class_name", "label_name", "categories", "labels")
 URLS = ("url", "image_url", "urls", "img_url", "photo_url", "photo_image_url", "link", "uri")
@@ -55,6 +56,8 @@ A_CAPTION = re.compile(  # caption_0, text_en, text_zh_cn, blip_caption; not cap
     r"|(?!id|no)[a-z]{2}(_[a-z]{2,4})?)"
     r"|(?!negative|has|num|n_)\w+_(caption|description|prompt|sentence)s?"
 )
+GROUP = re.compile(r"\s*(EXIF|IFD0|ExifIFD|XMP(-\w+)?|IPTC|PNG|dc):", re.IGNORECASE)
+ASIDE = re.compile(r"(?<=\w)\s*\((?!\d+\)).*\)\s*$")
 NUMBERED = re.compile(r"#\d+$")  # behind a file's name: a.jpg#0, the first caption of a.jpg
 FIRST = 32  # rows that are looked at
 WORDS = 3  # from which a text reads like a caption
@@ -73,7 +76,12 @@ class Columns:
 
 
 def normal(name: str) -> str:
-    """Return a heading as the vocabulary spells it: image_path of " Image Path" and imagePath."""
+    """Return a heading as the vocabulary spells it: image_path of " Image Path" and imagePath.
+
+    What ExifTool writes before it does not count (EXIF:ImageDescription), nor what a person says
+    of it behind it: Caption (English).
+    """
+    name = ASIDE.sub("", GROUP.sub("", name))
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
     return re.sub(r"[\s\-.]+", "_", name).lower()
 

@@ -162,6 +162,7 @@ def _is_file_name(cell: str) -> bool:
 def _guessed(cells: list[str]) -> list[str]:
     """Return names of columns for a table without a heading, by its first row."""
     other = "text" if len(cells) == 2 else ""
+    other = "label" if other and any(cell.strip().isdecimal() for cell in cells) else other
     known = [
         "url" if ADDRESS.match(cell) else "file_name" if _is_file_name(cell) else other
         for cell in cells

@@ -7,7 +7,7 @@ in seconds.
 
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,12 +77,12 @@ class Contents:
         for prefix, files in folders(root, self.left_out):
             self.folders[prefix] = sorted(entry.name for entry in files)
             self.odd.update(prefix + entry.name for entry in files if not _is_ordinary(entry))
-        self._pictures = {path for path in self.paths() if self._is_picture(path)}
+        self._paths = [each + name for each, names in self.folders.items() for name in names]
+        self._pictures = {path for path in self._paths if self._is_picture(path)}
 
-    def paths(self) -> Iterator[str]:
-        """Yield the path of every file below root."""
-        for prefix, names in self.folders.items():
-            yield from (prefix + name for name in names)
+    def paths(self) -> Sequence[str]:
+        """Return the path of every file below root."""
+        return self._paths
 
     def is_picture(self, path: str) -> bool:
         """Return whether a file is one of the pictures that are read, by its suffix or its head."""

@@ -221,7 +221,8 @@ def _row(row: dict, seen: Seen, is_bare: bool, shared: Collection[str]) -> dict:
         row["metadata_content"] = row.pop("content")
     if is_bare and seen.captions:
         row["captions"] = [text for text in seen.captions if text not in shared]
-    return row | {"content": seen.content}
+    row["content"] = seen.content
+    return row
 
 
 def _reason(error: Exception) -> str:

@@ -104,7 +104,8 @@ class Lookup:
         That is what Label Studio puts before it, a question behind it (?w=200) or a caption's
         number (#0), and another suffix of the same format (a.jpeg).
         """
-        bare = LABEL_STUDIO.sub("", NUMBERED.sub("", unquote(name.partition("?")[0])))
+        bare = unquote(name.removeprefix("?d=").partition("?")[0])  # ?d=cat.jpg of a local file
+        bare = LABEL_STUDIO.sub("", NUMBERED.sub("", bare))
         stem, suffix = os.path.splitext(bare)
         kinds = next((each for each in FORMATS.values() if suffix.lower() in each), ())
         names = [bare] * (bare != name) + [f"{stem}{each}" for each in kinds]

@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections import defaultdict
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from unicodedata import normalize
@@ -32,6 +33,12 @@ LICENCE = re.compile(
 TAKEOUT = re.compile(  # a.jpg(1), as Google names what it knows of a(1).jpg
     r"(.+?)(\.\w{3,4})(?:\.s[uplemntadi-]*)?(\(\d+\))?"
 )
+EDITED = re.compile(  # IMG-edited(1).jpg, as Google names what was made of IMG(1).jpg
+    r"(.+)-(?:edited|effects|smile|mix|bearbeitet|bewerkt|editat|edytowane|ha editado|modificato"
+    r"|modifi\u00e9|\u7de8\u96c6\u6e08\u307f)(\(\d+\))?(\.\w+)"
+)
+NUMBERED = re.compile(r"_\d{1,3}$")  # a_1.jpg and a_2.jpg of a post whose text is a.txt
+SUBTITLES = re.compile(r"\s*WEBVTT\b|(?m:^\s*\d+:[\d:.,]+ --> \d+:[\d:.,]+)")
 CUT = 46  # letters, after which Google cuts the names of texts
 TERMS = re.compile(
     r"permission is hereby granted|without warranty|redistribution and use|licensor"
@@ -57,8 +64,12 @@ def sidecar_captions(contents: Contents, problems: Problems) -> dict[str, list[s
         pictures = [name for name in names if contents.is_picture(prefix + name)] if texts else []
         here = _owners(texts, pictures)
         owned |= {prefix + text: [prefix + name for name in here[text]] for text in here}
-        apart += [prefix + text for text in texts if text not in here and suffix_of(text) in TEXTS]
-    elsewhere = _owners_elsewhere(apart, contents)
+        left = [text for text in texts if text not in here]
+        for text, several in _numbered(left, pictures).items():
+            if _is_of_all(contents.place(prefix + text), several):
+                owned[prefix + text] = [prefix + name for name in several]
+        apart += [prefix + text for text in left if suffix_of(text) in TEXTS]
+    elsewhere = _owners_elsewhere([text for text in apart if text not in owned], contents)
     owned |= elsewhere
     for text, owners in owned.items():
         names = [owner.rpartition("/")[2] for owner in owners]
@@ -81,6 +92,25 @@ def sidecar_captions(contents: Contents, problems: Problems) -> dict[str, list[s
         reason = f"{count_of(len(names), 'text')} in it matched by name: {names[0]} is taken to be"
         problems.append((f"{folder or '.'}/", f"{reason} about {elsewhere[names[0]][0]}"))
     return {path: distinct(captions) for path, captions in found.items()}
+
+
+def _numbered(texts: list[str], pictures: list[str]) -> dict[str, list[str]]:
+    """Return the pictures of a post by its text: a_1.jpg and a_2.jpg of a.txt."""
+    posts: dict[str, list[str]] = defaultdict(list)
+    for name in pictures if texts else ():
+        if number := NUMBERED.search(os.path.splitext(name)[0]):
+            posts[name[: number.start()]].append(name)
+    stems = {text: os.path.splitext(text)[0] for text in texts}
+    return {text: posts[stem] for text, stem in stems.items() if stem in posts}
+
+
+def _is_of_all(path: str, pictures: list[str]) -> bool:
+    """Return whether a text says the same of some pictures, and is no list that names them."""
+    with suppress(OSError, ValueError):
+        if captions_in(path, []):
+            text = decoded(Path(path).read_bytes())
+            return not any(os.path.splitext(name)[0] in text for name in pictures)
+    return False
 
 
 def _owners_elsewhere(texts: list[str], contents: Contents) -> dict[str, list[str]]:
@@ -115,34 +145,33 @@ def _nearly(path: str) -> set[tuple[str, ...]]:
 def _owners(texts: list[str], pictures: list[str]) -> dict[str, list[str]]:
     """Return the pictures that each text of a folder belongs to: those of its name, then stem.
 
-    A last part of the stem may be more: a.en.txt and a.caption.txt are texts of a.jpg.
+    A last part of the stem may be more: a.en.txt and a.caption.txt are texts of a.jpg. What was
+    edited has the text of its original, too.
     How accents are composed and capitals matter only where two names differ by nothing else.
     """
-    by_name = _by(pictures, lambda name: name)
-    by_stem = _by(pictures, lambda name: os.path.splitext(name)[0])
-    loose = None
+    named, loose = set(pictures), None
+    by_stem, edited = defaultdict(list), defaultdict(list)
+    for name in pictures:
+        by_stem[os.path.splitext(name)[0]].append(name)
+        if "-" in name and (original := EDITED.fullmatch(normalize("NFC", name))):
+            edited[_key("".join(filter(None, original.groups())))].append(name)
     owners = {}
     for text in texts:
         stem = os.path.splitext(text)[0]
-        found = by_name.get(stem) or by_stem.get(stem)
+        others = (stem, TAKEOUT.sub(r"\1\3\2", stem), os.path.splitext(stem)[0])
+        found = [stem] if stem in named else by_stem.get(stem)
         if not found:
-            loose = loose or {
-                _key(key): value for key, value in [*by_stem.items(), *by_name.items()]
-            }
-            others = (stem, TAKEOUT.sub(r"\1\3\2", stem), os.path.splitext(stem)[0])
+            loose = loose or (
+                {_key(each): found for each, found in by_stem.items()}
+                | {_key(each): [each] for each in pictures}
+            )
             found = next((loose[_key(each)] for each in others if _key(each) in loose), None)
             if not found and len(stem) == CUT:
-                found = [name for name in pictures if name.startswith(stem)] or None
-        if found:
-            owners[text] = found
+                found = [name for name in pictures if name.startswith(stem)]
+        further = [name for each in others for name in edited.get(_key(each), ())]
+        if found or further:
+            owners[text] = list(dict.fromkeys([*(found or ()), *further]))
     return owners
-
-
-def _by(names: list[str], key) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name in names:
-        found.setdefault(key(name), []).append(name)
-    return found
 
 
 def _key(name: str) -> str:
@@ -153,9 +182,10 @@ def captions_in(path: str, owners: list[str]) -> list[str]:
     """Return the captions in a file beside some pictures; ValueError says why there are none."""
     if reason := unreachable(path):
         raise OSError(None, reason)
-    if os.path.getsize(path) > MAX_TEXT:
+    with open(path, "rb") as file:
+        data = file.read(MAX_TEXT + 1)
+    if len(data) > MAX_TEXT:
         raise OSError(None, "it has more than a million bytes")
-    data = Path(path).read_bytes()
     if path.lower().endswith(".xmp"):
         return [text for text in xmp_texts(data) if text not in owners]
     text = decoded(data)
@@ -176,6 +206,8 @@ def _of_json(text: str) -> list[str]:
         said = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"it is no whole JSON ({error})") from error
+    if isinstance(said, dict) and isinstance(said.get("node"), dict):  # by Instaloader
+        said = said["node"]
     listed = said if isinstance(said, list) else [said]
     captions = [each for each in listed if isinstance(each, str)]
     keyed = [
@@ -190,6 +222,8 @@ def _of_json(text: str) -> list[str]:
 def _no_caption(text: str) -> str:
     """Return why a text is no caption, or ""."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if SUBTITLES.search(text):
+        return "it holds subtitles of a film, and no captions"
     if lines and all(map(_is_label, lines)):
         return "it holds numbers, such as the places of boxes, and no captions"
     if lines and all(map(is_data, lines)):

@@ -15,8 +15,9 @@ from typing import Any
 from sigscope.gallery.cells import number_of, text_of
 from sigscope.gallery.columns import FILES, SPLITS, first_of
 from sigscope.gallery.delimited import Placed, read_csv
-from sigscope.gallery.folder import GalleryError, Problems
+from sigscope.gallery.folder import GalleryError, Problems, suffix_of
 from sigscope.gallery.texts import MIXED, decoded, is_damaged, lines_of
+from sigscope.images.formats import SUFFIXES
 from sigscope.images.read import plain
 from sigscope.images.sniff import LFS, is_pointer
 from sigscope.trouble import check_machine
@@ -117,7 +118,7 @@ def _one_by_one(text: str) -> list[Any]:
 def _listed(said: Any) -> Iterable[Any]:
     """Return the records of a JSON file, however it lays them out."""
     if isinstance(said, list):
-        return said
+        return [row for record in said for row in _of_post(record)]
     if not isinstance(said, dict):
         return []
     if isinstance(said.get("images"), list) and isinstance(said.get("annotations"), list):
@@ -180,9 +181,23 @@ def _of_fiftyone(labels: dict[str, Any], classes: Any) -> list[Any]:
     ]
 
 
+def _of_post(record: Any) -> list[Any]:
+    """Return the files that a record lists, as Instagram's export does, or the record itself."""
+    for name, value in record.items() if _is_dict(record) else ():
+        if _holds_records(value) and any(map(_is_file, value[0].values())):
+            rest = {other: said for other, said in record.items() if other != name}
+            return [{**rest, **row} for row in value if _is_dict(row)]
+    return [record]
+
+
+def _is_file(value: Any) -> bool:
+    return isinstance(value, str) and suffix_of(value) in SUFFIXES and "://" not in value
+
+
 def _of_split(name: str, rows: list[Any]) -> list[Any]:
     """Return records with the split that their list is called, and FiftyOne's class as a label."""
     further = {"split": name} if name.lower() in SPLITS else {}
+    rows = [each for row in rows for each in _of_post(row)]
     return [{**further, **_labelled(row), **row} if _is_dict(row) else row for row in rows]
 
 
