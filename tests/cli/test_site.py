@@ -109,8 +109,17 @@ def test_links_between_notebooks_lead_to_pages(pages):
 
 def test_figure_moves_and_cannot_end_its_script(pages):
     page = pages["01-asking.html"]
-    assert page.count("Plotly.newPlot") == 1 and "<noscript><img" in page
+    assert page.count('draw("figure') == 1 and "<noscript><img" in page
     assert r"<\/script>" in page and 'a "bar"' in page
+
+
+def test_a_figure_of_several_panels_keeps_its_width_on_a_phone(book, tmp_path):
+    notebook = nbformat.read(book, as_version=4)
+    drawn = {"data": [], "layout": {"xaxis": {}, "xaxis2": {}}}
+    notebook.cells[3].outputs.append(output({PLOTLY: drawn, "image/png": PNG}))
+    nbformat.write(notebook, book)
+    body = site._body(read_notebook(book))
+    assert body.count('class="moving wide"') == 1 == body.count('class="moving"')
 
 
 def test_pages_ask_nothing_of_the_world(pages):

@@ -37,6 +37,13 @@ def test_a_shown_figure_is_live_and_still_and_has_words(monkeypatch):
     assert metadata["image/png"] == {"alt": "two bars", "width": 760, "height": 380}
 
 
+def test_words_written_of_the_shipped_pictures_say_so_beside_others(no_browser, monkeypatch):
+    monkeypatch.setenv("SIGSCOPE_GALLERY", "elsewhere")
+    data, metadata = stills.show(FIGURE, "two bars")._repr_mimebundle_()
+    assert data["text/plain"] == "Figure: Of the shipped gallery and model: two bars"
+    assert metadata["image/png"]["alt"] in data["text/plain"]
+
+
 def test_nothing_offers_to_send_the_figure_away(no_browser):
     data, _ = stills.show(FIGURE, "two bars")._repr_mimebundle_()
     assert data[stills.PLOTLY]["config"]["showSendToCloud"] is False

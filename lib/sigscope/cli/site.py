@@ -25,6 +25,11 @@ from sigscope.files import atomic_write
 SCRIPT, STYLES, SEARCH = "plotly.min.js", "report.css", "search.js"
 GLOSSARY = "glossary"
 COLLAPSED = "hide-input"  # the tag of cells that hold only assertions of what the text says
+DRAWING = f"""<script src="{SCRIPT}"></script><script>
+const isTouched = matchMedia("(pointer: coarse)").matches; // a finger moves the page, not the axes
+const draw = (name, data, layout, config) =>
+  Plotly.newPlot(name, data, isTouched ? {{...layout, dragmode: false}} : layout, config);
+</script>"""
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -84,7 +89,7 @@ def _write(path: Path, title: str, body: str, books: list[Notebook], number: int
         f'<li><a href="{_page_name(book)}"{_current(row == number)}>{escape(book.title)}</a></li>'
         for row, book in enumerate(books)
     )
-    script = f'<script src="{SCRIPT}"></script>' if 'class="moving"' in body else ""
+    script = DRAWING if 'class="moving' in body else ""
     page = PAGE.format(
         title=escape(title), styles=STYLES, script=script, entries=entries, body=body,
         ways=_ways(books, number),
@@ -138,11 +143,13 @@ def _make_moving(output: nbformat.NotebookNode, name: str) -> None:
     drawn = output.data.pop(PLOTLY)
     alt = escape(output.get("metadata", {}).get("image/png", {}).get("alt", ""), quote=True)
     still = output.data.pop("image/png", "")
-    height = drawn["layout"].get("height", 380)
-    call = json.dumps([drawn["data"], drawn["layout"], CONFIG]).replace("</", r"<\/")
+    layout = drawn["layout"]
+    height = layout.get("height", 380)
+    is_wide = "xaxis2" in layout or len(layout.get("annotations", [])) > 1
+    call = json.dumps([drawn["data"], layout, CONFIG]).replace("</", r"<\/")
     output.data["text/html"] = (
-        f'<div class="moving" id="{name}" role="img" aria-label="{alt}" '
-        f'style="height:{height}px"></div><script>Plotly.newPlot("{name}", ...{call})</script>'
+        f'<div class="moving{" wide" * is_wide}" id="{name}" role="img" aria-label="{alt}" '
+        f'style="height:{height}px"></div><script>draw("{name}", ...{call})</script>'
         f'<noscript><img src="data:image/png;base64,{still}" alt="{alt}"></noscript>'
     )
 

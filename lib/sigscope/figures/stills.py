@@ -21,6 +21,8 @@ from typing import Any
 import plotly.graph_objects as go
 from PIL import Image, ImageDraw, ImageFont
 
+from sigscope.claims import is_shipped
+
 PLOTLY = "application/vnd.plotly.v1+json"
 CONFIG = {"displaylogo": False, "responsive": True, "showSendToCloud": False}
 WIDTH, HEIGHT, SCALE = 760, 380, 2
@@ -66,9 +68,10 @@ def show(figure: go.Figure, alt: str) -> StillFigure:
 
     Args:
         figure: what to show.
-        alt: one sentence that says what is to be seen, for those who cannot.
+        alt: one sentence that says what is to be seen, for those who cannot. Where another gallery
+            or model is drawn it says of which ones this was written.
     """
-    return StillFigure(figure, alt)
+    return StillFigure(figure, alt if is_shipped() else f"Of the shipped gallery and model: {alt}")
 
 
 def still(figure: go.Figure) -> bytes | None:
