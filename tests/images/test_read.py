@@ -137,7 +137,8 @@ def test_a_jpeg_without_the_mark_of_its_end_is_shown_with_a_note(caplog):
     file = BytesIO()
     Image.fromarray(rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)).save(file, "JPEG")
     whole = open_picture(file.getvalue())
-    assert open_picture(file.getvalue()[:-2]).tobytes() == whole.tobytes()
+    for cut in (1, 2):
+        assert open_picture(file.getvalue()[:-cut]).tobytes() == whole.tobytes()
     assert "lacks its end" in caplog.text
     for cut in (4, 20, 200):
         with pytest.raises(PictureError, match="cut short or damaged"):

@@ -36,6 +36,8 @@ def excuse(cells: Iterable[nbformat.NotebookNode]) -> None:
             if output.output_type == "error":
                 text = f"{output.ename}: {output.evalue}".strip(": \n")
                 text = f"Stopped here: it needs {ENOUGH} different pictures or more ({text}).\n"
+                if output.ename == "NameError":
+                    text = "Stopped here: it needs what a cell above would have made.\n"
                 cell.outputs[place] = nbformat.v4.new_output("stream", name="stdout", text=text)
 
 

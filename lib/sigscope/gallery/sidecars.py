@@ -38,7 +38,16 @@ EDITED = re.compile(  # IMG-edited(1).jpg, as Google names what was made of IMG(
     r"|modifi\u00e9|\u7de8\u96c6\u6e08\u307f)(\(\d+\))?(\.\w+)"
 )
 NUMBERED = re.compile(r"_\d{1,3}$")  # a_1.jpg and a_2.jpg of a post whose text is a.txt
-SUBTITLES = re.compile(r"\s*WEBVTT\b|(?m:^\s*\d+:[\d:.,]+ --> \d+:[\d:.,]+)")
+FORMS = re.compile(  # subtitles, lyrics, cards, programs and documents
+    r"\A\s*(WEBVTT\b|\[Script Info\]|BEGIN:V[A-Z]+\b|%PDF-|#!|# -\*- |\[\d\d:\d\d\.\d+\])"
+    r"|(?m:^\s*\d+:[\d:.,]+ --> \d+:[\d:.,]+)"
+)
+PAIR = re.compile(r"([A-Za-z][\w /-]{0,30}):\s*(.*)")  # ISO: 100
+FACTS = re.compile(
+    r"author|camera|copyright|creator|date|exposure|iso|keywords|lens|licen[cs]e|model|rating|seed"
+    r"|size|source|steps|tags|url",
+    re.IGNORECASE,
+)
 CUT = 46  # letters, after which Google cuts the names of texts
 TERMS = re.compile(
     r"permission is hereby granted|without warranty|redistribution and use|licensor"
@@ -194,7 +203,9 @@ def captions_in(path: str, owners: list[str]) -> list[str]:
         return [each for each in texts if each not in owners and not is_data(each)]
     if is_damaged(text):
         raise ValueError(SEVERAL)
-    text = without_settings(text)
+    text, pairs = _without_pairs(without_settings(text))
+    if pairs:
+        return pairs
     if reason := _no_caption(text):
         raise ValueError(reason)
     return [line for line in distinct(re.split(r"[\r\n]+", text)) if not _is_label(line)]
@@ -219,11 +230,31 @@ def _of_json(text: str) -> list[str]:
     return captions
 
 
+def _without_pairs(text: str) -> tuple[str, list[str]]:
+    """Return what a text says below names with their values, and the captions among these.
+
+    ValueError when there are neither: "ISO: 100" and the like are facts.
+    """
+    head, rest = text.strip(), ""
+    if front := re.match(r"---\s*\n(.*?)\n---\s*(?:\n|$)", head, re.DOTALL):  # of a page
+        head, rest = front[1], head[front.end() :]
+    found = [PAIR.fullmatch(line.strip()) for line in head.splitlines() if line.strip()]
+    if not front and (len(found) < 2 or not all(found)):
+        return text, []
+    pairs = [each.groups() for each in found if each]
+    captions = [each for name, said in pairs if caption_columns([name]) for each in texts_of(said)]
+    if not (captions or rest or front or any(FACTS.fullmatch(name) for name, _ in pairs)):
+        return text, []  # He: Hello! She: Hello!
+    if not (captions or rest):
+        raise ValueError("it holds names and values, such as ISO: 100, and no captions")
+    return rest, [] if rest else captions
+
+
 def _no_caption(text: str) -> str:
     """Return why a text is no caption, or ""."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if SUBTITLES.search(text):
-        return "it holds subtitles of a film, and no captions"
+    if FORMS.search(text):
+        return "it holds subtitles, a program or the like, and no captions"
     if lines and all(map(_is_label, lines)):
         return "it holds numbers, such as the places of boxes, and no captions"
     if lines and all(map(is_data, lines)):

@@ -24,9 +24,9 @@ VECTORS = re.compile(r"_(embeddings?|vectors?|features|emb)$")  # clip_embedding
 TEXTS = ("text_embedding", "text_embeddings", "text_vector", "text_emb", "caption_embedding")
 IDS = ("id", "key", "uid")
 FEWEST = 4  # columns that are one vector's, where each holds one number of it
-SHELL = re.compile(  # what numpy and torch print around numbers
+SHELL = re.compile(  # what numpy, torch, jax and databases print around numbers
     r",\s*(?:dtype|device|grad_fn|requires_grad|size)=[^,()\[\]]*(?:\([^()]*\))?"
-    r"|\b(?:np|numpy|torch)\.\w+\(|\b(?:tensor|array|float\d+)\(|\)|Parameter containing:"
+    r"|\b[A-Za-z_][\w.]*\(|[(){}'\"]|Parameter containing:"
 )
 TO_BLANKS = str.maketrans("[],;", "    ")
 

@@ -174,7 +174,7 @@ def _ended(file: BinaryIO, cut: Image.Image) -> Image.Image | None:
     if cut.format != "JPEG" or cut.width * cut.height > MAX_PIXELS:
         return None
     file.seek(0)
-    data = file.read()
+    data = file.read().removesuffix(END[:1])
     with suppress(OSError, ValueError, SyntaxError):
         whole, more = (Image.open(BytesIO(data + each + END)) for each in (b"", BEHIND))
         if ImageChops.difference(whole.convert("RGB"), more.convert("RGB")).getbbox() is None:
