@@ -1,6 +1,7 @@
 import os
 
 import pytest
+from PIL import Image
 
 from sigscope import paths
 from sigscope.gallery.folder import trouble
@@ -217,3 +218,10 @@ def test_a_file_of_gigabytes_is_told_and_not_opened(tmp_path, monkeypatch):
         file.truncate(1_000_000_001)
     told = ("a.jpg", "it has more than 1 GB; make it smaller first")
     assert taken(tmp_path, monkeypatch).problems == [told]
+
+
+def test_every_kind_of_picture_that_pillow_opens_is_read_or_refused_by_name():
+    Image.init()
+    kinds = Image.OPEN.keys() - {"MPEG", "FLI", "BUFR", "GRIB", "HDF5", "IPTC"}  # films, data
+    opened = {suffix for suffix, kind in Image.EXTENSION.items() if kind in kinds}
+    assert opened <= SUFFIXES | REFUSED_SUFFIXES.keys()

@@ -28,15 +28,16 @@ RAW_SUFFIXES = (
     *(".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".raf"),
     *(".rw2", ".pef", ".srw", ".x3f", ".3fr", ".iiq", ".erf", ".kdc", ".mrw"),
     *(".dcr", ".gpr", ".mef", ".rwl", ".mos", ".fff", ".k25", ".dcs", ".bay", ".cap", ".eip"),
+    *(".ari", ".ori", ".raw"),
 )
 FORMATS = {  # what we read, and how its files are called; never EPS, which runs Ghostscript
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo", ".insp"),
     "PNG": (".png", ".apng"),
     "WEBP": (".webp",),
     "GIF": (".gif",),
     "BMP": (".bmp", ".dib"),
     "TIFF": (".tif", ".tiff"),
-    "AVIF": (".avif",),
+    "AVIF": (".avif", ".avifs"),
 }
 for _kind in ("Avif", "Bmp", "Gif", "Mpo", "Png", "Tiff", "WebP"):  # now: Pillow forgets for good
     import_module(f"PIL.{_kind}ImagePlugin")  # a decoder that could not be opened once
@@ -59,7 +60,22 @@ REFUSED = {  # pictures too, but not ones we read, and what to save them as
     "it is a picture in a format that is not read here; save it as PNG": (
         *(".jxl", ".jp2", ".j2k", ".jpx", ".jpf", ".jxr", ".wdp", ".psd", ".psb", ".xcf", ".ico"),
         *(".icns", ".tga", ".ppm", ".pgm", ".pbm", ".pnm", ".pcx", ".dds", ".exr", ".hdr", ".qoi"),
-        *(".dcm", ".cur", ".sgi", ".xbm", ".pam"),
+        *(".dcm", ".cur", ".sgi", ".xbm", ".pam", ".j2c", ".jpc", ".dcx", ".icb", ".vda", ".vst"),
+        *(
+            ".ras",
+            ".rgb",
+            ".rgba",
+            ".bw",
+            ".xpm",
+            ".blp",
+            ".wmf",
+            ".emf",
+            ".fits",
+            ".fit",
+            ".cin",
+            ".pcd",
+        ),
+        *(".ftc", ".ftu", ".gbr", ".im", ".msp", ".pfm", ".pxr"),
     ),
 }
 REFUSED_SUFFIXES = {suffix: what for what, suffixes in REFUSED.items() for suffix in suffixes}
