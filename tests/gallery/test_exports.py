@@ -238,3 +238,20 @@ def test_of_a_zip_without_pictures_the_zip_is_named_and_what_was_left_in_it(tmp_
         archive.writestr("inner.zip", "PK")
     with pytest.raises(GalleryError, match=r"x\.zip holds no pictures .*inner\.zip: it is an arch"):
         load_gallery(tmp_path / "x.zip")
+
+
+def test_pairs_of_files_and_labels_are_read(tmp_path):
+    pictures(tmp_path / "x", "a.jpg", "b.jpg")
+    write(tmp_path / "x/dataset.json", {"labels": [["a.jpg", 3], ["b.jpg", "a cat"]]})
+    found = items(load_gallery(tmp_path / "x"), "caption", "category")
+    assert found == {"a.jpg": ("", "3"), "b.jpg": ("a cat", "")}
+
+
+def test_further_pictures_in_the_lists_of_a_parquet_file_are_told(tmp_path):
+    packed = [{"bytes": encoded("JPEG", (8, 8)), "path": None}] * 3
+    (tmp_path / "x").mkdir()
+    table = pa.Table.from_pylist([{"images": packed, "text": "a"}])
+    pq.write_table(table, tmp_path / "x/train.parquet")
+    found = load_gallery(tmp_path / "x")
+    assert len(found) == 1
+    assert "not 2 further" in problems(found)["train.parquet"]

@@ -92,6 +92,11 @@ def load_packed(
             else:
                 problems.append((shown, f"row {place} holds no picture"))
         number += len(kept)
+        if further := _further(shard, column):
+            reason = (
+                f"of lists in its column {column} the first pictures are taken, not {further:,}"
+            )
+            problems.append((shown, f"{reason} further"))
         problems += [
             (shown, f"its column {other} holds pictures as well, which are not taken")
             for other in packed
@@ -123,6 +128,16 @@ def _row(record: dict[str, Any], classes: dict[str, list[str]], split: str) -> d
 def _count_rows(shard: Path) -> int:
     with parquet_file(shard) as file:
         return file.metadata.num_rows
+
+
+def _further(shard: Path, column: str) -> int:
+    """Return how many cells there are in the lists of a column behind the first of each row."""
+    with parquet_file(shard) as file:
+        groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
+        chunks = [group.column(at) for group in groups for at in range(group.num_columns)]
+        paths = [(chunk.path_in_schema.split("."), chunk.num_values) for chunk in chunks]
+        cells = sum(n for path, n in paths if path[0] == column and path[-1] != "path")
+        return max(0, cells - file.metadata.num_rows)
 
 
 def _class_names(shard: Path) -> dict[str, list[str]]:

@@ -1,0 +1,122 @@
+"""Layouts: the records of a JSON file, however a program lays them out."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from sigscope.gallery.cells import number_of, text_of
+from sigscope.gallery.columns import FILES, SPLITS, first_of
+from sigscope.gallery.folder import suffix_of
+from sigscope.images.formats import SUFFIXES
+
+
+def listed_in(said: Any) -> Iterable[Any]:
+    """Return the records of a JSON file, however it lays them out."""
+    if _is_dict(said) and said.keys() == {"labels"} and _is_list(said["labels"]):  # by StyleGAN
+        said = said["labels"]
+    if isinstance(said, list):
+        return [row for record in said for row in _of_post(record)]
+    if not isinstance(said, dict):
+        return []
+    if isinstance(said.get("images"), list) and isinstance(said.get("annotations"), list):
+        return _of_coco(said)
+    if isinstance(said.get("columns"), list) and isinstance(said.get("data"), list):  # by pandas
+        return [
+            dict(zip(said["columns"], row, strict=False)) for row in filter(_is_list, said["data"])
+        ]
+    if _is_dict(said.get("labels")) and said.keys() <= {"classes", "labels"}:  # by FiftyOne
+        return _of_fiftyone(said["labels"], said.get("classes"))
+    lists = {name: value for name, value in said.items() if isinstance(value, list)}
+    named = {name: value for name, value in lists.items() if _holds_records(value)}
+    if named:  # {"images": [{…}, …]}, or {"train": [{…}, …], "test": [{…}, …]}
+        return [row for name, rows in named.items() for row in _of_split(name, rows)]
+    inner = [value for value in said.values() if _is_dict(value)]
+    if len(inner) == len(said) and first_of(FILES, said):  # {"image": {"0": "a.jpg", …}, …}, too
+        return [{name: said[name].get(key) for name in said} for key in inner[0]]
+    if len(inner) == 1 and any(map(_holds_records, inner[0].values())):  # {"data": {"train": […]}}
+        return listed_in(inner[0])
+    if len(lists) > 1 and len(lists) == len(said):  # {"file_name": […], "text": […]}
+        return [dict(zip(lists, row, strict=False)) for row in zip(*lists.values(), strict=False)]
+    if "file_name" in said:
+        return [said]
+    return [
+        {"file_name": name, **(value if isinstance(value, dict) else {"text": value})}
+        for name, value in said.items()
+    ]  # {"a.jpg": "a cat"}
+
+
+def _of_coco(said: dict[str, Any]) -> list[Any]:
+    """Return the pictures that COCO's layout lists, each with its captions and its one category."""
+    listed = said["categories"] if _is_list(said.get("categories")) else []
+    named = {
+        number_of(each.get("id")): text_of(each.get("name")) for each in listed if _is_dict(each)
+    }
+    captions: dict[str, list[Any]] = defaultdict(list)
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for note in filter(_is_dict, said["annotations"]):
+        image = number_of(note.get("image_id"))
+        if "caption" in note:
+            captions[image].append(note["caption"])
+        if kind := named.get(number_of(note.get("category_id"))):
+            kinds[image].add(kind)
+    rows = []
+    for row in filter(_is_dict, said["images"]):
+        image = number_of(row.get("id"))
+        further = {"captions": captions[image]} if image in captions else {}
+        if len(kinds[image]) == 1:
+            further["category"] = next(iter(kinds[image]))
+        rows.append({**row, **further})
+    return rows
+
+
+def _of_fiftyone(labels: dict[str, Any], classes: Any) -> list[Any]:
+    """Return the files with their classes, which may be numbers in a list of names."""
+    names = dict(enumerate(classes)) if _is_list(classes) else {}
+    return [
+        {"file_name": file, "label": names.get(label, label) if isinstance(label, int) else label}
+        for file, label in labels.items()
+    ]
+
+
+def _of_post(record: Any) -> list[Any]:
+    """Return the files that a record lists, as Instagram's export does, or the record itself.
+
+    A file and its label or text may also be a pair.
+    """
+    if _is_list(record) and len(record) == 2 and _is_file(record[0]):
+        file, said = record
+        return [{"file_name": file, "label" if isinstance(said, int) else "text": said}]
+    for name, value in record.items() if _is_dict(record) else ():
+        if _holds_records(value) and any(map(_is_file, value[0].values())):
+            rest = {other: said for other, said in record.items() if other != name}
+            return [{**rest, **row} for row in value if _is_dict(row)]
+    return [record]
+
+
+def _is_file(value: Any) -> bool:
+    return isinstance(value, str) and suffix_of(value) in SUFFIXES and "://" not in value
+
+
+def _of_split(name: str, rows: list[Any]) -> list[Any]:
+    """Return records with the split that their list is called, and FiftyOne's class as a label."""
+    further = {"split": name} if name.lower() in SPLITS else {}
+    rows = [each for row in rows for each in _of_post(row)]
+    return [{**further, **_labelled(row), **row} if _is_dict(row) else row for row in rows]
+
+
+def _labelled(row: dict[str, Any]) -> dict[str, Any]:
+    found = [each for each in row.values() if _is_dict(each)]
+    classes = [each.get("label") for each in found if each.get("_cls") == "Classification"]
+    return {"label": classes[0]} if classes else {}
+
+
+def _is_dict(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _holds_records(value: Any) -> bool:
+    return _is_list(value) and bool(value) and _is_dict(value[0])
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
