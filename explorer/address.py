@@ -159,16 +159,19 @@ def take(name: str, key: str) -> None:
     st.session_state[name] = st.session_state[key]
 
 
-def varying(name: str, key: str, options: Sequence[Any], start: Any) -> dict[str, Any]:
-    """Return the key and the callback of a widget whose options depend on more than the name.
-
-    A value that is not among its options is said, and the widget starts with another.
-    """
+def possible(name: str, options: Sequence[Any]) -> Any:
+    """Return the value of a name; one that is not among the options is said, and None then."""
     wanted = st.session_state[name]
     if wanted is not None and wanted not in options:
         there = ", ".join(map(str, list(options)[:12]))
         notices.say(f"{name}={wanted} cannot be had here; there is {there}.")
         wanted = st.session_state[name] = None
+    return wanted
+
+
+def varying(name: str, key: str, options: Sequence[Any], start: Any) -> dict[str, Any]:
+    """Return the key and the callback of a widget whose options depend on more than the name."""
+    wanted = possible(name, options)
     st.session_state[key] = start if wanted is None else wanted
     return {"key": key, "on_change": take, "args": (name, key)}
 

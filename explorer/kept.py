@@ -58,12 +58,16 @@ def searches() -> dict[str, dict]:
 
 
 def _now(key: str | None = None) -> Kept:
+    version, held = resources.version(key), resources.of_run()
+    if version in held:
+        return held[version]
     try:
         kept = store(key)
-        return _read(resources.version(key), kept.state, kept)
+        held[version] = _read(version, kept.state, kept)
     except TagsError as reason:
         notices.say(reason)
-        return Kept(pd.DataFrame(columns=["id", "tag", "at"]), {}, {}, {})
+        held[version] = Kept(pd.DataFrame(columns=["id", "tag", "at"]), {}, {}, {})
+    return held[version]
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)

@@ -22,7 +22,7 @@ from sigscope.search import Endpoint, Merger, by_template, example_queries
 
 MAIN = "main"  # the gallery that SIGSCOPE_GALLERY names, or the shipped one
 AT_ONCE = 32  # pictures that are embedded while a visitor waits; more are a job of the server's
-SEEN = "versions seen"
+SEEN, READ = "versions seen", "read in this run"
 _one_at_a_time = Lock()  # a gallery is embedded once, whoever asks first
 _changes: dict[str, int] = {}  # how often each gallery has changed, by its key
 _unfinished: set[str] = set()  # versions of which not all is embedded
@@ -44,14 +44,23 @@ def version(key: str | None = None) -> str:
     key = key or current()
     if "~" in key:
         return key
-    in_run = get_script_run_ctx(suppress_warning=True) is not None
-    seen = st.session_state.get(SEEN, _changes) if in_run else _changes
+    seen = st.session_state.get(SEEN, _changes) if _is_run() else _changes
     return f"{key}~{seen.get(key, 0)}"
 
 
 def see() -> None:
     """Let this run see every gallery as it is now."""
     st.session_state[SEEN] = dict(_changes)
+    st.session_state[READ] = {}
+
+
+def of_run() -> dict:
+    """Return what this run has read already, to be read once; outside of a run nothing."""
+    return st.session_state.get(READ, {}) if _is_run() else {}
+
+
+def _is_run() -> bool:
+    return get_script_run_ctx(suppress_warning=True) is not None
 
 
 def is_seen(key: str) -> bool:

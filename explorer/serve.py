@@ -5,12 +5,14 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from threading import Thread
 from time import sleep
 
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from streamlit import config
 from streamlit.runtime.pages_manager import PagesManager
 
 import about
@@ -24,6 +26,7 @@ from parts import living
 
 HELD = "SIGSCOPE_STDIN_IS_HELD"  # as cli.launch says it
 GRACE_S = 5.0
+config.get_options_for_section = cache(config.get_options_for_section)  # read at each act else
 PagesManager.uses_pages_directory = False  # app.py names the pages, whichever is opened first
 descriptors.raise_limit()
 descriptors.hold_none_for_idle_visitors()

@@ -4,6 +4,7 @@ A page then holds addresses instead of pictures, which makes it quick to send an
 """
 
 import base64
+from collections.abc import Iterable
 from functools import lru_cache
 from io import BytesIO
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from sigscope.gallery import GalleryError
 from sigscope.images import MachineTrouble, PictureError, Source, open_picture
 
 SIDE, LARGE = 320, 1600  # pixels, of the longer side at most
+LIGHT = 8_000  # bytes; not worth a request of its own
 AS_IT_IS = 60_000  # bytes; a small file in a format that browsers know is sent untouched
 MIME = {".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".gif": "gif"}
 KEPT = {"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"}
@@ -63,6 +65,23 @@ def inside(id: str) -> str:
     """Return an address that holds the thumbnail itself, and so does not tell which item it is."""
     key = resources.current()
     return uri(*thumbnail(key, resources.gallery(key).fingerprint[:8], id))
+
+
+def light(ids: Iterable[str]) -> dict[str, str]:
+    """Return addresses that hold the thumbnails themselves, of items whose files are small."""
+    key = resources.current()
+    stamp = resources.gallery(key).fingerprint[:8]
+    return {id: held for id in ids if (held := _light(key, stamp, id))}
+
+
+@lru_cache(maxsize=1024)
+def _light(key: str, stamp: str, id: str) -> str:
+    try:
+        if resources.gallery(key).file(id).stat().st_size <= LIGHT:
+            return uri(*thumbnail(key, stamp, id))
+    except (GalleryError, MachineTrouble, PictureError, OSError):
+        pass  # the address says it, and is asked again later
+    return ""
 
 
 def uri(data: bytes, mime: str = "image/webp") -> str:

@@ -23,6 +23,7 @@ const icon = (name) => {
   return made;
 };
 
+const AT_ONCE = 24; // pictures that do not wait until they are known to be in sight
 const STAR = "starred"; // the tag that a star stands for
 
 const address = (change, page = location.pathname) => {
@@ -110,8 +111,8 @@ class Cards {
       JSON.stringify(data.rows.slice(0, this.rows.length)) && this.data?.base === data.base &&
       this.data?.called === data.called;
     const from = same ? this.rows.length : 0;
-    const fresh = data.rows.slice(from).flatMap((row) => [
-      ...(row[4].heading ? [el("h2", {}, row[4].heading)] : []), this.card(row, data)]);
+    const fresh = data.rows.slice(from).flatMap((row, at) => [
+      ...(row[4].heading ? [el("h2", {}, row[4].heading)] : []), this.card(row, data, from + at)]);
     const held = this.grid.querySelector(".card:focus-within")?.dataset.id;
     same ? this.grid.append(...fresh) : this.grid.replaceChildren(...fresh);
     if (held && !same) this.focus(held, { preventScroll: true });
@@ -146,11 +147,11 @@ class Cards {
     this.panel.follow();
   }
 
-  card([id, caption, category, score, { alike, kind }], { base, called }) {
+  card([id, caption, category, score, { alike, kind }], { base, called, inside }, at) {
     const name = caption || id.split("/").pop();
-    const picture = el("img", { src: base + encodeURIComponent(id), alt: name, loading: "lazy",
-      decoding: "async", draggable: false });
-    picture.onload = () => dress(picture);
+    const picture = el("img", { alt: name, loading: at < AT_ONCE ? "eager" : "lazy",
+      decoding: "async", draggable: false, onload: () => dress(picture),
+      src: inside[id] ?? base + encodeURIComponent(id) });
     const open = el("a", { className: "open", href: address((a) => a.set("show", id)),
       title: name }, picture);
     const pick = button(icon("tick"), `Select ${name}`, (event) => this.choose(id, event.shiftKey));

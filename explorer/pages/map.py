@@ -22,7 +22,8 @@ grid.style()
 st.title("Map", anchor=False)
 ask.box("Find on the map")
 with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="chips"):
-    how = settings.chips()
+    settings.chips()
+    how = settings.now()
     both = bool(len(resources.gallery().captions)) and (
         st.segmented_control(
             "Points",

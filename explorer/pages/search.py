@@ -1,5 +1,6 @@
 """Search the gallery by words, by pictures, by what it should not be like, or by all of them."""
 
+import pandas as pd
 import streamlit as st
 
 import query
@@ -19,15 +20,15 @@ VIEWS = ("pictures", "captions")
 MATCHES = {"good": "good match", "weak": "weak match", "none": "no good match"}
 
 
-def search(how: settings.Settings) -> None:
-    """Show what is found, as pictures or as captions."""
+def search(how: settings.Settings) -> pd.DataFrame | None:
+    """Show what is found, as pictures or as captions; return what can be taken home of it."""
     picture = query.only_picture()
     if picture and st.session_state["view"] == "captions":
         if not len(resources.gallery().captions):
             notices.say("The pictures of this gallery have no captions, so none can fit")
-            return
+            return None
         grid.captions(grid.fitting(picture, how.k))
-        return
+        return None
     ask.advice(how)
     with reading:
         found = copies.folded(how)
@@ -35,19 +36,17 @@ def search(how: settings.Settings) -> None:
         st.info(
             "None of these words is written of any picture here; search by meaning, or by both."
         )
-        return
+        return None
     if found.empty:
         st.info(
             "Nothing is left to search: take a category, a split, a tag or the limit on text away."
         )
-        return
+        return None
     match = how.searcher.match(found)
     if match is not None and match.label == "none":
         st.info(f"{match.sentence} The nearest pictures are shown all the same.")
     if sentence := found.attrs.get("sentence"):
         st.caption(f"The sentence that was searched for: “{literal(sentence)}”")
-    with exported:
-        export.buttons(found)
     encode_ms, search_ms = found.attrs["encode_ms"], found.attrs["search_ms"]
     took = found.attrs.get("reread_ms")
     read = f" · reading {took:,.0f} ms" if took is not None else ""
@@ -56,6 +55,7 @@ def search(how: settings.Settings) -> None:
     )
     most = len(how.searcher) if len(found) == how.k else len(found)
     grid.cards(found, told, f"{SCORE} {match.sentence if match else ''}", most)
+    return found
 
 
 def begin(how: settings.Settings) -> None:
@@ -77,20 +77,25 @@ with st.container(key="unseen"):  # for those who listen; the others see the box
     st.title("Search", anchor=False)
 ask.box(placeholder=f"Search {len(resources.gallery()):,} pictures: describe what you look for")
 ask.listen_for_paste()
-with st.container(horizontal=True, gap="xsmall", key="chips", vertical_alignment="center"):
+chips = st.container(horizontal=True, gap="xsmall", key="chips", vertical_alignment="center")
+reading = st.container()
+ask.asked()
+how, found = settings.now(), None
+try:
+    found = begin(how) if query.is_empty() else search(how)
+except ValueError as reason:
+    notices.say(reason)
+except Exception as reason:  # the chips, which may lead out of it, are there all the same
+    notices.trouble(reason)
+with chips:  # after the pictures, which are waited for
     ask.more()
-    how = settings.chips()
+    settings.chips()
     if query.only_picture():
         st.segmented_control("Show", VIEWS, required=True, key="view", format_func=str.capitalize,
                              label_visibility="collapsed")  # fmt: skip
     copies.toggle()
     saved.chip()
-    exported = st.container(width="content")
-reading = st.container()
-ask.asked()
-try:
-    begin(how) if query.is_empty() else search(how)
-except ValueError as reason:
-    notices.say(reason)
+    if found is not None:
+        export.buttons(found)
 chosen.bar()
 st.caption(literal(resources.facts(how.searcher)))

@@ -58,11 +58,25 @@ class Settings:
         return found if self.max_text >= 1 else {**found, "max_text": self.max_text}
 
 
-def chips() -> Settings:
-    """Show the settings as a row of chips and return what is chosen."""
-    categories = _several("Category", "category")
-    splits = _several("Split", "split")
-    max_text, less = text_limit.chip()
+def now() -> Settings:
+    """Return what is chosen; what cannot be had here is said and taken out."""
+    index = address.possible("index", indexes()) or "flat"
+    _, efforts, start = _efforts(index)
+    effort = address.possible("effort", efforts) or start if len(efforts) > 1 else start
+    max_text, less = text_limit.now()
+    return Settings(
+        st.session_state["k"], tuple(_chosen("category")), tuple(_chosen("split")), max_text, index,
+        effort, st.session_state["mix"] == "sentence", st.session_state["tame"], less,
+        st.session_state["by"], bool(resources.reader()) and st.session_state["read"],
+        kept.shown_alone(),
+    )  # fmt: skip
+
+
+def chips() -> None:
+    """Show the settings as a row of chips."""
+    _several("Category", "category")
+    _several("Split", "split")
+    text_limit.chip()
     tagged.chip()
     if st.session_state["q"].strip():
         st.segmented_control("Find by", BY, key="by", required=True, help=BY_HELP,
@@ -72,26 +86,23 @@ def chips() -> Settings:
             "Index", indexes(), format_func=lambda name: INDEXES[name].label,
             help=INDEX_HELP, **address.varying("index", "index here", indexes(), "flat"),
         )  # fmt: skip
-        effort = effort_of(index)
-        way = st.radio(
+        effort_of(index)
+        st.radio(
             "Mix a picture and words by", list(WAYS), key="mix", format_func=WAYS.get,
             help="Adding vectors corrects the gap between pictures and words first. R2's way "
             "writes a sentence: the caption that fits the picture best, and your words.",
         )  # fmt: skip
-        tame = st.toggle(
+        st.toggle(
             "Tame hubs", key="tame",
             help="Lowers pictures that are near to many captions (CSLS). For searches by "
             "words alone. Notebook 7 measures whether it helps.",
         )  # fmt: skip
-        reread = bool(resources.reader()) and st.toggle(
-            f"Let {Path(resources.reader()).name} read the first {DEPTH}", key="read",
-            help="A model that sees words and picture together orders them anew; that takes a "
-            "while, each pair once. For searches by words alone.",
-        )  # fmt: skip
-    return Settings(
-        st.session_state["k"], tuple(categories), tuple(splits), max_text, index, effort,
-        way == "sentence", tame, less, st.session_state["by"], reread, kept.shown_alone(),
-    )  # fmt: skip
+        if resources.reader():
+            st.toggle(
+                f"Let {Path(resources.reader()).name} read the first {DEPTH}", key="read",
+                help="A model that sees words and picture together orders them anew; that takes a "
+                "while, each pair once. For searches by words alone.",
+            )  # fmt: skip
 
 
 def indexes() -> list[str]:
@@ -101,28 +112,37 @@ def indexes() -> list[str]:
 
 def effort_of(index: str, name: str = "effort") -> int | None:
     """Show a slider over the index's knob and return its value; None where it has no knob."""
-    spec, n = INDEXES[index], len(resources.gallery())
-    efforts = spec.efforts(n) if spec.knob else []
+    knob, efforts, start = _efforts(index)
     if len(efforts) < 2:
-        return efforts[0] if efforts else None
-    start = min(efforts, key=lambda value: abs(value - spec.default_effort(n)))
+        return start
     return st.select_slider(
-        f"Effort ({spec.knob})", efforts,
+        f"Effort ({knob})", efforts,
         help="More of it finds more of what exact search finds, and takes longer.",
         **address.varying(name, f"{name}-{index}", efforts, start),
     )  # fmt: skip
 
 
-def _several(label: str, column: str) -> list[str]:
-    """Show the values of a column, and return the chosen ones; none is all."""
-    values = list(resources.counts(column))
+def _efforts(index: str) -> tuple[str, list[int], int | None]:
+    """Return the name of an index's knob, its values here, and the one to start with."""
+    spec, n = INDEXES[index], len(resources.gallery())
+    efforts = spec.efforts(n) if spec.knob else []
+    start = min(efforts, key=lambda value: abs(value - spec.default_effort(n)), default=None)
+    return spec.knob, efforts, start
+
+
+def _chosen(column: str) -> list[str]:
+    """Return the chosen values of a column, none is all; those that nothing has are taken out."""
+    values = resources.counts(column)
     for value in [value for value in st.session_state[column] if value not in values]:
         notices.say(f"{column}={value[:80]} cannot be had here: no picture of this gallery has it")
         st.session_state[column] = [other for other in st.session_state[column] if other != value]
-    if not values:
-        return []
-    chosen = st.session_state[column]
-    with st.popover(
-        f"{label}: {literal(', '.join(chosen))}" if chosen else label, key=f"{column} chip"
-    ):
-        return st.multiselect(label, values, key=column, placeholder="all")
+    return st.session_state[column]
+
+
+def _several(label: str, column: str) -> None:
+    """Show the values of a column to choose from, where there are any."""
+    chosen = _chosen(column)
+    if values := list(resources.counts(column)):
+        called = f"{label}: {literal(', '.join(chosen))}" if chosen else label
+        with st.popover(called, key=f"{column} chip"):
+            st.multiselect(label, values, key=column, placeholder="all")

@@ -36,26 +36,32 @@ class Reading:
             self.failed, self.begun = str(reason), False
 
 
-def chip() -> tuple[float, float]:
-    """Show the limits on text where it is measured, else how to have that; return both limits."""
+def now() -> tuple[float, float]:
+    """Return the limits on text: how much of a picture, and what a picture of it loses."""
+    most, less = st.session_state["text"], st.session_state["less"]
+    if _reading(resources.version()).share >= 1:
+        return most, less
+    if most < 1 or less:
+        notices.say("How much of each picture is writing has not been measured here, so no "
+                    "picture is left out or lowered for it")  # fmt: skip
+    return 1.0, 0.0
+
+
+def chip() -> None:
+    """Show the limits on text where it is measured, else how to have that."""
     reading = _reading(resources.version())
-    if reading.share < 1:
-        if st.session_state["text"] < 1 or st.session_state["less"]:
-            notices.say("How much of each picture is writing has not been measured here, so no "
-                        "picture is left out or lowered for it")  # fmt: skip
-        if ocr_is_installed():
-            with st.popover("Text", key="text chip"):
-                _offer(reading)
-        return 1.0, 0.0
+    if reading.share < 1 and not ocr_is_installed():
+        return
     with st.popover("Text", key="text chip"):
-        most = st.slider("Text in pictures, at most", 0.0, 1.0, step=0.05, key="text",
-                         help=MEASURED)  # fmt: skip
-        less = st.slider(
+        if reading.share < 1:
+            _offer(reading)
+            return
+        st.slider("Text in pictures, at most", 0.0, 1.0, step=0.05, key="text", help=MEASURED)
+        st.slider(
             "Lower pictures of text", 0.0, MOST_LESS, step=0.05, key="less",
             help="What a picture that is all text loses, in units of cosine, unless the words "
             "ask for text. For searches by words alone.",
         )  # fmt: skip
-    return most, less
 
 
 def _offer(reading: Reading) -> None:
