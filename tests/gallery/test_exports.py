@@ -255,3 +255,12 @@ def test_further_pictures_in_the_lists_of_a_parquet_file_are_told(tmp_path):
     found = load_gallery(tmp_path / "x")
     assert len(found) == 1
     assert "not 2 further" in problems(found)["train.parquet"]
+
+
+def test_captions_of_pictures_that_coco_does_not_list_are_told(tmp_path):
+    pictures(tmp_path / "x", "a.jpg")
+    notes = [{"image_id": 1, "captions": ["one", "two"]}, {"image_id": 2, "caption": "stray"}]
+    said = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": notes}
+    write(tmp_path / "x/captions_val.json", said)
+    assert captions(tmp_path / "x") == {"a.jpg": ["one", "two"]}
+    assert problems(load_gallery(tmp_path / "x")).keys() == {"image_id 2"}

@@ -46,7 +46,10 @@ def listed_in(said: Any) -> Iterable[Any]:
 
 
 def _of_coco(said: dict[str, Any]) -> list[Any]:
-    """Return the pictures that COCO's layout lists, each with its captions and its one category."""
+    """Return the pictures that COCO's layout lists, each with its captions and its one category.
+
+    Captions of a picture that is not listed become a row that names no file, and so a problem.
+    """
     listed = said["categories"] if _is_list(said.get("categories")) else []
     named = {
         number_of(each.get("id")): text_of(each.get("name")) for each in listed if _is_dict(each)
@@ -55,8 +58,8 @@ def _of_coco(said: dict[str, Any]) -> list[Any]:
     kinds: dict[str, set[str]] = defaultdict(set)
     for note in filter(_is_dict, said["annotations"]):
         image = number_of(note.get("image_id"))
-        if "caption" in note:
-            captions[image].append(note["caption"])
+        if text := note.get("caption", note.get("captions")):
+            captions[image].append(text)
         if kind := named.get(number_of(note.get("category_id"))):
             kinds[image].add(kind)
     rows = []
@@ -66,7 +69,8 @@ def _of_coco(said: dict[str, Any]) -> list[Any]:
         if len(kinds[image]) == 1:
             further["category"] = next(iter(kinds[image]))
         rows.append({**row, **further})
-    return rows
+    strays = captions.keys() - {number_of(row.get("id")) for row in rows}
+    return [*rows, *({"file_name": f"image_id {image}"} for image in sorted(strays))]
 
 
 def _of_fiftyone(labels: dict[str, Any], classes: Any) -> list[Any]:
