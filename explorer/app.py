@@ -12,7 +12,7 @@ import thumbnails
 from parts import adding, living, notices, shell
 
 ICON = Path(__file__).with_name("icon.png")  # Streamlit's own icons come from elsewhere
-LOOKS = {"page_icon": thumbnails.uri(ICON.read_bytes(), "image/png"), "layout": "wide",
+PAGE = {"page_icon": thumbnails.uri(ICON.read_bytes(), "image/png"), "layout": "wide",
          "initial_sidebar_state": 220}  # fmt: skip
 PAGES = {
     "search": "Search",
@@ -25,7 +25,7 @@ PAGES = {
 }
 
 if address.KEPT not in st.session_state:  # at first, until there is a title
-    st.set_page_config("sigscope", **LOOKS)
+    st.set_page_config("sigscope", **PAGE)
 pages = [st.Page(f"pages/{name}.py", title=title, default=name == "search")
          for name, title in PAGES.items()]  # fmt: skip
 page = st.navigation(pages, position="hidden")
@@ -37,7 +37,7 @@ try:
     query.check()
     kept.check()
     about = f"{query.title()} · " if page.title in ("Search", "Map", "Compare") else ""
-    st.set_page_config(f"{about}{page.title} · sigscope".lstrip(" ·"), **LOOKS)
+    st.set_page_config(f"{about}{page.title} · sigscope".lstrip(" ·"), **PAGE)
     shell.frame(resources.current())
     with box:
         living.told()

@@ -1,8 +1,11 @@
-// What every page has: words for the time in which the explorer does not answer. Streamlit asks again
-// by itself and draws the page anew.
+// What every page has: words for the time in which the explorer does not answer. Streamlit looks for
+// it by itself; once it is there, this asks for the page, and what was asked before would be lost.
 
 const GONE = "The explorer has stopped answering. Start it again with “make explorer”; this page " +
   "then comes back by itself, as it was.";
+const STATES = ["data-test-connection-state", "data-test-script-state"];
+const ACTS = ["click", "submit", "keydown"];
+let timer, isAsked = false, isAnswering = false;
 
 export default function () {
   const app = document.querySelector('[data-testid="stApp"]');
@@ -11,18 +14,31 @@ export default function () {
   gone.className = "gone";
   gone.setAttribute("role", "alert");
   document.body.append(gone);
-  let timer;
   const tell = () => {
     clearTimeout(timer);
-    const there = app.dataset.testConnectionState === "CONNECTED";
-    if (there && gone.textContent) // a server that has begun anew is told the address before all acts
-      dispatchEvent(new PopStateEvent("popstate"));
-    if (there) gone.textContent = "";
-    else timer = setTimeout(() => { gone.textContent = GONE; }, 1500);
-    document.body.classList.toggle("without-server", !there);
+    const [connection, script] = STATES.map((name) => app.getAttribute(name));
+    document.body.classList.toggle("without-server", connection !== "CONNECTED");
+    if (connection !== "CONNECTED") {
+      isAsked = isAnswering = false;
+      timer = setTimeout(() => { gone.textContent = GONE; }, 1500);
+    } else if (!gone.textContent) return;
+    else if (!isAsked) {
+      isAsked = true;
+      dispatchEvent(new PopStateEvent("popstate")); // tells a server that has begun anew the address
+    } else if (script === "running") isAnswering = true;
+    else if (isAnswering) gone.textContent = "";
   };
+  const hold = (event) => {
+    if (!gone.textContent || event.type === "keydown" && event.key !== "Enter") return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  };
+  for (const type of ACTS) document.addEventListener(type, hold, true);
   const watch = new MutationObserver(tell);
-  watch.observe(app, { attributes: true, attributeFilter: ["data-test-connection-state"] });
+  watch.observe(app, { attributes: true, attributeFilter: STATES });
   tell();
-  return () => watch.disconnect();
+  return () => {
+    watch.disconnect();
+    for (const type of ACTS) document.removeEventListener(type, hold, true);
+  };
 }

@@ -139,6 +139,8 @@ def test_death_of_the_server_is_said_and_the_page_comes_back_by_itself(driver):
         launch.wait(process, port, PATIENCE_S)
         wait_for(driver, lambda: not driver.find_element(By.CSS_SELECTOR, ".gone").text)
         is_there(driver, found)
+        ask(driver, "a dog")
+        wait_for(driver, lambda: "q=a+dog" in driver.current_url and cards(driver) != found)
 
 
 def test_settings_of_the_other_pages_are_in_the_address(page, port):
