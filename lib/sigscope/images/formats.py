@@ -61,21 +61,8 @@ REFUSED = {  # pictures too, but not ones we read, and what to save them as
         *(".jxl", ".jp2", ".j2k", ".jpx", ".jpf", ".jxr", ".wdp", ".psd", ".psb", ".xcf", ".ico"),
         *(".icns", ".tga", ".ppm", ".pgm", ".pbm", ".pnm", ".pcx", ".dds", ".exr", ".hdr", ".qoi"),
         *(".dcm", ".cur", ".sgi", ".xbm", ".pam", ".j2c", ".jpc", ".dcx", ".icb", ".vda", ".vst"),
-        *(
-            ".ras",
-            ".rgb",
-            ".rgba",
-            ".bw",
-            ".xpm",
-            ".blp",
-            ".wmf",
-            ".emf",
-            ".fits",
-            ".fit",
-            ".cin",
-            ".pcd",
-        ),
-        *(".ftc", ".ftu", ".gbr", ".im", ".msp", ".pfm", ".pxr"),
+        *(".ras", ".rgb", ".rgba", ".bw", ".xpm", ".blp", ".wmf", ".emf", ".fits", ".fit", ".cin"),
+        *(".pcd", ".ftc", ".ftu", ".gbr", ".im", ".msp", ".pfm", ".pxr"),
     ),
 }
 REFUSED_SUFFIXES = {suffix: what for what, suffixes in REFUSED.items() for suffix in suffixes}
