@@ -195,6 +195,18 @@ def test_what_is_written_for_programs_is_no_caption_and_is_told(tmp_path, text, 
     assert bool(problems(load_gallery(tmp_path / "x"))) != bool(expected)
 
 
+def test_an_empty_text_is_told(tmp_path):
+    pictures(tmp_path / "x", "a.jpg")
+    write(tmp_path / "x/a.txt", " \n")
+    assert problems(load_gallery(tmp_path / "x")) == {"a.txt": "it is empty"}
+
+
+def test_all_texts_of_a_sample_are_its_captions(tmp_path):
+    texts = ("a.txt", b"one"), ("a.en.txt", b"two"), ("a.json", b'{"caption": "three"}')
+    write_tar(tmp_path / "x", "0", [], ("a.jpg", encoded("JPEG", (8, 8))), *texts)
+    assert captions(tmp_path / "x") == {"a": ["two", "one"]}
+
+
 def test_files_within_a_post_of_instagrams_export_have_their_own_words(tmp_path):
     pictures(tmp_path / "x", "media/posts/1.jpg", "media/posts/2.jpg")
     files = [{"uri": f"media/posts/{n}.jpg", "title": text} for n, text in ((1, "one"), (2, "two"))]

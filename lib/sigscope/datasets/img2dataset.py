@@ -232,18 +232,21 @@ def _row(record: dict[str, Any], url: str, split: str) -> dict[str, Any]:
 def _beside(
     folder: Path, files: Files, pictures: dict[str, str], problems: Problems, shard: str
 ) -> dict[str, list[str]]:
-    """Return the captions in the texts of a sample: .txt and .caption before .json.
+    """Return the captions in the texts of a sample: all of its .txt, else .caption, else .json.
 
     A text belongs to the picture that is called like it up to the suffix, and else to all: "".
     """
     found: dict[str, list[str]] = {}
+    kinds: dict[str, str] = {}
     texts = [(rest, path) for rest, path in files.items() if suffix_of(path) in TEXTS]
-    for rest, path in sorted(texts, key=lambda pair: TEXTS.index(suffix_of(pair[1]))):
+    for rest, path in sorted(texts, key=lambda pair: (TEXTS.index(suffix_of(pair[1])), pair)):
         middle = rest.rpartition(".")[0]
         owner = middle if middle in pictures else ""
         try:
-            if not found.get(owner):
-                found[owner] = captions_in(str(folder / path), list(pictures.values()))
+            if not found.get(owner) or kinds[owner] == suffix_of(path):
+                further = captions_in(str(folder / path), list(pictures.values()))
+                found[owner] = distinct([*found.get(owner, ()), *further])
+                kinds[owner] = suffix_of(path)
         except (OSError, ValueError) as error:
             check_machine(path, error)
             problems.append((f"{shard}/{path}", getattr(error, "strerror", None) or str(error)))

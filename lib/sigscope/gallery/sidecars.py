@@ -198,6 +198,8 @@ def captions_in(path: str, owners: list[str]) -> list[str]:
     if path.lower().endswith(".xmp"):
         return [text for text in xmp_texts(data) if text not in owners]
     text = decoded(data)
+    if not text.strip():
+        raise ValueError("it is empty")
     if path.lower().endswith(".json"):
         texts = _of_json(text)
         return [each for each in texts if each not in owners and not is_data(each)]
