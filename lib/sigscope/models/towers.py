@@ -237,10 +237,11 @@ def _as_they_lie(kind: type, folder: Path, config: Any, unused: list[str]) -> An
     They fit if each has a name and a shape of the network, apart from those of unused parts. All
     else is left to transformers, which knows older names and takes ten times as long.
     """
+    import torch
     from safetensors import safe_open
     from transformers.initialization import no_init_weights
 
-    with no_init_weights():
+    with torch.random.fork_rng(devices=[]), no_init_weights():  # what others draw stays as it is
         network = kind(copy.deepcopy(config))
     wanted, found = network.state_dict(), {}
     for file in weight_files(folder):
