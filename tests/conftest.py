@@ -12,11 +12,11 @@ sys.path.insert(0, str(Path(__file__).with_name("support")))
 
 
 def pytest_collection_modifyitems(items):
-    """What asks for a browser is slow, and is tried once more where it fails on a busy machine."""
+    """What asks for a browser is slow, and tried twice more where a busy machine fails it."""
     for item in items:
         if BROWSER & set(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture(scope="session", autouse=True)
