@@ -1,6 +1,7 @@
 """Pictures over HTTP: small, each fetched once and kept by the browser.
 
 A page then holds addresses instead of pictures, which makes it quick to send and to draw again.
+Only what is smaller than its request is worth, as drawings often are, comes with the page.
 """
 
 import base64

@@ -23,7 +23,6 @@ const icon = (name) => {
   return made;
 };
 
-const AT_ONCE = 24; // pictures that do not wait until they are known to be in sight
 const STAR = "starred"; // the tag that a star stands for
 
 const address = (change, page = location.pathname) => {
@@ -147,9 +146,9 @@ class Cards {
     this.panel.follow();
   }
 
-  card([id, caption, category, score, { alike, kind }], { base, called, inside }, at) {
+  card([id, caption, category, score, { alike, kind }], { base, called, inside, atOnce }, at) {
     const name = caption || id.split("/").pop();
-    const picture = el("img", { alt: name, loading: at < AT_ONCE ? "eager" : "lazy",
+    const picture = el("img", { alt: name, loading: at < atOnce ? "eager" : "lazy",
       decoding: "async", draggable: false, onload: () => dress(picture),
       src: inside[id] ?? base + encodeURIComponent(id) });
     const open = el("a", { className: "open", href: address((a) => a.set("show", id)),

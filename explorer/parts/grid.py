@@ -20,7 +20,7 @@ from parts import notices
 
 COMPONENTS = Path(__file__).parents[1] / "components"
 N_CAPTIONS = 20
-AT_ONCE = 24  # pictures that come with the page where their files are small
+AT_ONCE = 24  # pictures that do not wait until they are known to be in sight
 ACTED, HEARD = "number of the last act on tags", "number of the last selection"
 STYLE = """<style>
 .asked img {width: 40px; aspect-ratio: 1; object-fit: cover; display: block;
@@ -78,7 +78,7 @@ def cards(table: pd.DataFrame, told: str = "", help: str = "", most: int = 0) ->
             "heard": st.session_state.get(HEARD, 0),
             "asked": [st.session_state[name] for name in (*address.ASKED, "view")],
             "tags": {id: tags[id] for id in table["id"] if id in tags},
-            "inside": thumbnails.light(table["id"].head(AT_ONCE)),
+            "atOnce": AT_ONCE, "inside": thumbnails.light(table["id"].head(AT_ONCE)),
         },
         on_chosen_change=_chosen, on_tagged_change=_tagged,
     )  # fmt: skip

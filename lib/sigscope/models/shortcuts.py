@@ -1,9 +1,9 @@
 """Shortcuts: faster twins of a checkpoint's parts, kept only where they agree with the original.
 
-Both are compared on drawn pictures and plain texts when a checkpoint is loaded. A twin that differs
-by more than float32 rounding is dropped, so a checkpoint of an unusual make is slower but never
-wrong. For a short number format it is the smallest cosine to float32 that counts, measured once for
-a checkpoint on a machine and kept in the cache. And threads that each compute alone: small
+They are compared on drawn pictures and plain texts. A twin that differs by more than float32
+rounding is dropped, so a checkpoint of an unusual make is slower but never wrong. What a short
+number format or folding costs is a cosine, measured once for a checkpoint on a machine and kept in
+the cache. And threads that each compute alone: small
 convolutions gain more from that than from sharing the work.
 """
 
