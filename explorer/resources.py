@@ -232,5 +232,6 @@ def facts(ready: Searcher | None = None) -> str:
     return (
         f"Model: {ready.encoder.describe()} · Gallery: {ready.gallery.name}, {len(ready):,} "
         f"pictures of every split · Index: {ready.index_name}, {how} · "
-        f"Nothing you type or upload leaves this machine. {small_model_note(ready.encoder.folder)}"
+        f"Nothing you type or upload leaves this machine. {small_model_note(ready.encoder.folder)} "
+        f"{ready.index.note}"
     ).strip()

@@ -20,7 +20,7 @@ from sigscope.files import atomic_write, read_json, write_json
 ROOT = Path(__file__).parents[2]
 RESULT, README = ROOT / "data/how_fast.json", ROOT / "README.md"
 BEGIN, END = "<!-- made by make bench -->\n", "<!-- end of what make bench made -->\n"
-PARTS = ("start", "core", "towers", "pictures", "folder", "explorer", "indexes")
+PARTS = ("start", "core", "towers", "pictures", "folder", "explorer", "indexes", "growth")
 QUICK = ("start", "core", "towers", "folder")
 
 

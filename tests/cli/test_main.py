@@ -339,3 +339,17 @@ def test_map_is_one_page_that_asks_nothing_of_the_world(
     assert capsys.readouterr().out.startswith("12 points are in ")
     text = page.read_text(encoding="utf-8")
     assert "Plotly.newPlot" in text and not re.search(r'src="https?:', text)
+
+
+def test_search_by_a_named_index_grows_it_by_new_pictures(towers, root, capsys, caplog):
+    caplog.set_level("INFO", "sigscope.search.saved_indexes")
+    words = ["search", "red", "--pictures", str(root), "--index", "hnsw", "--json", "-k", "50"]
+    assert commands.main(words) == 0
+    before = json.loads(capsys.readouterr().out)
+    write_gallery(root, len(before) + 1)
+    assert commands.main(words) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found) == len(before) + 1
+    assert "index hnsw grew from" in caplog.text
+    assert commands.main([*words[:-4], "nothing", "--json"]) == 1
+    assert "there is no index called 'nothing'; choose from flat" in capsys.readouterr().err

@@ -22,6 +22,7 @@ EPILOG = """Examples:
     sigscope search --picture cat.jpg --pictures ~/Photos
     sigscope search "in the snow" --picture cat.jpg --json | jq -r '.[].path'
     sigscope search "un chat noir" --by words
+    sigscope search "a red bus" --pictures ~/Photos --index hnsw
     sigscope search "a dog jumps" --pictures videos:~/Films --by-film
     sigscope search "a dog left of a cat" --rerank Salesforce/blip-itm-base-coco
 
@@ -54,6 +55,14 @@ def search(
             "picture together.",
         ),
     ] = "",
+    index: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="What searches: flat, hnsw, ivf, ivf-pq-fast+rerank, ... It is kept in the cache, "
+            "and new pictures are added to it.",
+        ),
+    ] = "flat",
     pictures: Pictures = "",
     model: Model = "",
     k: Results = 10,
@@ -73,7 +82,7 @@ def search(
     parts += [Part("text", text, -LESS) for text in less_like or []]
     if rerank and (picture or less_like):
         raise typer.BadParameter("--rerank reads words alone; leave out --picture and --less-like")
-    searcher = _searcher(pictures, words_only=not picture)
+    searcher = _searcher(pictures, index, words_only=not picture)
     read = _read(searcher, words, k, rerank, by) if rerank else None
     table = searcher.by_parts(parts, k, by=by) if read is None else read
     gallery = searcher.gallery
@@ -108,7 +117,7 @@ def _of_films(table: "pd.DataFrame") -> "pd.DataFrame":
         raise ValueError("--by-film is for films; give --pictures videos:FOLDER") from None
 
 
-def _searcher(pictures: str, words_only: bool) -> "Searcher":
+def _searcher(pictures: str, index: str, words_only: bool) -> "Searcher":
     """Return a searcher; for words alone half of the model is loaded, where vectors are there."""
     from sigscope.datasets.load import load_gallery
     from sigscope.embeddings.embed import embeddings_so_far, stored_failures
@@ -122,5 +131,5 @@ def _searcher(pictures: str, words_only: bool) -> "Searcher":
         encoder = BertText.load() or Encoder.load(towers=("text",))
         stored = embeddings_so_far(gallery, encoder)
         if stored.manifest.get("complete", True):  # else it is by another version of the model
-            return Searcher(gallery, stored, encoder)
-    return Searcher.open(gallery, progress=True)
+            return Searcher(gallery, stored, encoder, index, keep_index=True)
+    return Searcher.open(gallery, index=index, progress=True)

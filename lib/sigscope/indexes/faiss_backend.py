@@ -55,16 +55,20 @@ class FaissIndex:
                 f"not {spec.metric}; give the spec another factory"
             )
         train(index, xb)
-        step = ADDED_AT_ONCE if isinstance(base(index), faiss.IndexPreTransform) else n
-        for start in range(0, n, step):
-            index.add(xb[start : start + step])
         _set_default(core(index), spec, n)
-        return cls(index, spec)
+        return cls(index, spec).with_added(xb)
 
     @classmethod
     def read(cls, path: Path, spec: IndexSpec, mmap: bool) -> "FaissIndex":
         """Return the index in a file."""
         return cls(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC if mmap else 0), spec)
+
+    def with_added(self, xb: np.ndarray) -> "FaissIndex":
+        """Add rows behind those that are there, and return what searches all of them."""
+        step = ADDED_AT_ONCE if isinstance(base(self.index), faiss.IndexPreTransform) else len(xb)
+        for start in range(0, len(xb), max(1, step)):
+            self.index.add(xb[start : start + step])
+        return FaissIndex(self.index, self.spec)
 
     def write(self, sink: Any) -> None:
         """Write the index as ``faiss.write_index`` does, a piece at a time."""

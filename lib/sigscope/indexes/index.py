@@ -48,6 +48,8 @@ class VectorIndex:
     vectors_sha256: str  # of the float32 bytes it was built from
     build_s: float
     d: int
+    trained: int = 0  # on so many rows, where it may have grown since; 0: on all it has
+    note: str = ""  # what its users should know, in a sentence
 
     @classmethod
     def build(cls, name: str | IndexSpec, xb: np.ndarray, ids: Sequence[str]) -> "VectorIndex":
@@ -84,7 +86,11 @@ class VectorIndex:
     @property
     def efforts(self) -> tuple[int, ...]:
         """The values of the knob worth sweeping here, rising; empty where there is no knob."""
-        return self.spec.efforts(len(self)) if self.spec.knob else ()
+        return self.spec.efforts(self._trained) if self.spec.knob else ()
+
+    @property
+    def _trained(self) -> int:
+        return self.trained or len(self)
 
     @cached_property
     def bytes_per_vector(self) -> float:
@@ -100,12 +106,12 @@ class VectorIndex:
 
     def describe(self) -> str:
         """Return one line: what it is, over how much, by which metric, and its knob."""
-        what = self.spec.recipe(len(self), self.d) or self.spec.backend
+        what = self.spec.recipe(self._trained, self.d) or self.spec.backend
         line = f"{self.name}: {what}, {len(self):,} × {self.d}, {self.spec.metric}"
         if self.spec.knob:
-            line += f"; {self.spec.knob} {self.spec.default_effort(len(self))}"
+            line += f"; {self.spec.knob} {self.spec.default_effort(self._trained)}"
         if self.spec.knob == CELLS:
-            line += f" of {cells(len(self))}"
+            line += f" of {cells(self._trained)}"
         if self.spec.candidates:
             line += f", {self.spec.candidates} candidates a result"
         return line
@@ -160,7 +166,12 @@ class VectorIndex:
         """Write the index and what it is to one file, which replaces an older one once it is whole.
 
         Faiss reads the file as an index (numpy, those of its own), and passes over what it says.
+
+        Raises:
+            ValueError: It has grown, and its rows lie in another order than ids says.
         """
+        if hasattr(self.backend, "place"):
+            raise ValueError(f"index {self.name!r} has grown; build it anew to save it in a file")
         about = {
             "name": self.name,
             "spec": asdict(self.spec),

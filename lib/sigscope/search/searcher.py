@@ -33,8 +33,7 @@ from sigscope.search.filters import Choice, Filters, mask
 from sigscope.search.match import Match, Matcher
 from sigscope.search.merging import Merger, by_template
 from sigscope.search.queries import Query, QueryVectors, Results
-from sigscope.search.saved_indexes import open_index
-from sigscope.search.targets import Target
+from sigscope.search.targets import Target, builder
 from sigscope.search.words import gallery_words
 from sigscope.types import EncoderLike
 
@@ -72,14 +71,13 @@ class Searcher:
                 when the first text or picture is to be encoded.
             index: a name in ``INDEXES``, or a spec, such as that of a recommended index.
             effort: the value of that index's knob; None is its default.
-            keep_index: keep the index in the cache, and take it from there if it is there.
+            keep_index: keep the index in the cache, and take it from there if it is there, grown
+                by what is new.
         """
         self.gallery, self.embeddings = gallery, embeddings
         self.index_name, self.effort = find_spec(index)[0], effort
         self._vectors = QueryVectors(gallery, embeddings, encoder)
-        self._build = partial(VectorIndex.build, index)
-        if keep_index:
-            self._build = partial(open_index, index, of=gallery.name)
+        self._build = builder(index, gallery, embeddings, effort, kept=keep_index)
         self._pictures = Target.pictures(gallery, embeddings, self._build)
         self._captions: Target | None = None
         self.adjustments = Adjustments(gallery, embeddings, self._vectors.texts)
@@ -101,7 +99,7 @@ class Searcher:
         """Return a searcher of a gallery (or what `load_gallery` takes) with a model.
 
         The gallery is embedded now if it is not yet, which may take minutes. Embeddings and index
-        are kept in the cache for the next time.
+        are kept in the cache for the next time, and grow by what is new then.
         """
         from sigscope.models.encoder import Encoder
 

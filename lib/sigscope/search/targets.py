@@ -4,6 +4,7 @@ There are two such targets in a search: the pictures, and the captions. Both are
 gallery by id.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +17,12 @@ from sigscope.embeddings.load import Embeddings
 from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.gallery import Gallery
 from sigscope.indexes.index import VectorIndex
+from sigscope.indexes.specs import IndexSpec
 from sigscope.rerank.corrections import Correction, search_corrected
 from sigscope.search.queries import Results
+from sigscope.search.saved_indexes import open_index
 
-Build = Callable[[np.ndarray, np.ndarray], VectorIndex]  # from unit rows and their ids
+Build = Callable[[np.ndarray, np.ndarray, str], VectorIndex]  # from unit rows, ids, what they are
 COLUMNS = pd.Index(["rank", "id", "score", "caption", "category", "path"])
 SHOWN = ["id", "caption", "category", "path"]
 TEXT = pd.StringDtype("python", na_value=np.nan)  # prints as str; quicker to pick a few rows from
@@ -32,6 +35,27 @@ class UnreadableGallery(GalleryError):
         """Take the sentence to say, and the table."""
         super().__init__(sentence)
         self.failed = failed
+
+
+def builder(
+    index: str | IndexSpec,
+    gallery: Gallery,
+    embeddings: Embeddings,
+    effort: int | None,
+    *,
+    kept: bool,
+) -> Build:
+    """Return what builds an index over a gallery's pictures or captions, or opens the one kept.
+
+    Each kind of index has one place in the cache for each gallery's folder (and each subset) and
+    each encoder, as embeddings have.
+    """
+    if not kept:
+        return lambda xb, ids, what: VectorIndex.build(index, xb, ids)
+    place = [os.fsencode(gallery.root.resolve()).hex(), gallery.part]
+    of = [gallery.name, *place, embeddings.manifest.get("encoder")]
+    asked = {"picture": embeddings.images, "text": embeddings.captions}
+    return lambda xb, ids, what: open_index(index, xb, ids, [*of, what], asked=asked, effort=effort)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +113,7 @@ class Target:
         build: Build,
     ) -> "Target":
         rows, items = _joined(ids, gallery.items)
+        what = "pictures" if texts is None else "captions"
         if rows.size == 0:
             if len(embeddings.failed) == len(gallery):
                 raise UnreadableGallery(
@@ -96,7 +121,6 @@ class Target:
                     f"first: {embeddings.failed['reason'].iat[0]}",
                     embeddings.failed,
                 )
-            what = "pictures" if texts is None else "captions"
             raise ValueError(
                 f"{embeddings.folder} has no {what} of the {len(gallery):,} items in "
                 f"{gallery.name}; embed this gallery first"
@@ -105,7 +129,7 @@ class Target:
             items = items.assign(caption=texts[rows])
         whole = rows.size == len(vectors)
         return cls(
-            index=build(vectors if whole else vectors[rows], ids[rows]),
+            index=build(vectors if whole else vectors[rows], ids[rows], what),
             shown={column: items[column].astype(TEXT).array for column in SHOWN},
             labels={name: Labels.of(items[name]) for name in ("category", "split")},
             rows=rows,
