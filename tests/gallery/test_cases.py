@@ -67,7 +67,11 @@ CAPTIONS = {  # what to load, and the captions of each id
     },
     "coco:coco-file-name-with-folder": {"1": ["a ball"], "2": ["a box"]},
     "coco:coco-image-id-strings": {"1": ["a ball"], "2": ["a box"]},
-    "coco:coco-odd-captions": {"1": ["a ball", "round"], "2": ["7"]},
+    "coco:coco-odd-captions": {
+        "1": ["a ball", "round"],
+        "2": ["7"],
+        "val2017/000003.jpg": NO_CAPTION,
+    },
     "flickr30k:flickr-csv-multiline": {"0.jpg": ["A ball that is red"], "1.jpg": ["box"]},
     "flickr30k:flickr-csv-quote-all": {
         "0.jpg": ["A ball , red", 'Round "thing"'],

@@ -396,7 +396,7 @@ def test_a_name_that_two_files_have_is_not_chosen_between(tmp_path):
 @pytest.mark.parametrize("column", ["url", "image", "TEXT"])
 def test_a_table_of_addresses_says_how_to_fetch_them(tmp_path, column):
     with pytest.raises(GalleryError, match="not files; fetch them first with `python -m sigscope"):
-        table(tmp_path, f"{column},caption\nhttps://example.org/a.jpg,one\n")
+        table(tmp_path, f"{column},caption\nhttps://example.org/not-here.jpg,one\n")
 
 
 def test_files_beside_addresses_are_taken(tmp_path):

@@ -3,13 +3,15 @@
 The captions have no classes, so category is "": a picture of COCO's instances has many.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from sigscope.datasets.files import Entry, Tree
 from sigscope.datasets.karpathy import karpathy_entries, split_file
-from sigscope.gallery.cells import number_of, text_of, texts_of
+from sigscope.gallery.cells import text_of, texts_of
+from sigscope.gallery.coco import annotations_of, parts_of
 from sigscope.gallery.columns import caption_columns, split_in
 from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.gallery import Gallery
@@ -91,14 +93,14 @@ def _edition(tree: Tree, year: str) -> Gallery:
 
 def _entries(tree: Tree, file: Path, name: str, year: str) -> Iterator[Entry]:
     """Yield the pictures of one file in its order; a record that cannot be used is a problem."""
-    said = tree.json(file)
-    lists = [said.get(name) for name in ("images", "annotations")] if isinstance(said, dict) else []
-    if not lists or not all(isinstance(each, list) for each in lists):
+    parts = parts_of(tree.json(file))
+    if not parts:
         raise tree.error(f"{file} is no file of COCO captions: no images or no annotations.")
+    images, annotations = parts
     listed = tree.shown(file)
-    captions = _captions(tree, said, listed)
+    captions = _captions(tree, images, annotations, listed)
     split = split_in(name)
-    for number, image in enumerate(said["images"]):
+    for number, image in enumerate(images):
         try:
             id, path = text_of(image["id"]), text_of(image["file_name"])
         except (KeyError, TypeError, AttributeError):
@@ -111,25 +113,19 @@ def _entries(tree: Tree, file: Path, name: str, year: str) -> Iterator[Entry]:
         if not year and beside in tree.all(path):
             folder = beside.removesuffix(path).rstrip("/")
         own = (text for name in caption_columns(image) for text in texts_of(image[name]))
-        texts = captions.get(number_of(id)) or [*own]
+        texts = captions.get(number) or [*own]
         yield Entry(id, path, texts, folder, listed, {"split": split})
 
 
-def _captions(tree: Tree, said: dict[str, Any], listed: str) -> dict[str, list[str]]:
-    """Return the captions of each picture by its number; one of no picture is a problem."""
-    images = said["images"]
-    captions: dict[str, list[str]] = {
-        number_of(image["id"]): [] for image in images if isinstance(image, dict) and "id" in image
-    }
-    annotations = said["annotations"]
-    for number, note in enumerate(annotations):
-        annotations[number] = None  # a third of the memory, back before the table is made
-        note = note if isinstance(note, dict) else {}
-        texts = [tidy(text) for text in texts_of(note.get("caption"))]
-        known = captions.get(number_of(note.get("image_id")))
-        if known is None or not any(texts):
-            reason = f"annotation {number} has no caption, or no picture that is listed"
-            tree.problems.append((listed, reason))
-        else:
-            known += texts
+def _captions(
+    tree: Tree, images: list[Any], annotations: list[Any], listed: str
+) -> dict[int, list[str]]:
+    """Return the captions of each picture by its place; one of no picture is a problem."""
+    captions: dict[int, list[str]] = defaultdict(list)
+    for note in annotations_of(images, annotations):
+        for place in note.images:
+            captions[place] += map(tidy, note.captions)
+        if note.of or not note.captions:
+            reason = f"is of {note.of}" if note.captions else "has no caption"
+            tree.problems.append((listed, f"annotation {note.number} {reason}"))
     return captions

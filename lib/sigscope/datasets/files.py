@@ -167,7 +167,6 @@ class Tree:
         there: dict[str, int] = {}
         absent: dict[str, list[Entry]] = {}
         again: dict[str, list[str]] = {}
-        listed: dict[str, str] = {}  # where each id comes from
         for entry in entries:
             try:
                 path = self.picture(entry.file, entry.folder)
@@ -179,18 +178,13 @@ class Tree:
                 continue
             there[entry.listed] = there.get(entry.listed, 0) + 1
             is_taken = entry.id in rows and rows[entry.id]["path"] != path
-            if is_taken and listed[entry.id] == entry.listed:
-                reason = f"its id {entry.id} is that of {rows[entry.id]['path']} as well"
-                self.problems.append((path, f"{reason}; {entry.listed} lists both"))
-                continue
             id = path if is_taken else entry.id
-            listed.setdefault(id, entry.listed)
             row = {"id": id, "path": path, "captions": entry.captions, **entry.fields}
             first = rows.setdefault(id, row)
             if first is not row:
                 first["captions"] = [*first["captions"], *entry.captions]
             elif is_taken:
-                again.setdefault(entry.listed, []).append(entry.id)
+                again.setdefault(entry.listed, []).append(f"{entry.id} of {path}")
         for row in rows.values():
             row["captions"] = distinct(row["captions"])
         self._tell_matches()

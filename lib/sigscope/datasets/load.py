@@ -24,7 +24,7 @@ from sigscope.datasets.tars import find_shards
 from sigscope.datasets.vector_tables import has_vectors
 from sigscope.files import size_of
 from sigscope.gallery.delimited import looks_like_table
-from sigscope.gallery.folder import Contents, GalleryError, suffix_of
+from sigscope.gallery.folder import ARCHIVES, Contents, GalleryError, suffix_of
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.inventory import take
 from sigscope.gallery.listing import list_folder
@@ -182,6 +182,8 @@ def _vectors_alone(path: Path) -> str:
 def _no_folder(root: Path) -> str:
     if root == paths.GALLERY:
         return f"The shipped gallery is not in {root}; run `git checkout -- data/gallery`."
+    if suffix_of(root.name) in ARCHIVES:
+        return f"{root} is an archive that is not read here; unpack it and give its folder."
     if root.exists():
         kinds = ", ".join((".zip", ".tar", *TABLES))
         return f"{root} is a file; give the folder that holds the pictures, or one of {kinds}."

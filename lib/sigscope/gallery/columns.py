@@ -39,7 +39,9 @@ CAPTIONS = (
     *("text", "caption", "captions", "title", "description", "sentence", "sentences", "comment"),
     *("alt_text", "alt", "prompt", "raw", "texts", "titles", "descriptions", "comments", "prompts"),
     *("headline", "caption_abstract", "summary", "txt", "image_description", "image_caption"),
-    "text_description",
+    *("text_description", "alttext", "desc", "phrase", "phrases", "legend"),
+    *("product_title", "product_name", "product_display_name", "reference_strs"),
+    *("bildunterschrift", "beschreibung", "titel", "legende"),
 )
 CATEGORIES = ("category", "label", "class", "class_name", "label_name", "categories", "labels")
 URLS = ("url", "image_url", "urls", "img_url", "photo_url", "photo_image_url", "link", "uri")
@@ -55,6 +57,7 @@ A_CAPTION = re.compile(  # caption_0, text_en, text_zh_cn, blip_caption; not cap
     r"(text|caption|sentence|comment|description|prompt|title)s?_?(\d+|long|short|text|str(ing)?|raw"
     r"|(?!id|no)[a-z]{2}(_[a-z]{2,4})?)"
     r"|(?!negative|has|num|n_)\w+_(caption|description|prompt|sentence)s?"
+    r"|(en|de|fr|es|pt|nl|ja|zh|ko|ru|ar|pl|cs|tr|vi|hi)(_[a-z]{2})?"  # a column a language
 )
 GROUP = re.compile(r"\s*(EXIF|IFD0|ExifIFD|XMP(-\w+)?|IPTC|PNG|dc):", re.IGNORECASE)
 ASIDE = re.compile(r"(?<=\w)\s*\((?!\d+\)).*\)\s*$")
@@ -159,7 +162,10 @@ def address_column(records: Sequence[Record]) -> str:
 def _file_column(
     columns: list[str], records: Sequence[Record], is_there: Callable[[str], bool]
 ) -> str:
-    """Return the column most of whose cells name a picture that is there; else one called so."""
+    """Return the column most of whose cells name a picture that is there; else one called so.
+
+    Of addresses more than half must.
+    """
     by_name = {normal(name): name for name in reversed(columns)}
     named = [by_name[name] for name in FILES if name in by_name]
     named += [each for each in columns if normal(each).endswith(HF_FILES) and each not in named]
@@ -171,6 +177,10 @@ def _file_column(
     most = max(found.values(), default=0)
     if most:
         return next(name for name, count in found.items() if count == most)
+    for name in [each for each in columns if _holds_addresses(records, each)]:
+        cells = _cells(records, name)  # of pictures that somebody has fetched under their names
+        if 2 * sum(map(is_there, cells)) > len(cells):
+            return name
     return (named or looks or [""])[0]
 
 

@@ -7,18 +7,31 @@ import csv
 import re
 import sys
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
-from sigscope.gallery.columns import CAPTIONS, NUMBERED, Record, caption_columns, normal
+from sigscope.gallery.columns import (
+    A_WORD,
+    CAPTIONS,
+    FILES,
+    NUMBERED,
+    Record,
+    caption_columns,
+    first_of,
+    normal,
+)
 from sigscope.gallery.folder import Problems, suffix_of
 from sigscope.gallery.texts import all_lines, lines_of
 from sigscope.images.formats import SUFFIXES
 
 Placed = tuple[str, Record]  # where in the file, and what
 
-DELIMITERS = ",\t;|"
+DELIMITERS = ",\t;|^~"
 ADDRESS = re.compile("https?://", re.IGNORECASE)
+SPACED = re.compile(  # a.jpg: a cat, or a.jpg a cat
+    rf"(.+?(?:{'|'.join(map(re.escape, sorted(SUFFIXES)))})(?:#\d+)?):?[ \t]+(\S.*)", re.IGNORECASE
+)
+MOST_TITLES = 5  # lines above a heading
 MOST_LINES = 1_000  # that a cell in quotes may have
 csv.field_size_limit(sys.maxsize)  # of this process; vectors and packed pictures are long
 
@@ -65,7 +78,18 @@ def _opened(
         delimiter, heading = found[1], next(filled, "")
     else:
         delimiter = _delimiter(heading)
+    if _spaced(heading):
+        lines = ((number, SPACED.sub(r"\1\t\2", line)) for number, line in lines)
+        heading, delimiter = SPACED.sub(r"\1\t\2", heading), "\t"
     cells = _cells(heading, delimiter) or _bare_cells(heading, delimiter)
+    if len(cells) == 1 and not found:
+        above = [*islice(lines, MOST_TITLES)]
+        at = next((at for at, (_, line) in enumerate(above) if _is_heading(line)), None)
+        if at is not None:
+            heading, above = above[at][1], above[at + 1 :]
+            delimiter = _delimiter(heading)
+            cells = _cells(heading, delimiter) or []
+        lines = chain(above, lines)
     names = _distinct(cells) if heading.strip() else []
     if any(_is_file_name(name) or ADDRESS.match(name) for name in names):  # there is no heading
         return _guessed(names), delimiter, chain([(1, heading)], lines)
@@ -170,6 +194,20 @@ def _guessed(cells: list[str]) -> list[str]:
     return _distinct(known)
 
 
+def _spaced(line: str) -> bool:
+    """Return whether a line is a file's name, perhaps a colon, and then a caption or a label."""
+    if any(map(_is_file_name, _cells(line, _delimiter(line)) or ())):
+        return False
+    found = SPACED.fullmatch(line)
+    return found is not None and bool(A_WORD.search(found[2]) or found[2].strip().isdecimal())
+
+
+def _is_heading(line: str) -> bool:
+    """Return whether a line names a column of files and further ones."""
+    cells = _cells(line, _delimiter(line)) or []
+    return len(cells) > 1 and bool(first_of(FILES, cells))
+
+
 def looks_like_table(path: Path) -> bool:
     """Return whether a text file begins with a heading, or with a file's name."""
     try:
@@ -178,4 +216,4 @@ def looks_like_table(path: Path) -> bool:
         return False
     cells = _cells(heading, _delimiter(heading)) or []
     is_known = any(normal(cell) in CAPTIONS or _is_file_name(cell) for cell in cells)
-    return len(cells) > 1 and is_known
+    return len(cells) > 1 and is_known or _spaced(heading)

@@ -15,7 +15,7 @@ from typing import Any
 from sigscope.gallery.walk import LeftOut, folders
 from sigscope.images.formats import RAW_SUFFIXES, REFUSED_SUFFIXES, SUFFIXES
 from sigscope.images.read import MAX_BYTES
-from sigscope.images.sniff import ARCHIVE, FAILED, FILM, HEAD, kind_of, meaning_of
+from sigscope.images.sniff import ARCHIVE, FAILED, FILM, HEAD, LFS, kind_of, meaning_of
 from sigscope.images.video import SUFFIXES as VIDEOS
 from sigscope.trouble import check_machine
 
@@ -25,6 +25,17 @@ SHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")  # by browsers
 TEXTS = (".txt", ".caption", ".captions", ".text", ".xmp")  # of texts beside pictures
 TABLES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+OTHERS = {  # what else lies in folders of pictures, and what to do about it
+    "it is YAML or TOML, which is not read; save captions as CSV": (".yaml", ".yml", ".toml"),
+    "it is an Arrow file; export it as parquet": (".arrow", ".feather"),
+    "it is XML, such as the places of boxes, and is not read": (".xml",),
+    "it is a document; save captions as .txt or CSV": (".docx", ".doc", ".odt", ".rtf", ".pages"),
+    "it holds records of another program; export them as pictures and CSV": (
+        *(".tfrecord", ".lmdb", ".mdb", ".h5", ".hdf5", ".npz", ".npy", ".mat", ".pkl", ".pickle"),
+        *(".pt", ".pth", ".msgpack", ".recordio", ".rec", ".beton", ".ffcv"),
+    ),
+}
+OTHER_SUFFIXES = {suffix: what for what, suffixes in OTHERS.items() for suffix in suffixes}
 KNOWN = (  # suffixes of files that are never opened to see whether they are pictures
     *(*TEXTS, *TABLES),
     *(".md", ".html", ".xml", ".py", ".npy", ".db", ".ini", ".log"),
@@ -146,7 +157,7 @@ def trouble(path: str) -> str:
     suffix = suffix_of(path)
     if suffix in SUFFIXES or holds_picture(path):
         return ""
-    return REFUSED_SUFFIXES.get(suffix) or meaning_of(_head(path)) or NO_PICTURE
+    return REFUSED_SUFFIXES.get(suffix) or no_picture(path, _head(path))
 
 
 def no_picture(path: str, head: bytes) -> str:
@@ -160,7 +171,9 @@ def no_picture(path: str, head: bytes) -> str:
         return "it is a film; its moments are searched where videos:FOLDER is given"
     if suffix in FILMS:
         return FILM
-    if suffix in ARCHIVES:
+    if suffix in OTHER_SUFFIXES and meaning != LFS:
+        return OTHER_SUFFIXES[suffix]
+    if suffix in ARCHIVES and meaning != LFS:
         return ARCHIVE
     if suffix in TABLES:
         return "it is a table, and is not used here"

@@ -208,5 +208,5 @@ def _no_pictures(root: Path, listing: Listing) -> str:
     sentence = f"{root} holds no pictures that can be read ({', '.join(FORMATS)})."
     if not listing.problems:
         return sentence
-    name, reason = listing.problems[0]
+    name, reason = min(listing.problems)
     return f"{sentence} {len(listing.problems)} were left out; the first, {name!r}: {reason}."

@@ -1,13 +1,18 @@
 """Layouts: the records of a JSON file, however a program lays them out."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
 from sigscope.gallery.cells import number_of, text_of
+from sigscope.gallery.coco import annotations_of, parts_of
 from sigscope.gallery.columns import FILES, SPLITS, first_of
 from sigscope.gallery.folder import suffix_of
+from sigscope.gallery.walk import count_of
 from sigscope.images.formats import SUFFIXES
+
+TURNS = ("conversations", "conversation", "messages")
+ANSWERS = ("gpt", "assistant", "model")
 
 
 def listed_in(said: Any) -> Iterable[Any]:
@@ -15,11 +20,11 @@ def listed_in(said: Any) -> Iterable[Any]:
     if _is_dict(said) and said.keys() == {"labels"} and _is_list(said["labels"]):  # by StyleGAN
         said = said["labels"]
     if isinstance(said, list):
-        return [row for record in said for row in _of_post(record)]
+        return [row for record in said for row in rows_of(record)]
     if not isinstance(said, dict):
         return []
-    if isinstance(said.get("images"), list) and isinstance(said.get("annotations"), list):
-        return _of_coco(said)
+    if parts := parts_of(said):
+        return _of_coco(*parts, said.get("categories"))
     if isinstance(said.get("columns"), list) and isinstance(said.get("data"), list):  # by pandas
         return [
             dict(zip(said["columns"], row, strict=False)) for row in filter(_is_list, said["data"])
@@ -45,32 +50,34 @@ def listed_in(said: Any) -> Iterable[Any]:
     ]  # {"a.jpg": "a cat"}
 
 
-def _of_coco(said: dict[str, Any]) -> list[Any]:
+def _of_coco(images: list[Any], annotations: list[Any], categories: Any) -> list[Any]:
     """Return the pictures that COCO's layout lists, each with its captions and its one category.
 
-    Captions of a picture that is not listed become a row that names no file, and so a problem.
+    Captions that are of none of them are a ValueError among the records, with the reason.
     """
-    listed = said["categories"] if _is_list(said.get("categories")) else []
     named = {
-        number_of(each.get("id")): text_of(each.get("name")) for each in listed if _is_dict(each)
+        number_of(each.get("id")): text_of(each.get("name"))
+        for each in filter(_is_dict, categories if _is_list(categories) else [])
     }
-    captions: dict[str, list[Any]] = defaultdict(list)
     kinds: dict[str, set[str]] = defaultdict(set)
-    for note in filter(_is_dict, said["annotations"]):
-        image = number_of(note.get("image_id"))
-        if text := note.get("caption", note.get("captions")):
-            captions[image].append(text)
+    for note in filter(_is_dict, annotations):
         if kind := named.get(number_of(note.get("category_id"))):
-            kinds[image].add(kind)
+            kinds[number_of(note.get("image_id"))].add(kind)
+    captions: dict[int, list[str]] = defaultdict(list)
+    strays: Counter[str] = Counter()
+    for note in annotations_of(images, annotations):
+        for place in note.images:
+            captions[place] += note.captions
+        if note.captions and note.of:
+            strays[note.of] += len(note.captions)
     rows = []
-    for row in filter(_is_dict, said["images"]):
-        image = number_of(row.get("id"))
-        further = {"captions": captions[image]} if image in captions else {}
-        if len(kinds[image]) == 1:
-            further["category"] = next(iter(kinds[image]))
-        rows.append({**row, **further})
-    strays = captions.keys() - {number_of(row.get("id")) for row in rows}
-    return [*rows, *({"file_name": f"image_id {image}"} for image in sorted(strays))]
+    for place, row in enumerate(images):
+        further = {"captions": captions[place]} if captions.get(place) else {}
+        if _is_dict(row) and len(kind := kinds[number_of(row.get("id"))]) == 1:
+            further["category"] = next(iter(kind))
+        rows.append({**row, **further} if _is_dict(row) else row)
+    lost = [ValueError(f"{count_of(n, 'caption')} of {of}: not used") for of, n in strays.items()]
+    return [*rows, *lost]
 
 
 def _of_fiftyone(labels: dict[str, Any], classes: Any) -> list[Any]:
@@ -82,19 +89,34 @@ def _of_fiftyone(labels: dict[str, Any], classes: Any) -> list[Any]:
     ]
 
 
-def _of_post(record: Any) -> list[Any]:
+def rows_of(record: Any) -> list[Any]:
     """Return the files that a record lists, as Instagram's export does, or the record itself.
 
-    A file and its label or text may also be a pair.
+    A file and its label or text may also be a list, and a caption an answer in a conversation.
     """
-    if _is_list(record) and len(record) == 2 and _is_file(record[0]):
-        file, said = record
-        return [{"file_name": file, "label" if isinstance(said, int) else "text": said}]
+    if _is_list(record) and len(record) > 1 and _is_file(record[0]):
+        file, said, *rest = record
+        row = {"file_name": file, "label" if isinstance(said, int) else "text": said}
+        return [row | {f"column {at}": each for at, each in enumerate(rest, start=3)}]
+    if _is_dict(record) and (answer := _answer(record)):
+        rest = {name: value for name, value in record.items() if name not in TURNS}
+        record = {"caption": answer, **rest}
     for name, value in record.items() if _is_dict(record) else ():
         if _holds_records(value) and any(map(_is_file, value[0].values())):
             rest = {other: said for other, said in record.items() if other != name}
             return [{**rest, **row} for row in value if _is_dict(row)]
     return [record]
+
+
+def _answer(record: dict[str, Any]) -> str:
+    """Return the one answer of a conversation about a picture, as LLaVA and others are taught."""
+    turns = next((record[name] for name in TURNS if _holds_records(record.get(name))), [])
+    answers = [
+        each.get("content", each.get("value"))
+        for each in filter(_is_dict, turns)
+        if each.get("role", each.get("from")) in ANSWERS
+    ]
+    return text_of(answers[0]) if len(answers) == 1 else ""
 
 
 def _is_file(value: Any) -> bool:
@@ -104,7 +126,7 @@ def _is_file(value: Any) -> bool:
 def _of_split(name: str, rows: list[Any]) -> list[Any]:
     """Return records with the split that their list is called, and FiftyOne's class as a label."""
     further = {"split": name} if name.lower() in SPLITS else {}
-    rows = [each for row in rows for each in _of_post(row)]
+    rows = [each for row in rows for each in rows_of(row)]
     return [{**further, **_labelled(row), **row} if _is_dict(row) else row for row in rows]
 
 

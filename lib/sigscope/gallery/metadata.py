@@ -28,7 +28,9 @@ from sigscope.images.captions import distinct, tidy
 DOWNLOAD = "python -m sigscope download"
 Find = Callable[[str, str], str]  # what is listed, and the folder that it counts from -> its path
 NO_NAMES = "no column of file names such as file_name or image"
+NO_NAME = "it is no file's name; save pictures that a table holds as text (base64) as files"
 SHOWN = 12  # columns that a sentence names
+MOST_LETTERS = 1_000  # of a path
 
 
 class Table:
@@ -112,7 +114,7 @@ class Table:
                 try:
                     name = self._found(text_of(listed), self._folders(record))
                 except ValueError as error:
-                    shown = text_of(listed) or self.name
+                    shown = _cut(text_of(listed)) or self.name
                     self.problems.append((shown, f"{self.name}, {place}: {error}"))
                 else:
                     row = self._row(name, record)
@@ -135,6 +137,8 @@ class Table:
     def _found(self, listed: str, within: Iterable[str]) -> str:
         if not listed:
             raise ValueError("it has no file_name")
+        if len(listed) > MOST_LETTERS:
+            raise ValueError(NO_NAME)
         name = self._find(listed, within)
         if not name:
             self.lookup.find(listed, self.folder)  # raises, where there is more to say
@@ -195,7 +199,12 @@ def _no_files(path: Path, columns: list[str], addresses: str) -> str:
 
 
 def _some(columns: list[str]) -> str:
-    return f"it has {', '.join(columns[:SHOWN])}{' …' if len(columns) > SHOWN else ''}"
+    shown = ", ".join(map(_cut, columns[:SHOWN]))
+    return f"it has {shown}{' …' if len(columns) > SHOWN else ''}"
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= MOST_LETTERS else f"{name[:40]}…"
 
 
 def _file_names(column: str, cell: Any) -> Iterator[Any]:

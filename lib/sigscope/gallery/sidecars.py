@@ -43,6 +43,7 @@ FORMS = re.compile(  # subtitles, lyrics, cards, programs and documents
     r"|(?m:^\s*\d+:[\d:.,]+ --> \d+:[\d:.,]+)"
 )
 PAIR = re.compile(r"([A-Za-z][\w /-]{0,30}):\s*(.*)")  # ISO: 100
+FACT = re.compile(r"[A-Za-z]\w*:(?!//)\S+")  # gsd:0.5
 FACTS = re.compile(
     r"author|camera|copyright|creator|date|exposure|iso|keywords|lens|licen[cs]e|model|rating|seed"
     r"|size|source|steps|tags|url",
@@ -259,6 +260,8 @@ def _no_caption(text: str) -> str:
         return "it holds subtitles, a program or the like, and no captions"
     if lines and all(map(_is_label, lines)):
         return "it holds numbers, such as the places of boxes, and no captions"
+    if lines and all(FACT.fullmatch(line) or _is_label(line) for line in lines):
+        return "it holds names and values, such as ISO: 100, and no captions"
     if lines and all(map(is_data, lines)):
         return "it holds names of files, addresses, times or codes, and no captions"
     if text.lstrip().startswith(("{", "[")):

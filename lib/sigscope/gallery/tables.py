@@ -13,7 +13,7 @@ from typing import Any
 
 from sigscope.gallery.delimited import Placed, read_csv
 from sigscope.gallery.folder import GalleryError, Problems
-from sigscope.gallery.layouts import listed_in
+from sigscope.gallery.layouts import listed_in, rows_of
 from sigscope.gallery.texts import MIXED, decoded, is_damaged, lines_of
 from sigscope.images.read import plain
 from sigscope.images.sniff import LFS, is_pointer
@@ -52,7 +52,7 @@ def _read_jsonl(path: Path, problems: Problems) -> Iterator[Placed]:
     first = next(lines, None)
     if first is None:
         return
-    if first[1].strip() in ("[", "{") or first[1].lstrip().startswith("["):
+    if first[1].strip() == "{" or first[1].lstrip().startswith("[") and not _is_row(first[1]):
         yield from _read_json(path, problems)
         return
     for number, line in chain([first], lines):
@@ -60,10 +60,20 @@ def _read_jsonl(path: Path, problems: Problems) -> Iterator[Placed]:
             record = json.loads(line.strip().rstrip(","), strict=False)
         except (ValueError, RecursionError):
             record = None
-        if isinstance(record, dict):
-            yield f"line {number}", record
-        else:
-            problems.append((path.name, f"line {number} is no JSON object like {EXAMPLE}"))
+        for row in rows_of(record):
+            if isinstance(row, dict):
+                yield f"line {number}", row
+            else:
+                problems.append((path.name, f"line {number} is no JSON object like {EXAMPLE}"))
+
+
+def _is_row(line: str) -> bool:
+    """Return whether a line is a list of a file and what is said of it, and not of records."""
+    try:
+        said = json.loads(line.strip().rstrip(","), strict=False)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(said, list) and bool(said) and isinstance(said[0], str)
 
 
 def _read_json(path: Path, problems: Problems) -> Iterator[Placed]:
@@ -80,6 +90,8 @@ def _read_json(path: Path, problems: Problems) -> Iterator[Placed]:
     for number, record in enumerate(listed_in(said)):
         if isinstance(record, dict):
             yield f"object {number}", record
+        elif isinstance(record, ValueError):
+            problems.append((path.name, f"{record}"))
         else:
             problems.append((path.name, f"object {number} is no JSON object like {EXAMPLE}"))
 

@@ -177,6 +177,8 @@ def xmp_texts(xmp: bytes) -> list[str]:
 
 def _of_packet(xmp: bytes) -> dict[str, str]:
     names = [name.rpartition("}")[2].encode() for names in XMP.values() for name in names]
+    if xmp.startswith((BOM_UTF16_BE, BOM_UTF16_LE)):
+        xmp = re.sub(r"^<\?xml[^>]*>", "", xmp.decode("utf-16")).encode()
     if len(xmp) > MAX_XMP or not any(b":" + name in xmp for name in names):
         return {}
     from defusedxml import ElementTree

@@ -1,0 +1,124 @@
+"""Captions in the layouts of other programs: each lands on its own picture, or is told."""
+
+import json
+
+import pytest
+from dataset_files import items, pictures, problems, write
+
+from sigscope import paths
+from sigscope.datasets.load import load_gallery
+
+ONE, TWO = "a cat on a mat", "two dogs in the snow"
+BOTH = {"a.jpg": [ONE], "b.jpg": [TWO]}
+NAMES = {"1": {"file_name": "a.jpg"}, "2": {"file_name": "b.jpg"}}
+IMAGES = [{"id": int(id), **each} for id, each in NAMES.items()]
+STEMS = [{"image_id": "a", "caption": ONE}, {"image_id": "b", "caption": TWO}]
+NOTES = [{"image_id": 1, "caption": ONE}, {"image_id": 2, "caption": TWO}]
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+
+
+def loaded(tmp_path, name, content):
+    pictures(tmp_path / "x", "a.jpg", "b.jpg")
+    write(tmp_path / "x" / name, content)
+    return load_gallery(tmp_path / "x")
+
+
+def captions(gallery):
+    return {id: list(texts) for id, texts in items(gallery, "captions").items()}
+
+
+def asked(file, answer, *more, who="gpt", words="value", by="from"):
+    turns = [{by: "human", words: "<image>\nDescribe it."}, {by: who, words: answer}]
+    return {"image": file, "conversations" if by == "from" else "messages": [*turns, *more]}
+
+
+CHAT = {"who": "assistant", "words": "content", "by": "role"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("pairs.jsonl", f'["a.jpg", "{ONE}"]\n["b.jpg", "{TWO}"]\n'),
+        ("rows.jsonl", f'["a.jpg", "{ONE}", 1],\n["b.jpg", "{TWO}", 1]\n'),
+        ("llava.json", [asked("a.jpg", ONE), asked("b.jpg", TWO)]),
+        ("chat.jsonl", "\n".join(json.dumps(asked(*each, **CHAT)) for each in BOTH.items())),
+        ("by_id.json", {"images": NAMES, "annotations": NOTES}),
+        ("notes.json", {"images": IMAGES, "annotations": dict(enumerate(NOTES))}),
+        ("stems.json", {"images": IMAGES, "annotations": STEMS}),
+        ("captions.txt", f"a.jpg: {ONE}\nb.jpg: {TWO}\n"),
+        ("captions.txt", f"a.jpg#0 {ONE}\nb.jpg#0 {TWO}\n"),
+        ("captions.csv", f"image^caption\na.jpg^{ONE}\nb.jpg^{TWO}\n"),
+        ("export.csv", f"Pictures of May\n\nimage,caption\na.jpg,{ONE}\nb.jpg,{TWO}\n"),
+        ("fetched.csv", f"url,caption\nhttps://x.test/a.jpg?w=9,{ONE}\nhttps://x.test/b.jpg,{TWO}\n"),
+        ("cc.tsv", f"{ONE}\thttps://x.test/a.jpg\n{TWO}\thttps://x.test/b.jpg\n"),
+        ("en.csv", f"image,en\na.jpg,{ONE}\nb.jpg,{TWO}\n"),
+        ("shop.csv", f"id,productDisplayName\na,{ONE}\nb,{TWO}\n"),
+    ],
+)  # fmt: skip
+def test_captions_land_on_their_pictures(tmp_path, name, content):
+    assert captions(loaded(tmp_path, name, content)) == BOTH
+
+
+def test_the_answers_of_a_long_conversation_are_no_captions(tmp_path):
+    again = [{"from": "human", "value": "Is it red?"}, {"from": "gpt", "value": "Yes."}]
+    found = loaded(tmp_path, "llava.json", [asked("a.jpg", ONE, *again), asked("b.jpg", TWO)])
+    assert captions(found) == {"a.jpg": [], "b.jpg": [TWO]}
+
+
+@pytest.mark.parametrize(
+    ("ids", "note", "expected"),
+    [
+        ((1, 1), {"image_id": 1}, {}),
+        ((1, 1), {"image_id": 1, "file_name": "b.jpg"}, {"b.jpg"}),
+        ((1, "01"), {"image_id": "01"}, {"b.jpg"}),
+        ((1, 2), {"image_id": "b.jpg"}, {"b.jpg"}),
+        ((1, 2), {"image_id": 3}, {}),
+    ],
+)
+@pytest.mark.parametrize("dataset", ["", "coco:"])
+def test_a_caption_goes_to_the_one_picture_that_it_means(tmp_path, dataset, ids, note, expected):
+    images = [{"id": id, "file_name": f"{name}.jpg"} for id, name in zip(ids, "ab", strict=True)]
+    said = {"images": images, "annotations": [{**note, "caption": ONE}]}
+    loaded(tmp_path, "captions_val2017.json", said)
+    found = load_gallery(f"{dataset}{tmp_path / 'x'}")
+    by_path = items(found, "path", "captions").values()
+    assert {path for path, texts in by_path if list(texts) == [ONE]} == set(expected)
+    assert len(by_path) == 2
+    told = " ".join(found.problems["reason"])
+    assert expected or "image 1, as a.jpg and b.jpg are called" in told or "no picture" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("captions.yaml", "save captions as CSV"),
+        ("data-00000-of-00001.arrow", "export it as parquet"),
+        ("boxes.xml", "it is XML"),
+        ("captions.docx", "save captions as .txt"),
+        ("images.h5", "records of another program"),
+    ],
+)
+def test_what_else_lies_in_the_folder_is_called_what_it_is(tmp_path, name, words):
+    assert words in problems(loaded(tmp_path, name, b"\x89 x"))[name]
+
+
+def test_pictures_as_text_in_a_table_are_told_in_few_words(tmp_path):
+    found = loaded(tmp_path, "x.csv", f"file_name,text\n{'/9j/4AAQ' * 200},{ONE}\n")
+    (path, reason), *_ = problems(found).items()
+    assert len(path) < 50 and "base64" in reason
+
+
+def test_lists_of_files_and_numbers_are_classes(tmp_path):
+    found = loaded(tmp_path, "train.txt", "a.jpg 0\nb.jpg 1\n")
+    assert items(found, "category", "split") == {"a.jpg": ("0", "train"), "b.jpg": ("1", "train")}
+
+
+@pytest.mark.parametrize("suffix", [".zst", ".7z", ".rar"])
+def test_an_archive_that_is_not_read_is_to_be_unpacked(tmp_path, suffix):
+    file = write(tmp_path / f"x{suffix}", b"7z")
+    with pytest.raises(ValueError, match="unpack it"):
+        load_gallery(file)
