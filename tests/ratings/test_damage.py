@@ -106,6 +106,17 @@ def test_what_another_program_changed_is_refused(path, change):
         RatingStore(path)
 
 
+def test_a_name_of_the_schema_that_turned_into_bytes_is_damage(path):
+    """A record says of each column what it is; text of n bytes is 13 + 2n, a blob 12 + 2n."""
+    body = bytearray(path.read_bytes())
+    kind = body.index(b"triggerseal_acts") - 6  # the header: its length, four columns, sql's two
+    assert body[kind] == 13 + 2 * len("trigger")
+    body[kind] ^= 1
+    path.write_bytes(body)
+    with pytest.raises(RatingsError, match="is damaged"):
+        RatingStore(path)
+
+
 @pytest.mark.parametrize("keep", [0, 1, 100, 4096, 9000])
 def test_an_emptied_or_shortened_file_is_refused_and_stays_as_it_is(path, whole, keep):
     body = path.read_bytes()[:keep]

@@ -66,8 +66,8 @@ def _found(
         yield f"{abs(sealed)} rows are missing"
 
 
-def _tables(db: sqlite3.Connection) -> list[tuple]:
-    return sorted(db.execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master"))
+def _tables(db: sqlite3.Connection) -> set[tuple]:
+    return set(db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
 
 
 def _digest(*values: object) -> str:
