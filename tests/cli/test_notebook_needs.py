@@ -6,6 +6,7 @@ import pytest
 from nbformat.v4 import new_code_cell
 from small_gallery import small_gallery
 
+from sigscope.cli import notebook_needs
 from sigscope.cli.notebook_needs import NEEDS, SKIP, mark_skipped, unmet
 from sigscope.datasets.load import load_gallery
 from sigscope.paths import GALLERY
@@ -56,7 +57,13 @@ def test_the_shipped_gallery_lacks_nothing():
 def test_plain_pictures_lack_all_that_is_told_of_pictures():
     gallery = small_gallery()
     bare = {"captions": [[]] * len(gallery), "caption": "", "category": "", "split": ""}
-    assert unmet(replace(gallery, items=gallery.items.assign(**bare))) == set(NEEDS)
+    lacking = unmet(replace(gallery, items=gallery.items.assign(**bare)))
+    assert lacking == set(NEEDS) - {"needs-video"}
+
+
+def test_without_pyav_what_reads_films_is_skipped(monkeypatch):
+    monkeypatch.setattr(notebook_needs, "find_spec", lambda name: None)
+    assert unmet(load_gallery(GALLERY)) == {"needs-video"}
 
 
 def test_a_test_split_alone_is_enough_to_test():

@@ -6,6 +6,7 @@ A cell that reads what only a skipped one would have made is skipped as well.
 import ast
 import symtable
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 import nbformat
 
@@ -20,6 +21,7 @@ NEEDS = {
     "needs-categories": "categories",
     "needs-many": "a thousand pictures or more",
     "needs-shipped-gallery": "the shipped gallery",
+    "needs-video": "PyAV, which reads films: pip install 'sigscope[video]'",
 }
 ENOUGH = 60  # different pictures, with which every notebook is tested
 
@@ -42,7 +44,7 @@ def excuse(cells: Iterable[nbformat.NotebookNode]) -> None:
 
 
 def unmet(gallery: Gallery) -> set[str]:
-    """Return the tags of cells that cannot run on a gallery."""
+    """Return the tags of cells that cannot run on a gallery, with what is installed."""
     captioned = gallery.items[gallery.items["captions"].str.len() > 0]
     splits = set(captioned["split"])
     met = (
@@ -52,6 +54,7 @@ def unmet(gallery: Gallery) -> set[str]:
         gallery.items["category"].nunique() > 1,
         len(gallery) >= 1000,
         gallery.root.resolve() == paths.GALLERY.resolve(),
+        find_spec("av") is not None,
     )
     return {tag for tag, is_met in zip(NEEDS, met, strict=True) if not is_met}
 

@@ -3,6 +3,6 @@
 from sigscope.datasets.judgements import read_judgements
 from sigscope.datasets.load import load_gallery
 from sigscope.datasets.registry import DATASETS
-from sigscope.datasets.videos import film_of
+from sigscope.datasets.videos import by_video, film_of
 
-__all__ = ["DATASETS", "film_of", "load_gallery", "read_judgements"]
+__all__ = ["DATASETS", "by_video", "film_of", "load_gallery", "read_judgements"]
