@@ -19,8 +19,9 @@ COMMANDS = {
     "map": ["map", "--html", "{page}"],
     "duplicates": ["duplicates"],
     "recommend": ["recommend"],
+    "language": ["evaluate", "--by", "language"],
 }
-ALL_WELL = dict.fromkeys(COMMANDS, 0) | {"recommend": 1}
+ALL_WELL = dict.fromkeys(COMMANDS, 0) | {"recommend": 1, "language": 1}
 GALLERIES = {  # what each command's status is, after the status of embed
     "one": (0, ALL_WELL | {"evaluate": 1}),
     "two": (0, ALL_WELL | {"evaluate": 1}),
@@ -66,11 +67,11 @@ def test_every_command_ends_with_a_result_or_a_sentence_on_a_gallery_so_small(
         assert commands.main(["embed", "--pictures", str(root)]) == embedded
     found = {}
     for command, arguments in COMMANDS.items():
-        where = [str(root)] if command == "evaluate" else ["--pictures", str(root)]
+        where = [str(root)] if "evaluate" in arguments else ["--pictures", str(root)]
         found[command] = commands.main([each.format(**words) for each in arguments] + where)
         said = capsys.readouterr()
         assert "Traceback" not in said.err and "CSLS" not in said.err + said.out
-        assert not found[command] or re.search(r" [a-z]{2,} .*\n$", said.err)
+        assert not found[command] or re.search(rf"{name} [a-z]{{2,}} .*\n$", said.err)
     assert found == expected
 
 

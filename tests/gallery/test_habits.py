@@ -128,7 +128,7 @@ def test_other_programs_files_are_called_what_they_are(tmp_path):
     found = load_gallery(tmp_path / "x")
     told = dict(found.problems.itertuples(index=False))
     assert found.items["id"].tolist() == ["upload/a.jpg"]
-    assert told["a.AAE"] == "it is no picture" and "records" in told["weights.npz"]
+    assert told["a.AAE"] == "it is no picture" and "arrays" in told["weights.npz"]
     assert "CSV" in told["sheet.xlsx"] and "unpack" in told["more.zip"]
     assert found.counts["hidden or other programs'"] == 5
 

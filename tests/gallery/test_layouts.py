@@ -1,6 +1,8 @@
 """Captions in the layouts of other programs: each lands on its own picture, or is told."""
 
 import json
+import tarfile
+import zipfile
 
 import pytest
 from dataset_files import items, pictures, problems, write
@@ -12,6 +14,7 @@ ONE, TWO = "a cat on a mat", "two dogs in the snow"
 BOTH = {"a.jpg": [ONE], "b.jpg": [TWO]}
 NAMES = {"1": {"file_name": "a.jpg"}, "2": {"file_name": "b.jpg"}}
 IMAGES = [{"id": int(id), **each} for id, each in NAMES.items()]
+ROWS = [{"image": "a.jpg", "text": ONE}, {"image": "b.jpg", "text": TWO}]
 STEMS = [{"image_id": "a", "caption": ONE}, {"image_id": "b", "caption": TWO}]
 NOTES = [{"image_id": 1, "caption": ONE}, {"image_id": 2, "caption": TWO}]
 
@@ -44,6 +47,11 @@ CHAT = {"who": "assistant", "words": "content", "by": "role"}
     [
         ("pairs.jsonl", f'["a.jpg", "{ONE}"]\n["b.jpg", "{TWO}"]\n'),
         ("rows.jsonl", f'["a.jpg", "{ONE}", 1],\n["b.jpg", "{TWO}", 1]\n'),
+        ("lines.jsonl", f'{{"a.jpg": "{ONE}"}}\n{{"b.jpg": ["{TWO}"]}}\n'),
+        ("wrapped.json", [{"data": each} for each in ROWS]),
+        ("lists.json", {"a": [ONE, ONE], "b": [TWO]}),
+        ("docci.jsonlines", "\n".join(map(json.dumps, ROWS))),
+        ("xm.json", [{"image/key": row["image"], "en": {"raw": row["text"]}} for row in ROWS]),
         ("llava.json", [asked("a.jpg", ONE), asked("b.jpg", TWO)]),
         ("chat.jsonl", "\n".join(json.dumps(asked(*each, **CHAT)) for each in BOTH.items())),
         ("by_id.json", {"images": NAMES, "annotations": NOTES}),
@@ -110,6 +118,49 @@ def test_pictures_as_text_in_a_table_are_told_in_few_words(tmp_path):
     found = loaded(tmp_path, "x.csv", f"file_name,text\n{'/9j/4AAQ' * 200},{ONE}\n")
     (path, reason), *_ = problems(found).items()
     assert len(path) < 50 and "base64" in reason
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("imagesource:GoogleEarth\ngsd:0.1\n1 2 3 4 5 6 7 8 plane 0\n", "names and values"),
+        ("x,y,w,h\n1,2,3,4\n", "numbers"),
+        ("Attribution-ShareAlike 4.0 International", "a licence"),
+        ("\\documentclass{article}\n", "a program or the like"),
+    ],
+)
+def test_what_reads_like_data_is_no_caption(tmp_path, text, words):
+    found = loaded(tmp_path, "a.txt", text)
+    assert captions(found)["a.jpg"] == [] and words in problems(found)["a.txt"]
+
+
+def test_a_side_car_of_two_bytes_a_letter_is_read(tmp_path):
+    xmp = f"<a xmlns:dc='http://purl.org/dc/elements/1.1/'><dc:title>{ONE}, Straße</dc:title></a>"
+    found = loaded(tmp_path, "a.xmp", xmp.encode("utf-16"))
+    assert captions(found)["a.jpg"] == [f"{ONE}, Straße"]
+
+
+def test_names_of_classes_come_before_their_numbers(tmp_path):
+    found = loaded(tmp_path, "x.csv", "file,label,label_name\na.jpg,0,bird\nb.jpg,1,cat\n")
+    assert list(items(found, "category").values()) == ["bird", "cat"]
+
+
+@pytest.mark.parametrize("name", ["x.cbz", "x", "X.ZIP"])
+def test_a_zip_is_known_by_its_bytes(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:
+        archive.write(pictures(tmp_path / "y", "a.jpg") / "a.jpg", "a.jpg")
+    assert captions(load_gallery(tmp_path / name)) == {"a.jpg": []}
+
+
+def test_a_tar_that_is_cut_within_a_heading_is_told(tmp_path):
+    with tarfile.open(tmp_path / "0.tar", "w") as archive:
+        for name in "ab":
+            archive.add(pictures(tmp_path / "y", "a.jpg") / "a.jpg", f"{name}.jpg")
+    with tarfile.open(tmp_path / "0.tar") as archive:
+        place = archive.getmember("b.jpg").offset
+    write(tmp_path / "x" / "0.tar", (tmp_path / "0.tar").read_bytes()[: place + 100])
+    found = load_gallery(tmp_path / "x")
+    assert len(found) == 1 and "cut short" in problems(found)["0.tar"]
 
 
 def test_lists_of_files_and_numbers_are_classes(tmp_path):

@@ -81,12 +81,14 @@ def evaluate(
     from sigscope.embeddings.embed import open_embeddings
     from sigscope.models.encoder import Encoder
     from sigscope.protocols.run import default_protocol, run_protocol, searched_gallery
+    from sigscope.search.targets import check_readable
 
     gallery = load_gallery(dataset or None, progress=shows_bars())
     name = protocol or default_protocol(gallery)
     gallery = searched_gallery(gallery, name, split, among)
     encoder = Encoder.load()
     embeddings = open_embeddings(gallery, encoder, progress=True)
+    check_readable(gallery, embeddings)
     if by:
         with waiting(f"Asking {gallery.name} by {by} ..."):
             table = _by(by, gallery, embeddings, encoder, split)
@@ -157,16 +159,20 @@ def recommend(
     from sigscope.datasets.load import load_gallery
     from sigscope.embeddings.embed import open_embeddings
     from sigscope.gallery.folder import GalleryError
+    from sigscope.gallery.walk import count_of
     from sigscope.models.encoder import Encoder
+    from sigscope.search.targets import check_readable
 
     gallery = load_gallery(pictures or None, progress=shows_bars())
     embeddings = open_embeddings(gallery, Encoder.load(), progress=True)
+    check_readable(gallery, embeddings)
     asked = {"text": embeddings.captions, "image": embeddings.images}
     asked = {kind: vectors for kind, vectors in asked.items() if len(vectors) >= FEWEST}
     if not asked:
         raise GalleryError(
-            f"{gallery.name} has {len(embeddings):,} pictures and {len(embeddings.captions):,} "
-            f"captions to ask with; indexes are compared by {FEWEST} of either, so few need none."
+            f"{gallery.name} has {count_of(len(embeddings), 'picture')} and "
+            f"{count_of(len(embeddings.captions), 'caption')} to ask with; indexes are compared by "
+            f"{FEWEST} of either, so few need none."
         )
     advice = choose(
         embeddings.images,

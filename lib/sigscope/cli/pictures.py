@@ -73,14 +73,18 @@ def map_of(
     from sigscope.embeddings.embed import open_embeddings
     from sigscope.figures.maps import map_figure
     from sigscope.files import atomic_write
+    from sigscope.gallery.walk import count_of
     from sigscope.maps.projection import open_map
     from sigscope.models.encoder import Encoder
+    from sigscope.search.targets import check_readable
 
     gallery = load_gallery(pictures or None, progress=shows_bars())
     embeddings = open_embeddings(gallery, Encoder.load(), progress=True)
+    check_readable(gallery, embeddings)
     made = open_map(embeddings, progress=shows_bars())
     figure = map_figure(made.table(gallery.items), colour_by, title=colour_by)
     page = html.expanduser()
     with atomic_write(page) as part:
         figure.write_html(part, include_plotlyjs=True)
-    print(f"{len(made):,} points are in {os.path.relpath(page)}; open it in a browser.")
+    points = f"{count_of(len(made), 'point')} {'is' if len(made) == 1 else 'are'}"
+    print(f"{points} in {os.path.relpath(page)}; open it in a browser.")

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import is_zipfile
 
 import pandas as pd
 
@@ -20,7 +21,7 @@ from sigscope.datasets.beside import with_beside
 from sigscope.datasets.img2dataset import load_img2dataset
 from sigscope.datasets.parquet import load_packed, picture_column
 from sigscope.datasets.registry import DATASETS
-from sigscope.datasets.tars import find_shards
+from sigscope.datasets.tars import TAR, find_shards
 from sigscope.datasets.vector_tables import has_vectors
 from sigscope.files import size_of
 from sigscope.gallery.delimited import looks_like_table
@@ -94,7 +95,7 @@ def _named(path: str, progress: bool) -> Gallery | None:
 
 def _of_file(path: Path, progress: bool) -> Gallery:
     """Return what is in a zip or a tar, or what a table lists."""
-    if path.suffix.lower() == ".zip":
+    if _is_zip(path):
         from sigscope.gallery.archives import count_files, left_out, unpacked
 
         folder = unpacked(path, progress=progress)
@@ -125,6 +126,12 @@ def _of_file(path: Path, progress: bool) -> Gallery:
         if has_vectors(path):
             raise GalleryError(_vectors_alone(path)) from error
         raise
+
+
+def _is_zip(path: Path) -> bool:
+    """Return whether a file is a zip, or one by another name (.cbz, or none)."""
+    is_other = suffix_of(path.name) in {*TABLES, ".txt"} or TAR.fullmatch(path.name)
+    return path.suffix.lower() == ".zip" or not is_other and is_zipfile(path)
 
 
 def _of_folder(root: Path, name: str, progress: bool) -> Gallery:

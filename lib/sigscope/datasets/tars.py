@@ -8,6 +8,7 @@ import tarfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 
 from tqdm import tqdm
@@ -23,6 +24,7 @@ from sigscope.trouble import check_machine
 SHARD = re.compile(r"\d+")
 TAR = re.compile(r"(?P<name>.*)\.(tar(\.(gz|bz2|xz))?|tgz|tbz2?|txz)", re.IGNORECASE | re.DOTALL)
 ENDS = (".tar", ".gz", ".bz2", ".xz", ".tgz", ".tbz", ".tbz2", ".txz")  # of names that may be TAR
+CUT_SHORT = "it is cut short or damaged"
 PLACE = re.compile(r"[^/\\.\0][^/\\\0]*")  # a part of a member's path
 
 
@@ -107,7 +109,7 @@ def _unpack(tar: Path, into: Path, shard: str) -> dict:
             with tar.open("rb") as file:
                 is_elsewhere = is_pointer(file.read(64))
             what = str(error).partition("\n")[0].rstrip(":")  # tarfile says one line a compression
-            reason = f"it is cut short or damaged ({what}); what came before that is used"
+            reason = f"{CUT_SHORT} ({what}); what came before that is used"
             left_out.append((tar.name, LFS if is_elsewhere else reason))
     left = len([name for name, _ in left_out if name != tar.name]) + junk.total()
     known = {"stamp": stamp, "left": left, "without": [*left_out, *left_out_of(junk)]}
@@ -147,3 +149,7 @@ def _extract(tar: Path, folder: Path, junk: Counter[str]) -> Iterator[tuple[str,
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with packed.extractfile(member) as source, target.open("xb") as file:
                     shutil.copyfileobj(source, file)
+        if isinstance(packed.fileobj, BufferedReader):  # tarfile takes a broken header for the end
+            packed.fileobj.seek(packed.offset)
+            if packed.fileobj.read(tarfile.BLOCKSIZE).strip(b"\0"):
+                yield tar.name, f"{CUT_SHORT}; what came before that is used"

@@ -33,7 +33,7 @@ FILES = (
     *("file_name", "filename", "file", "image", "image_path", "path", "filepath", "file_path"),
     *("image_file", "image_filename", "image_name", "img", "img_path", "img_file", "img_filename"),
     *("img_name", "picture", "picture_path", "photo", "photo_path", "fname", "name", "file_names"),
-    *("image_id", "img_id", "photo_id", "id", "key", "uid"),
+    *("image_id", "img_id", "image_key", "photo_id", "id", "key", "uid"),
 )
 CAPTIONS = (
     *("text", "caption", "captions", "title", "description", "sentence", "sentences", "comment"),
@@ -43,7 +43,10 @@ CAPTIONS = (
     *("product_title", "product_name", "product_display_name", "reference_strs"),
     *("bildunterschrift", "beschreibung", "titel", "legende"),
 )
-CATEGORIES = ("category", "label", "class", "class_name", "label_name", "categories", "labels")
+CATEGORIES = (
+    *("class_name", "label_name", "category_name", "category", "label", "class"),
+    *("categories", "labels"),
+)
 URLS = ("url", "image_url", "urls", "img_url", "photo_url", "photo_image_url", "link", "uri")
 OTHER_NAMES = {
     "split": ("split", "subset", "partition"),
@@ -86,7 +89,7 @@ def normal(name: str) -> str:
     """
     name = ASIDE.sub("", GROUP.sub("", name))
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
-    return re.sub(r"[\s\-.]+", "_", name).lower()
+    return re.sub(r"[\s\-./]+", "_", name).lower()
 
 
 @lru_cache(4096)

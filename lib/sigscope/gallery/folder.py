@@ -24,16 +24,17 @@ FILMS = (".wmv", ".flv", ".mts", ".m2ts", ".mpg", ".mpeg", ".3gp", ".insv")  # o
 SHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".opdownload")  # by browsers
 TEXTS = (".txt", ".caption", ".captions", ".text", ".xmp")  # of texts beside pictures
-TABLES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+TABLES = (".json", ".jsonl", ".ndjson", ".jsonlines", ".csv", ".tsv", ".parquet")
 OTHERS = {  # what else lies in folders of pictures, and what to do about it
     "it is YAML or TOML, which is not read; save captions as CSV": (".yaml", ".yml", ".toml"),
     "it is an Arrow file; export it as parquet": (".arrow", ".feather"),
     "it is XML, such as the places of boxes, and is not read": (".xml",),
     "it is a document; save captions as .txt or CSV": (".docx", ".doc", ".odt", ".rtf", ".pages"),
     "it holds records of another program; export them as pictures and CSV": (
-        *(".tfrecord", ".lmdb", ".mdb", ".h5", ".hdf5", ".npz", ".npy", ".mat", ".pkl", ".pickle"),
-        *(".pt", ".pth", ".msgpack", ".recordio", ".rec", ".beton", ".ffcv"),
+        *(".tfrecord", ".lmdb", ".mdb", ".h5", ".hdf5", ".mat", ".pkl", ".pickle", ".pt", ".pth"),
+        *(".msgpack", ".recordio", ".rec", ".beton"),
     ),
+    "it holds arrays of numbers, which are not read here": (".npz", ".npy"),
 }
 OTHER_SUFFIXES = {suffix: what for what, suffixes in OTHERS.items() for suffix in suffixes}
 KNOWN = (  # suffixes of files that are never opened to see whether they are pictures

@@ -6,7 +6,7 @@ from typing import Any
 
 from sigscope.gallery.cells import number_of, text_of
 from sigscope.gallery.coco import annotations_of, parts_of
-from sigscope.gallery.columns import FILES, SPLITS, first_of
+from sigscope.gallery.columns import FILES, SPLITS, caption_columns, first_of
 from sigscope.gallery.folder import suffix_of
 from sigscope.gallery.walk import count_of
 from sigscope.images.formats import SUFFIXES
@@ -40,7 +40,7 @@ def listed_in(said: Any) -> Iterable[Any]:
         return [{name: said[name].get(key) for name in said} for key in inner[0]]
     if len(inner) == 1 and any(map(_holds_records, inner[0].values())):  # {"data": {"train": […]}}
         return listed_in(inner[0])
-    if len(lists) > 1 and len(lists) == len(said):  # {"file_name": […], "text": […]}
+    if len(lists) > 1 and len(lists) == len(said) and _are_columns(lists):
         return [dict(zip(lists, row, strict=False)) for row in zip(*lists.values(), strict=False)]
     if "file_name" in said:
         return [said]
@@ -48,6 +48,12 @@ def listed_in(said: Any) -> Iterable[Any]:
         {"file_name": name, **(value if isinstance(value, dict) else {"text": value})}
         for name, value in said.items()
     ]  # {"a.jpg": "a cat"}
+
+
+def _are_columns(lists: dict[str, list[Any]]) -> bool:
+    """Return whether lists are columns of a table: {"file_name": […], "text": […]}."""
+    cells = [value for values in lists.values() for value in values[:1]]
+    return bool(first_of(FILES, lists) or caption_columns(lists)) or any(map(_is_file, cells))
 
 
 def _of_coco(images: list[Any], annotations: list[Any], categories: Any) -> list[Any]:
@@ -98,6 +104,10 @@ def rows_of(record: Any) -> list[Any]:
         file, said, *rest = record
         row = {"file_name": file, "label" if isinstance(said, int) else "text": said}
         return [row | {f"column {at}": each for at, each in enumerate(rest, start=3)}]
+    if _is_dict(record) and record and all(map(_is_file, record)):  # {"a.jpg": "a cat"}
+        return list(listed_in(record))
+    if _is_dict(record) and len(record) == 1 and _is_dict(inner := next(iter(record.values()))):
+        return rows_of(inner)
     if _is_dict(record) and (answer := _answer(record)):
         rest = {name: value for name, value in record.items() if name not in TURNS}
         record = {"caption": answer, **rest}

@@ -13,7 +13,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from sigscope.gallery.cells import texts_of
-from sigscope.gallery.columns import caption_columns
+from sigscope.gallery.columns import A_WORD, caption_columns
 from sigscope.gallery.folder import TEXTS, Contents, Problems, suffix_of, unreachable
 from sigscope.gallery.texts import SEVERAL, decoded, is_damaged
 from sigscope.gallery.walk import count_of
@@ -26,7 +26,8 @@ NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 BOX = 4  # numbers in a line that are the place of a box
 LICENCE = re.compile(
     r"(this (work|image|picture|photo|file) is )?(licensed|released|published|available) under\b.*"
-    r"|creative commons\b.*|.*\bcc[ -]?(by|0|zero)\b.*|(the )?(mit|gnu|apache|bsd)\b.*licen[sc]e.*"
+    r"|creative commons\b.*|attribution(-\w+)* \d.*|gnu [a-z ]*licen[sc]e.*"
+    r"|.*\bcc[ -]?(by|0|zero)\b.*|(the )?(mit|gnu|apache|bsd)\b.*licen[sc]e.*"
     r"|(copyright|©|\(c\)).*|all rights reserved\W*|licen[sc]e\s*[:=].*|public domain\W*",
     re.IGNORECASE,
 )
@@ -39,7 +40,8 @@ EDITED = re.compile(  # IMG-edited(1).jpg, as Google names what was made of IMG(
 )
 NUMBERED = re.compile(r"_\d{1,3}$")  # a_1.jpg and a_2.jpg of a post whose text is a.txt
 FORMS = re.compile(  # subtitles, lyrics, cards, programs and documents
-    r"\A\s*(WEBVTT\b|\[Script Info\]|BEGIN:V[A-Z]+\b|%PDF-|#!|# -\*- |\[\d\d:\d\d\.\d+\])"
+    r"\A\s*(WEBVTT\b|\\[a-z]+\{|\[Script Info\]"
+    r"|BEGIN:V[A-Z]+\b|%PDF-|#!|# -\*- |\[\d\d:\d\d\.\d+\])"
     r"|(?m:^\s*\d+:[\d:.,]+ --> \d+:[\d:.,]+)"
 )
 PAIR = re.compile(r"([A-Za-z][\w /-]{0,30}):\s*(.*)")  # ISO: 100
@@ -258,7 +260,8 @@ def _no_caption(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if FORMS.search(text):
         return "it holds subtitles, a program or the like, and no captions"
-    if lines and all(map(_is_label, lines)):
+    named = [line for line in lines if not _is_label(line)]  # perhaps x,y,w,h above the numbers
+    if lines and not (named if len(named) == len(lines) else any(map(A_WORD.search, named))):
         return "it holds numbers, such as the places of boxes, and no captions"
     if lines and all(FACT.fullmatch(line) or _is_label(line) for line in lines):
         return "it holds names and values, such as ISO: 100, and no captions"

@@ -181,6 +181,7 @@ def _holds_bytes(kind: Any) -> bool:
 READERS: dict[str, Callable[..., Iterator[Placed]]] = {
     ".jsonl": _read_jsonl,
     ".ndjson": _read_jsonl,
+    ".jsonlines": _read_jsonl,
     ".json": _read_json,
     ".csv": read_csv,
     ".tsv": read_csv,

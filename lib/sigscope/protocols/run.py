@@ -3,6 +3,7 @@
 import pandas as pd
 
 from sigscope.embeddings.load import Embeddings
+from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.gallery import Gallery
 from sigscope.protocols.captions import both_ways, caption_recall
 from sigscope.protocols.classes import class_map
@@ -71,10 +72,21 @@ def run_protocol(
 
 
 def default_protocol(gallery: Gallery) -> str:
-    """Return the protocol that fits a gallery: by its data set, else by its captions."""
+    """Return the protocol that fits a gallery: by its data set, else by its captions.
+
+    Raises:
+        GalleryError: it has neither captions nor two classes.
+    """
     if gallery.name in COLLECTIONS:
         return "landmarks"
-    return "captions" if (gallery.items["caption"] != "").any() else "classes"
+    if (gallery.items["caption"] != "").any():
+        return "captions"
+    if len(set(gallery.items["category"]) - {""}) < 2:
+        raise GalleryError(
+            f"{gallery.name} has neither captions nor two classes, so nothing says which pictures "
+            "are right; put texts beside its pictures, or the pictures into folders of classes."
+        )
+    return "classes"
 
 
 def searched_gallery(gallery: Gallery, protocol: str, split: str, among: str | None) -> Gallery:

@@ -37,6 +37,15 @@ class UnreadableGallery(GalleryError):
         self.failed = failed
 
 
+def check_readable(gallery: Gallery, embeddings: Embeddings) -> None:
+    """Raise UnreadableGallery where none of a gallery's pictures could be read."""
+    failed = embeddings.failed
+    if len(failed) == len(gallery):
+        first = failed["reason"].iat[0]
+        said = f"None of the {len(gallery):,} pictures of {gallery.name} can be read."
+        raise UnreadableGallery(f"{said} The first: {first}", failed)
+
+
 def builder(
     index: str | IndexSpec,
     gallery: Gallery,
@@ -115,12 +124,7 @@ class Target:
         rows, items = _joined(ids, gallery.items)
         what = "pictures" if texts is None else "captions"
         if rows.size == 0:
-            if len(embeddings.failed) == len(gallery):
-                raise UnreadableGallery(
-                    f"None of the {len(gallery):,} pictures of {gallery.name} can be read. The "
-                    f"first: {embeddings.failed['reason'].iat[0]}",
-                    embeddings.failed,
-                )
+            check_readable(gallery, embeddings)
             raise ValueError(
                 f"{embeddings.folder} has no {what} of the {len(gallery):,} items in "
                 f"{gallery.name}; embed this gallery first"
