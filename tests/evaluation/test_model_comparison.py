@@ -96,3 +96,9 @@ def test_a_benchmark_that_a_model_learnt_from_is_warned_of():
     ]
     (warning,) = compare_models(made).warnings
     assert warning.startswith("siglit-mini learnt from flickr8k")
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_picture_alone_is_not_likened():
+    one = np.ones((1, 4), np.float32) / 2
+    assert np.isnan(_linear_cka(one, one)) and np.isnan(_shared_neighbours(one, one))

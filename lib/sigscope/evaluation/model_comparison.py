@@ -91,18 +91,22 @@ def compare_models(
 def _linear_cka(x: np.ndarray, y: np.ndarray) -> float:
     """Return linear CKA of two sets of vectors of the same n things, shapes (n, d) and (n, e).
 
-    0 to 1; a rotation, a shift or a common scale of either changes nothing.
+    0 to 1, or NaN where the vectors of either are all the same; a rotation, a shift or a common
+    scale of either changes nothing.
     """
     x, y = (rows - rows.mean(axis=0) for rows in (x, y))
     norms = np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y)
-    return float(np.linalg.norm(x.T @ y) ** 2 / norms)
+    return float(np.linalg.norm(x.T @ y) ** 2 / norms) if norms > 0 else float("nan")
 
 
 def _shared_neighbours(x: np.ndarray, y: np.ndarray, k: int = FIRST) -> float:
-    """Return the mean share of the k nearest rows that two sets of unit rows agree on, 0 to 1."""
+    """Return the mean share of the k nearest rows that two sets of unit rows agree on, 0 to 1.
+
+    It is NaN where there is one row, which has no others near.
+    """
     ours, theirs = _nearest(x, k), _nearest(y, k)
     both = [len(set(a) & set(b)) for a, b in zip(ours, theirs, strict=True)]
-    return float(np.mean(both) / ours.shape[1])
+    return float(np.mean(both) / ours.shape[1]) if ours.shape[1] else float("nan")
 
 
 def _nearest(x: np.ndarray, k: int) -> np.ndarray:
