@@ -13,8 +13,8 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+import store
 from parts import notices
-from sigscope import INDEXES
 from sigscope.search import BY
 
 KEPT, WRITTEN, PAGE = "address kept", "address written", "address page"
@@ -61,6 +61,10 @@ def _one_of(*known: str) -> Callable[[str], str]:
     return read
 
 
+def _index(text: str) -> str:
+    return _one_of(*store.indexes())(text)
+
+
 def _words(text: str) -> str:
     if len(text) > MOST_LETTERS:
         raise ValueError(f"has more than {MOST_LETTERS:,} letters")
@@ -91,7 +95,7 @@ CHOICES = {
     "text": Choice(1.0, _number(0, 1, float)),
     "k": Choice(20, _number(1, MOST_SHOWN)),
     "size": Choice(150, _number(80, 400)),
-    "index": Choice("flat", _one_of(*INDEXES)),
+    "index": Choice(next(iter(store.indexes())), _index),
     "effort": Choice(None, _number(1, 1_000_000)),
     "by": Choice("both", _one_of(*BY)),
     "mix": Choice("vectors", _one_of("vectors", "sentence")),
@@ -109,7 +113,7 @@ CHOICES = {
     "on": Choice(),  # the picture that the map points at
     "sides": Choice(2, _number(2, 4)),
     "each": Choice(10, _number(5, 30)),
-    **{f"index{n}": Choice(None, _one_of(*INDEXES)) for n in SIDES},
+    **{f"index{n}": Choice(None, _index) for n in SIDES},
     **{f"effort{n}": Choice(None, _number(1, 1_000_000)) for n in SIDES},
     **{f"model{n}": Choice() for n in SIDES},
     **{f"by{n}": Choice(None, _one_of(*BY)) for n in SIDES},

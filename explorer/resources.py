@@ -14,7 +14,8 @@ import streamlit as st
 from PIL import Image
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from sigscope import INDEXES, Encoder, Gallery, Searcher, load_gallery
+import store
+from sigscope import Encoder, Gallery, Searcher, load_gallery
 from sigscope.embeddings import embeddings_so_far, open_embeddings
 from sigscope.gallery import GalleryError
 from sigscope.models import BlipCaptions, Captioner, NearestCaptions, small_model_note
@@ -114,7 +115,10 @@ def searcher(
 @st.cache_resource(show_spinner="Opening the index …", max_entries=64)
 def _indexed(key: str, model: str, index: str) -> Searcher:
     ready = _exact(key, model)
-    return Searcher(ready.gallery, ready.embeddings, ready.encoder, index, keep_index=True)
+    how = {"index": index, "keep_index": True}
+    if index == store.NAME:
+        how = {"index": store.kind(), "store": store.url()}
+    return Searcher(ready.gallery, ready.embeddings, ready.encoder, **how)
 
 
 @st.cache_resource(show_spinner="Loading the model (a few seconds, once) …", max_entries=4)
@@ -146,7 +150,7 @@ def _forget_older(version: str, model: str) -> None:
     key, _, number = version.partition("~")
     older = f"{key}~{int(number) - 2}"
     _exact.clear(older, model)
-    for index in INDEXES:
+    for index in store.indexes():
         _indexed.clear(older, model, index)
 
 

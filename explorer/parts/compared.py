@@ -11,6 +11,7 @@ import streamlit as st
 
 import address
 import resources
+import store
 import thumbnails
 from parts import grid, settings
 from sigscope import INDEXES, Searcher
@@ -85,7 +86,9 @@ def contender(number: int, index: str, by: str = "meaning") -> Contender:
         model = st.selectbox("Model", models, format_func=_short, **bound)
     names = settings.indexes()
     bound = address.varying(f"index{number}", f"index {number}", names, index)
-    index = st.selectbox("Index", names, format_func=lambda name: INDEXES[name].label, **bound)
+    index = st.selectbox(
+        "Index", names, format_func=lambda name: store.indexes()[name].label, **bound
+    )
     bound = address.varying(f"by{number}", f"by {number}", BY, by)
     by = st.selectbox("Find by", BY, help=settings.BY_HELP, **bound)
     apart = st.checkbox("Take “not” apart", key=f"apart{number}", help=APART_HELP)

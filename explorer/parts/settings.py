@@ -12,16 +12,17 @@ import streamlit as st
 import address
 import kept
 import resources
+import store
 from literal import literal
 from parts import notices, tagged, text_limit
-from sigscope import INDEXES, Searcher
+from sigscope import Searcher
 from sigscope.indexes import fitting
 from sigscope.search import BY, DEPTH
 
 WAYS = {"vectors": "add their vectors", "sentence": "one sentence (R2)"}
 INDEX_HELP = (
     "Flat compares with every picture. The others look at fewer, or at shorter codes: notebooks 4 "
-    "and 5 measure what that loses."
+    "and 5 measure what that loses. Milvus is the database that SIGSCOPE_STORE names."
 )
 BY_HELP = (
     "By meaning: what the model sees in pictures. By words: what is written of them, in captions, "
@@ -83,7 +84,7 @@ def chips() -> None:
                              label_visibility="collapsed")  # fmt: skip
     with st.popover("How to search", key="how"):
         index = st.selectbox(
-            "Index", indexes(), format_func=lambda name: INDEXES[name].label,
+            "Index", indexes(), format_func=lambda name: store.indexes()[name].label,
             help=INDEX_HELP, **address.varying("index", "index here", indexes(), "flat"),
         )  # fmt: skip
         effort_of(index)
@@ -107,7 +108,8 @@ def chips() -> None:
 
 def indexes() -> list[str]:
     """The indexes that can be built over the visitor's gallery, whichever model is loaded."""
-    return list(fitting(len(resources.gallery()), WIDEST))
+    there = fitting(len(resources.gallery()), WIDEST)
+    return [name for name in store.indexes() if name in there or name == store.NAME]
 
 
 def effort_of(index: str, name: str = "effort") -> int | None:
@@ -124,7 +126,7 @@ def effort_of(index: str, name: str = "effort") -> int | None:
 
 def _efforts(index: str) -> tuple[str, list[int], int | None]:
     """Return the name of an index's knob, its values here, and the one to start with."""
-    spec, n = INDEXES[index], len(resources.gallery())
+    spec, n = store.indexes()[index], len(resources.gallery())
     efforts = spec.efforts(n) if spec.knob else []
     start = min(efforts, key=lambda value: abs(value - spec.default_effort(n)), default=None)
     return spec.knob, efforts, start

@@ -38,6 +38,16 @@ Model = Annotated[
         "shipped siglit-mini.",
     ),
 ]
+Store = Annotated[
+    str,
+    typer.Option(
+        metavar="URL",
+        envvar="SIGSCOPE_STORE",
+        callback=_also_as("SIGSCOPE_STORE"),
+        help="A vector database that searches: milvus://FILE.db, or milvus://HOST:19530/COLLECTION "
+        "of a server (extra milvus). It is given what it lacks of the pictures' vectors.",
+    ),
+]
 Port = Annotated[str, typer.Option(help="Where to serve.")]
 Results = Annotated[int, typer.Option("-k", min=1, help="How many.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -15,7 +15,7 @@ import typer
 from sigscope import paths
 from sigscope.claims import is_shipped
 from sigscope.cli import launch
-from sigscope.cli.options import Model, Pictures, Port
+from sigscope.cli.options import Model, Pictures, Port, Store
 from sigscope.files import slug
 
 EPILOG = """Examples:
@@ -50,7 +50,9 @@ def run(
     raise typer.Exit(status)
 
 
-def explorer(port: Port = "8501", pictures: Pictures = "", model: Model = "") -> None:
+def explorer(
+    port: Port = "8501", pictures: Pictures = "", model: Model = "", store: Store = ""
+) -> None:
     """Start the explorer and serve until Ctrl-C."""
     number = launch.port_from(port)
     if _serves_already(number, pictures):

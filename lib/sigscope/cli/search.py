@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sigscope.cli.options import AsJson, Model, Pictures, Results
+from sigscope.cli.options import AsJson, Model, Pictures, Results, Store
 from sigscope.cli.output import print_table, shows_bars
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ EPILOG = """Examples:
     sigscope search "in the snow" --picture cat.jpg --json | jq -r '.[].path'
     sigscope search "un chat noir" --by words
     sigscope search "a red bus" --pictures ~/Photos --index hnsw
+    sigscope search "a red bus" --pictures ~/Photos --store milvus://photos.db
     sigscope search "a dog jumps" --pictures videos:~/Films --by-film
     sigscope search "a dog left of a cat" --rerank Salesforce/blip-itm-base-coco
 
@@ -63,6 +64,7 @@ def search(
             "and new pictures are added to it.",
         ),
     ] = "flat",
+    store: Store = "",
     pictures: Pictures = "",
     model: Model = "",
     k: Results = 10,
@@ -82,7 +84,7 @@ def search(
     parts += [Part("text", text, -LESS) for text in less_like or []]
     if rerank and (picture or less_like):
         raise typer.BadParameter("--rerank reads words alone; leave out --picture and --less-like")
-    searcher = _searcher(pictures, index, words_only=not picture)
+    searcher = _searcher(pictures, index, store, words_only=not picture)
     read = _read(searcher, words, k, rerank, by) if rerank else None
     table = searcher.by_parts(parts, k, by=by) if read is None else read
     gallery = searcher.gallery
@@ -117,7 +119,7 @@ def _of_films(table: "pd.DataFrame") -> "pd.DataFrame":
         raise ValueError("--by-film is for films; give --pictures videos:FOLDER") from None
 
 
-def _searcher(pictures: str, index: str, words_only: bool) -> "Searcher":
+def _searcher(pictures: str, index: str, store: str, words_only: bool) -> "Searcher":
     """Return a searcher; for words alone half of the model is loaded, where vectors are there."""
     from sigscope.datasets.load import load_gallery
     from sigscope.embeddings.embed import embeddings_so_far, stored_failures
@@ -131,5 +133,5 @@ def _searcher(pictures: str, index: str, words_only: bool) -> "Searcher":
         encoder = BertText.load() or Encoder.load(towers=("text",))
         stored = embeddings_so_far(gallery, encoder)
         if stored.manifest.get("complete", True):  # else it is by another version of the model
-            return Searcher(gallery, stored, encoder, index, keep_index=True)
-    return Searcher.open(gallery, index=index, progress=True)
+            return Searcher(gallery, stored, encoder, index, keep_index=True, store=store)
+    return Searcher.open(gallery, index=index, progress=True, store=store)

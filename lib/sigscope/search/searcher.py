@@ -22,7 +22,7 @@ from sigscope.embeddings.load import Embeddings
 from sigscope.gallery.gallery import Gallery
 from sigscope.images.read import Source
 from sigscope.indexes.index import VectorIndex
-from sigscope.indexes.specs import IndexSpec, find_spec
+from sigscope.indexes.specs import IndexSpec
 from sigscope.models.captioners import Captioner, NearestCaptions
 from sigscope.progress import Progress
 from sigscope.rerank.adjustments import Adjustments
@@ -61,6 +61,7 @@ class Searcher:
         effort: int | None = None,
         *,
         keep_index: bool = False,
+        store: str | None = None,
     ) -> None:
         """Join a gallery and its embeddings by id.
 
@@ -71,15 +72,14 @@ class Searcher:
                 when the first text or picture is to be encoded.
             index: a name in ``INDEXES``, or a spec, such as that of a recommended index.
             effort: the value of that index's knob; None is its default.
-            keep_index: keep the index in the cache, and take it from there if it is there, grown
-                by what is new.
+            keep_index: keep the index in the cache, or take it from there, grown by what is new.
+            store: a vector database that searches instead (`indexes.milvus`), loaded now.
         """
-        self.gallery, self.embeddings = gallery, embeddings
-        self.index_name, self.effort = find_spec(index)[0], effort
+        self.gallery, self.embeddings, self.effort = gallery, embeddings, effort
         self._vectors = QueryVectors(gallery, embeddings, encoder)
-        self._build = builder(index, gallery, embeddings, effort, kept=keep_index)
+        self._build = builder(index, gallery, embeddings, effort, kept=keep_index, store=store)
         self._pictures = Target.pictures(gallery, embeddings, self._build)
-        self._captions: Target | None = None
+        self.index_name, self._captions = self._pictures.index.name, None
         self.adjustments = Adjustments(gallery, embeddings, self._vectors.texts)
         self._items = pd.Index(gallery.items["id"]).get_indexer(self._pictures.index.ids)
         rows = self._pictures.rows
@@ -95,18 +95,19 @@ class Searcher:
         index: str | IndexSpec = "flat",
         effort: int | None = None,
         progress: Progress = False,
+        store: str | None = None,
     ) -> "Searcher":
         """Return a searcher of a gallery (or what `load_gallery` takes) with a model.
 
         The gallery is embedded now if it is not yet, which may take minutes. Embeddings and index
-        are kept in the cache for the next time, and grow by what is new then.
+        are kept in the cache, and grow by what is new. A store is as in ``__init__``.
         """
         from sigscope.models.encoder import Encoder
 
         gallery = gallery if isinstance(gallery, Gallery) else load_gallery(gallery)
         encoder = Encoder.load(model)
         embeddings = open_embeddings(gallery, encoder, progress=progress)
-        return cls(gallery, embeddings, encoder, index, effort, keep_index=True)
+        return cls(gallery, embeddings, encoder, index, effort, keep_index=True, store=store)
 
     def at(self, effort: int | None) -> "Searcher":
         """Return this searcher with another value of its index's knob; they share everything."""
@@ -283,7 +284,7 @@ class Searcher:
     ) -> Results:
         encoded = perf_counter()
         settings["effort"] = self.effort if target.index.spec.knob else None
-        settings["among"] = self._among(target, **filters)
+        settings |= {"among": self._among(target, **filters), "filters": filters}
         if query and query.words:
             settings |= {"lift": self._lift(query), "by": query.by}
         table = target.nearest(vector, k, **settings)

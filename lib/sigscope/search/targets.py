@@ -5,9 +5,11 @@ gallery by id.
 """
 
 import os
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,12 +19,14 @@ from sigscope.embeddings.load import Embeddings
 from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.gallery import Gallery
 from sigscope.indexes.index import VectorIndex
+from sigscope.indexes.milvus import MilvusIndex
+from sigscope.indexes.milvus_loading import open_milvus
 from sigscope.indexes.specs import IndexSpec
 from sigscope.rerank.corrections import Correction, search_corrected
 from sigscope.search.queries import Results
 from sigscope.search.saved_indexes import open_index
 
-Build = Callable[[np.ndarray, np.ndarray, str], VectorIndex]  # from unit rows, ids, what they are
+Build = Callable[[np.ndarray, pd.DataFrame, str], "VectorIndex | MilvusIndex"]
 COLUMNS = pd.Index(["rank", "id", "score", "caption", "category", "path"])
 SHOWN = ["id", "caption", "category", "path"]
 TEXT = pd.StringDtype("python", na_value=np.nan)  # prints as str; quicker to pick a few rows from
@@ -50,21 +54,32 @@ def builder(
     index: str | IndexSpec,
     gallery: Gallery,
     embeddings: Embeddings,
-    effort: int | None,
+    effort: int | None = None,
     *,
-    kept: bool,
+    kept: bool = False,
+    store: str | None = None,
 ) -> Build:
-    """Return what builds an index over a gallery's pictures or captions, or opens the one kept.
+    """Return what builds an index over unit rows, given their items and what they are.
 
-    Each kind of index has one place in the cache for each gallery's folder (and each subset) and
-    each encoder, as embeddings have.
+    Args:
+        index: a name in ``INDEXES``, or a spec.
+        gallery: what the items are of.
+        embeddings: what the rows are of.
+        effort: that the index will be searched with.
+        kept: open the index kept in the cache. Each kind has one place there for each gallery's
+            folder (and each subset) and each encoder, as embeddings have.
+        store: the address of a vector database that holds the rows instead (`indexes.milvus`).
     """
+    encoder = embeddings.manifest.get("encoder") or {}
+    if store:
+        about = {"gallery": gallery.name, "model": encoder.get("model", ""), "encoder": encoder}
+        how = {"about": about, "progress": sys.stderr.isatty()}
+        return lambda xb, items, what: open_milvus(store, index, xb, items, what=what, **how)
     if not kept:
-        return lambda xb, ids, what: VectorIndex.build(index, xb, ids)
-    place = [os.fsencode(gallery.root.resolve()).hex(), gallery.part]
-    of = [gallery.name, *place, embeddings.manifest.get("encoder")]
-    asked = {"picture": embeddings.images, "text": embeddings.captions}
-    return lambda xb, ids, what: open_index(index, xb, ids, [*of, what], asked=asked, effort=effort)
+        return lambda xb, items, what: VectorIndex.build(index, xb, items["id"])
+    of = [gallery.name, os.fsencode(gallery.root.resolve()).hex(), gallery.part, encoder]
+    how = {"asked": {"picture": embeddings.images, "text": embeddings.captions}, "effort": effort}
+    return lambda xb, items, what: open_index(index, xb, items["id"], [*of, what], **how)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +110,7 @@ class Labels:
 class Target:
     """Rows that can be searched, with what a result shows of each and what it is filtered by."""
 
-    index: VectorIndex
+    index: VectorIndex | MilvusIndex
     shown: dict[str, pd.api.extensions.ExtensionArray]  # the columns SHOWN
     labels: dict[str, Labels]  # by category, by split
     rows: np.ndarray  # (n,) which rows of the embeddings these are
@@ -133,7 +148,7 @@ class Target:
             items = items.assign(caption=texts[rows])
         whole = rows.size == len(vectors)
         return cls(
-            index=build(vectors if whole else vectors[rows], ids[rows], what),
+            index=build(vectors if whole else vectors[rows], items, what),
             shown={column: items[column].astype(TEXT).array for column in SHOWN},
             labels={name: Labels.of(items[name]) for name in ("category", "split")},
             rows=rows,
@@ -149,6 +164,7 @@ class Target:
         k: int,
         *,
         among: np.ndarray | None = None,
+        filters: Mapping[str, Any] | None = None,
         without: Sequence[str] = (),
         effort: int | None = None,
         corrections: Sequence[Correction] = (),
@@ -161,6 +177,7 @@ class Target:
             vector: float32, shape (d,).
             k: how many; more than there are means all of them.
             among: mask of the rows that may be found, (n,), from `filters.mask`; None: all.
+            filters: what the mask follows from, for an index that has labels of its own.
             without: ids to leave out; as many more are found first, whatever the index.
             effort: the value of the index's knob; None is its default.
             corrections: taken off the cosines, each over all rows of the embeddings.
@@ -176,7 +193,7 @@ class Target:
         found = partial(
             self._scored, vector, without=without, effort=effort, corrections=corrections
         )
-        scores, rows = meant = found(k, numbers)
+        scores, rows = meant = found(k, numbers, filters)
         if lift is None:
             return self._table(scores, rows)
         named = np.flatnonzero(lift if among is None else lift * among)
@@ -194,13 +211,15 @@ class Target:
         vector: np.ndarray,
         k: int,
         numbers: np.ndarray | None,
+        filters: Mapping[str, Any] | None = None,
         *,
         without: Sequence[str],
         effort: int | None,
         corrections: Sequence[Correction],
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return corrected scores, float32, and rows of the k best of some rows, or of all."""
-        search = partial(self.index.search, rows=numbers, effort=effort)
+        labels = {"filters": filters} if isinstance(self.index, MilvusIndex) else {}
+        search = partial(self.index.search, rows=numbers, effort=effort, **labels)
         taken_off = [one.among(self.rows) for one in corrections]
         found = search_corrected(search, vector[None], k + len(without), taken_off)
         scores, rows = (part[0][found[1][0] >= 0] for part in found)
