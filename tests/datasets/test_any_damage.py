@@ -45,6 +45,19 @@ def _coco(root):
     pictures(root, "val2017/a.jpg", "val2017/b.jpg")
 
 
+def _coco_by_id(root):
+    images = {"1": {"file_name": "a.jpg"}, "01": {"file_name": "b.jpg"}}
+    notes = {"1": {"image_id": "1", "caption": "one"}, "2": {"file_name": "b.jpg", "caption": "b"}}
+    write(root / "captions.json", {"images": images, "annotations": notes})
+    pictures(root, "a.jpg", "b.jpg")
+
+
+def _conversations(root):
+    turns = [{"from": "human", "value": "<image>"}, {"from": "gpt", "value": "a cat"}]
+    write(root / "llava.json", [{"image": "a.jpg", "conversations": turns}])
+    pictures(root, "a.jpg")
+
+
 def _karpathy(root, name="flickr8k"):
     images = [{"filename": f"{name}.jpg", "split": "train", "raw": ["A cat"]} for name in "ab"]
     karpathy_file(root / f"dataset_{name}.json", images)
@@ -145,6 +158,9 @@ def gallery(name=""):
 SHIPPED = {  # how it is made, and by whom it is read
     "coco": (_coco, gallery("coco")),
     "a folder of COCO": (_coco, gallery()),
+    "COCO by ids": (_coco_by_id, gallery()),
+    "COCO by name and ids": (_coco_by_id, gallery("coco")),
+    "conversations": (_conversations, gallery()),
     "coco-karpathy": (lambda root: _karpathy(root, "coco"), gallery("coco")),
     "karpathy": (_karpathy, gallery("flickr8k")),
     "flickr8k": (_tokens, gallery("flickr8k")),

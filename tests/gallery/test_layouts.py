@@ -15,6 +15,7 @@ BOTH = {"a.jpg": [ONE], "b.jpg": [TWO]}
 NAMES = {"1": {"file_name": "a.jpg"}, "2": {"file_name": "b.jpg"}}
 IMAGES = [{"id": int(id), **each} for id, each in NAMES.items()]
 ROWS = [{"image": "a.jpg", "text": ONE}, {"image": "b.jpg", "text": TWO}]
+POSTS = [{"title": row["text"], "media": [{"uri": row["image"], "title": ""}]} for row in ROWS]
 STEMS = [{"image_id": "a", "caption": ONE}, {"image_id": "b", "caption": TWO}]
 NOTES = [{"image_id": 1, "caption": ONE}, {"image_id": 2, "caption": TWO}]
 
@@ -63,6 +64,9 @@ CHAT = {"who": "assistant", "words": "content", "by": "role"}
         ("export.csv", f"Pictures of May\n\nimage,caption\na.jpg,{ONE}\nb.jpg,{TWO}\n"),
         ("fetched.csv", f"url,caption\nhttps://x.test/a.jpg?w=9,{ONE}\nhttps://x.test/b.jpg,{TWO}\n"),
         ("cc.tsv", f"{ONE}\thttps://x.test/a.jpg\n{TWO}\thttps://x.test/b.jpg\n"),
+        ("captions.txt", f"a\t{ONE}\nb\t{TWO}\n"),
+        ("shop.csv", f"product_id,caption\na,{ONE}\nb,{TWO}\n"),
+        ("posts.json", POSTS),
         ("en.csv", f"image,en\na.jpg,{ONE}\nb.jpg,{TWO}\n"),
         ("shop.csv", f"id,productDisplayName\na,{ONE}\nb,{TWO}\n"),
     ],
@@ -134,6 +138,11 @@ def test_what_reads_like_data_is_no_caption(tmp_path, text, words):
     assert captions(found)["a.jpg"] == [] and words in problems(found)["a.txt"]
 
 
+def test_letters_that_were_read_as_others_are_put_right(tmp_path):
+    found = loaded(tmp_path, "posts.json", [{"image": "a.jpg", "text": "Stra\u00c3\u009fe"}])
+    assert captions(found)["a.jpg"] == ["Stra\u00dfe"]
+
+
 def test_a_side_car_of_two_bytes_a_letter_is_read(tmp_path):
     xmp = f"<a xmlns:dc='http://purl.org/dc/elements/1.1/'><dc:title>{ONE}, Straße</dc:title></a>"
     found = loaded(tmp_path, "a.xmp", xmp.encode("utf-16"))
@@ -166,6 +175,22 @@ def test_a_tar_that_is_cut_within_a_heading_is_told(tmp_path):
 def test_lists_of_files_and_numbers_are_classes(tmp_path):
     found = loaded(tmp_path, "train.txt", "a.jpg 0\nb.jpg 1\n")
     assert items(found, "category", "split") == {"a.jpg": ("0", "train"), "b.jpg": ("1", "train")}
+
+
+def test_a_saved_data_set_is_to_be_exported(tmp_path):
+    write(tmp_path / "x/data-00000-of-00001.arrow", b"x")
+    write(tmp_path / "x/state.json", {"_data_files": [{"filename": "data-00000-of-00001.arrow"}]})
+    write(tmp_path / "x/dataset_info.json", {"citation": "", "features": {}})
+    with pytest.raises(ValueError, match="export it as parquet"):
+        load_gallery(tmp_path / "x")
+
+
+def test_a_folder_that_begins_with_a_tilde_is_no_home(tmp_path, monkeypatch):
+    pictures(tmp_path / "~nobody", "a.jpg")
+    monkeypatch.chdir(tmp_path)
+    assert len(load_gallery("~nobody")) == 1
+    with pytest.raises(ValueError, match="There is no folder"):
+        load_gallery("~nobody-else")
 
 
 @pytest.mark.parametrize("suffix", [".zst", ".7z", ".rar"])

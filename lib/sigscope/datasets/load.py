@@ -61,7 +61,9 @@ def load_gallery(path: str | Path | None = None, *, progress: bool = False) -> G
     named = isinstance(path, str) and ":" in path and not os.path.exists(path)
     if named and (gallery := _named(path, progress)) is not None:
         return gallery
-    root = Path(path).expanduser()
+    root = Path(path)
+    with suppress(RuntimeError):  # ~name is nobody's home
+        root = root if root.exists() else root.expanduser()
     if root.is_file():
         return _of_file(root, progress)
     if not root.is_dir():

@@ -28,13 +28,15 @@ PLAIN_WORDS = {
 }
 SET_WORDS = {*SPLITS, *PLAIN_WORDS, "seg"}
 
-# In each the first that is there counts, of captions all of them, in this order.
+# In each the first that is there counts, of captions all of them, in this order; of ITEMS only
+# those after which pictures are called.
 FILES = (
     *("file_name", "filename", "file", "image", "image_path", "path", "filepath", "file_path"),
     *("image_file", "image_filename", "image_name", "img", "img_path", "img_file", "img_filename"),
     *("img_name", "picture", "picture_path", "photo", "photo_path", "fname", "name", "file_names"),
     *("image_id", "img_id", "image_key", "photo_id", "id", "key", "uid"),
 )
+ITEMS = ("item_id", "product_id", "article_id", "screen_id", "asset_id", "media_id")
 CAPTIONS = (
     *("text", "caption", "captions", "title", "description", "sentence", "sentences", "comment"),
     *("alt_text", "alt", "prompt", "raw", "texts", "titles", "descriptions", "comments", "prompts"),
@@ -174,8 +176,10 @@ def _file_column(
     named += [each for each in columns if normal(each).endswith(HF_FILES) and each not in named]
     named = [each for each in named if not _holds_addresses(records, each)]
     looks = [each for each in columns if each not in named and _holds_file_names(records, each)]
+    items = [by_name[name] for name in ITEMS if name in by_name]
     found = {
-        name: sum(is_there(cell) for cell in _cells(records, name)) for name in [*named, *looks]
+        name: sum(is_there(cell) for cell in _cells(records, name))
+        for name in [*named, *looks, *items]
     }
     most = max(found.values(), default=0)
     if most:

@@ -15,6 +15,7 @@ from sigscope.gallery.columns import (
     CAPTIONS,
     FILES,
     NUMBERED,
+    WORDS,
     Record,
     caption_columns,
     first_of,
@@ -93,6 +94,8 @@ def _opened(
     names = _distinct(cells) if heading.strip() else []
     if any(_is_file_name(name) or ADDRESS.match(name) for name in names):  # there is no heading
         return _guessed(names), delimiter, chain([(1, heading)], lines)
+    if _is_pair(heading):
+        return ["id", "text"], "\t", chain([(1, heading)], lines)
     return names, delimiter, lines
 
 
@@ -202,6 +205,13 @@ def _spaced(line: str) -> bool:
     return found is not None and bool(A_WORD.search(found[2]) or found[2].strip().isdecimal())
 
 
+def _is_pair(line: str) -> bool:
+    """Return whether a line is an id without blanks, a tab and words."""
+    id, _, said = line.partition("\t")
+    is_id = bool(id) and not re.search(r"\s", id) and not first_of((*FILES, *CAPTIONS), [id])
+    return is_id and "\t" not in said and len(A_WORD.findall(said)) >= WORDS
+
+
 def _is_heading(line: str) -> bool:
     """Return whether a line names a column of files and further ones."""
     cells = _cells(line, _delimiter(line)) or []
@@ -216,4 +226,4 @@ def looks_like_table(path: Path) -> bool:
         return False
     cells = _cells(heading, _delimiter(heading)) or []
     is_known = any(normal(cell) in CAPTIONS or _is_file_name(cell) for cell in cells)
-    return len(cells) > 1 and is_known or _spaced(heading)
+    return len(cells) > 1 and is_known or _spaced(heading) or _is_pair(heading)

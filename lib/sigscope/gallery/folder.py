@@ -44,6 +44,7 @@ KNOWN = (  # suffixes of files that are never opened to see whether they are pic
 
 ANYONE = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH  # may read it
 NO_PICTURE = "it is no picture"
+NO_NAMES_HERE = "it names no picture that is here, and is not used"  # of a table
 Problems = list[tuple[str, str]]
 
 

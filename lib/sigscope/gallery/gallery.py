@@ -18,7 +18,7 @@ from PIL import Image
 
 from sigscope.files import sha256, size_of
 from sigscope.gallery.columns import FIELDS
-from sigscope.gallery.folder import GalleryError, Listing
+from sigscope.gallery.folder import NO_NAMES_HERE, GalleryError, Listing
 from sigscope.gallery.links import LEADS_OUT, inside, leads_out
 from sigscope.gallery.walk import count_of
 from sigscope.images.formats import FORMATS
@@ -208,5 +208,6 @@ def _no_pictures(root: Path, listing: Listing) -> str:
     sentence = f"{root} holds no pictures that can be read ({', '.join(FORMATS)})."
     if not listing.problems:
         return sentence
-    name, reason = min(listing.problems)
+    told = [each for each in listing.problems if each[1] != NO_NAMES_HERE] or listing.problems
+    name, reason = min(told, key=lambda each: (not (root / each[0]).exists(), each))
     return f"{sentence} {len(listing.problems)} were left out; the first, {name!r}: {reason}."

@@ -114,7 +114,8 @@ def rows_of(record: Any) -> list[Any]:
     for name, value in record.items() if _is_dict(record) else ():
         if _holds_records(value) and any(map(_is_file, value[0].values())):
             rest = {other: said for other, said in record.items() if other != name}
-            return [{**rest, **row} for row in value if _is_dict(row)]
+            said = [{k: v for k, v in row.items() if v != ""} for row in value if _is_dict(row)]
+            return [{**rest, **row} for row in said]
     return [record]
 
 

@@ -16,6 +16,7 @@ from sigscope.gallery.columns import Record, is_plain_folder, split_folder
 from sigscope.gallery.delimited import looks_like_table
 from sigscope.gallery.folder import (
     KNOWN,
+    NO_NAMES_HERE,
     Contents,
     GalleryError,
     Listing,
@@ -155,8 +156,7 @@ def _tables(contents: Contents, problems: Problems) -> tuple[list[Table], list[T
             problems.append((path, f"it is not used: {error}".removesuffix(".")))
             continue
         if not table.rows:
-            reason = "it names no picture that is here, and is not used"
-            problems += [*table.problems[:1], (path, reason)]
+            problems += [*table.problems[:1], (path, NO_NAMES_HERE)]
         elif not is_metadata:
             others.append(table)
         elif table.folder in metadata:

@@ -14,7 +14,7 @@ from typing import Any
 from sigscope.gallery.delimited import Placed, read_csv
 from sigscope.gallery.folder import GalleryError, Problems
 from sigscope.gallery.layouts import listed_in, rows_of
-from sigscope.gallery.texts import MIXED, decoded, is_damaged, lines_of
+from sigscope.gallery.texts import MIXED, decoded, is_damaged, lines_of, unmangled
 from sigscope.images.read import plain
 from sigscope.images.sniff import LFS, is_pointer
 from sigscope.trouble import check_machine
@@ -194,7 +194,7 @@ def _plain(value: Any) -> Any:
         return [_plain(each) for each in value]
     if isinstance(value, dict):
         return {plain(str(key)): _plain(each) for key, each in value.items()}
-    return plain(value).replace("\0", "") if isinstance(value, str) else value
+    return plain(unmangled(value)).replace("\0", "") if isinstance(value, str) else value
 
 
 def _is_damaged(cell: Any) -> bool:

@@ -8,6 +8,7 @@ file the letters decide. What another encoding in its midst has left is known by
 import codecs
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from sigscope.gallery.folder import Problems
@@ -59,6 +60,16 @@ def is_damaged(text: str) -> bool:
         return False
     is_mixed = any(mark in text for mark in MARKS_WITHIN)
     return is_mixed or _controls(text.encode("utf-8", "replace")) > FEW * len(text)
+
+
+def unmangled(text: str) -> str:
+    """Return a text as it was before its UTF-8 was read as Latin letters: é of Ã©."""
+    if text.isascii():
+        return text
+    for encoding in ("latin-1", "cp1252"):
+        with suppress(UnicodeError):
+            return text.encode(encoding).decode("utf-8")
+    return text
 
 
 def lines_of(path: Path, problems: Problems | None = None) -> Iterator[tuple[int, str]]:
