@@ -13,17 +13,15 @@ import thumbnails
 from sigscope.datasets import film_of
 from sigscope.gallery import GalleryError
 
-NAME = "videos:"  # how the address of a gallery of films begins
+NAMES = ("videos", "msrvtt", "msvd")  # how the address of a gallery of films begins
 MIME = {".mp4": "mp4", ".m4v": "mp4", ".mov": "quicktime", ".webm": "webm",
         ".mkv": "x-matroska", ".avi": "x-msvideo"}  # fmt: skip
 
 
 def moment(key: str, id: str) -> tuple[Path, float] | None:
     """Return the film and the second of an item, or None in a gallery of pictures."""
-    source = resources.sources().get(key) or ""
-    if not source.lower().startswith(NAME):
-        return None
-    return film_of(source[len(NAME) :], resources.gallery(key), id)
+    name, _, path = (resources.sources().get(key) or "").partition(":")
+    return film_of(path, resources.gallery(key), id) if name.lower() in NAMES else None
 
 
 def address(key: str, id: str) -> str:

@@ -18,17 +18,19 @@ def home(tmp_path, monkeypatch):
     home.mkdir()
     film(home / "clip.mp4")
     (home / "notes.txt").write_text("private")
+    (home / "AllVideoDescriptions.txt").write_text("clip three walls\n")
     return home
 
 
-@pytest.fixture
-def ask(home, monkeypatch):
+@pytest.fixture(params=["videos", "msvd"])
+def ask(home, monkeypatch, request):
     """A function from an item's id to the answer about its film."""
     import playing
     import resources
 
-    gallery = load_gallery(f"videos:{home}")
-    monkeypatch.setattr(resources, "sources", lambda: {"main": f"videos:{home}", "other": None})
+    source = f"{request.param}:{home}"
+    gallery = load_gallery(source)
+    monkeypatch.setattr(resources, "sources", lambda: {"main": source, "other": None})
     monkeypatch.setattr(resources, "_gallery", lambda key: gallery)
     client = TestClient(Starlette(routes=[playing.ROUTE]))
     return lambda id, key="main", **headers: client.get(

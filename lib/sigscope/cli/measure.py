@@ -56,7 +56,7 @@ def evaluate(
         typer.Argument(help="What --pictures takes elsewhere. Left out: the shipped gallery."),
     ] = "",
     protocol: Annotated[
-        Literal["captions", "classes", "landmarks", "judged-captions"] | None,
+        Literal["captions", "classes", "landmarks", "judged-captions", "films"] | None,
         typer.Option(help="Whose figures to set beside ours. Left out: what fits the data."),
     ] = None,
     split: Annotated[

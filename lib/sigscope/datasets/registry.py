@@ -119,6 +119,22 @@ _ALL = (
         "films of your own; https://pyav.basswood-io.com reads them",
     ),
     Dataset(
+        "msrvtt",
+        *("video_captions", "load_msrvtt"),
+        "It needs MSRVTT_data.json (or train_val_videodatainfo.json and test_videodatainfo.json), "
+        "MSRVTT_JSFUSION_test.csv for the split that papers ask, and the films (video0.mp4 …); and "
+        "PyAV: pip install 'sigscope[video]'.",
+        "https://github.com/ArrowLuo/CLIP4Clip, which says where each is offered",
+    ),
+    Dataset(
+        "msvd",
+        *("video_captions", "load_msvd"),
+        "It needs AllVideoDescriptions.txt (or video_corpus.csv), train_list.txt, val_list.txt and "
+        "test_list.txt for the splits, and the films (mv89psg6zh4_33_46.avi …); and PyAV: pip "
+        "install 'sigscope[video]'.",
+        "https://www.cs.utexas.edu/~ml/clamp/videoDescription",
+    ),
+    Dataset(
         "vectors",
         *("vector_tables", "load_vectors"),
         "It needs a table (.csv or .parquet) with the columns Image Embedding and Description, and "

@@ -7,11 +7,12 @@ from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.gallery import Gallery
 from sigscope.protocols.captions import both_ways, caption_recall
 from sigscope.protocols.classes import class_map
+from sigscope.protocols.films import film_recall
 from sigscope.protocols.judged_captions import judged_captions
 from sigscope.protocols.landmarks import COLLECTIONS, landmark_map
 from sigscope.types import EncoderLike
 
-PROTOCOLS = ("captions", "classes", "landmarks", "judged-captions")
+PROTOCOLS = ("captions", "classes", "landmarks", "judged-captions", "films")
 SPLIT_SEARCHED = ("coco", "flickr30k", "flickr8k")  # papers search the test split alone;
 # it holds every judged picture of Flickr8k too
 COLUMNS = ["of", "figure", "report", "here", "low", "high", "chance", "depends_on"]
@@ -31,7 +32,7 @@ def run_protocol(
     ``captions`` is R4's recall and mAP in both directions, then R1's recall of a flat and a graph
     index; ``classes`` is R2's mAP of picture and text queries; ``landmarks`` is R2's of Oxford5k
     and Paris6k; ``judged-captions`` is Kendall's tau and NDCG of Flickr8k's judged pairs, CLIP's
-    tau beside ours.
+    tau beside ours; ``films`` is the recall of text to film, which no report has.
 
     Args:
         name: one of ``PROTOCOLS``.
@@ -58,6 +59,8 @@ def run_protocol(
         tables = {"R2": landmark_map(gallery, embeddings, encoder, seed=seed).table}
     elif name == "judged-captions":
         tables = {"CLIP": judged_captions(gallery, embeddings, encoder, seed=seed)}
+    elif name == "films":
+        tables = {"": film_recall(gallery, embeddings, split=split, seed=seed)}
     elif name == "classes":
         tables = {"R2": class_map(gallery, embeddings, encoder, split=split, seed=seed).table}
     else:
@@ -80,7 +83,7 @@ def default_protocol(gallery: Gallery) -> str:
     if gallery.name in COLLECTIONS:
         return "landmarks"
     if (gallery.items["caption"] != "").any():
-        return "captions"
+        return "films" if "video" in gallery.items else "captions"
     if len(set(gallery.items["category"]) - {""}) < 2:
         raise GalleryError(
             f"{gallery.name} has neither captions nor two classes, so nothing says which pictures "
@@ -96,13 +99,14 @@ def searched_gallery(gallery: Gallery, protocol: str, split: str, among: str | N
         gallery: the whole gallery.
         protocol: one of ``PROTOCOLS``.
         split: whose captions or pictures are the queries.
-        among: ``all`` or ``split``; None is what papers do: of COCO and the Flickr sets the split.
+        among: ``all`` or ``split``; None is what papers do: of COCO, the Flickr sets and films the
+            split.
 
     Raises:
         GalleryError: no picture is in that split.
     """
     with_captions = protocol in ("captions", "judged-captions")
-    asked_by_papers = with_captions and gallery.name in SPLIT_SEARCHED
+    asked_by_papers = with_captions and gallery.name in SPLIT_SEARCHED or protocol == "films"
     if among == "split" or (among is None and asked_by_papers):
         return gallery.subset(split=split)
     return gallery

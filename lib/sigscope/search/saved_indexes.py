@@ -167,8 +167,8 @@ class KeptIndex:
         parts = (f"{self.now[kind]:.3f} with {kind}s ({self.built[kind]:.3f})" for kind in kinds)
         return (
             f"Index {self.index.name} was trained on {self.trained:,} rows, has {n:,} now, and "
-            f"finds fewer of the {K} nearest than when it was built: {' and '.join(parts)}. Delete "
-            f"{folder}, and it is built anew at the next start."
+            f"finds fewer of the {K} nearest than when it was built: {' and '.join(parts)}. Search "
+            f"with more effort, or delete {folder}: the next start builds it anew."
         )
 
 
