@@ -12,6 +12,7 @@ from sigscope.images.sniff import (
     HEIC,
     HEIC_HEADS,
     NO_PREVIEW,
+    OTHER,
     RAW,
     RAW_HEADS,
     SVG,
@@ -57,7 +58,7 @@ REFUSED = {  # pictures too, but not ones we read, and what to save them as
     EPS: (".eps", ".ps", ".ai"),
     HEIC: () if pillow_heif else HEIF_SUFFIXES,
     RAW: () if rawpy else RAW_SUFFIXES,
-    "it is a picture in a format that is not read here; save it as PNG": (
+    OTHER: (
         *(".jxl", ".jp2", ".j2k", ".jpx", ".jpf", ".jxr", ".wdp", ".psd", ".psb", ".xcf", ".ico"),
         *(".icns", ".tga", ".ppm", ".pgm", ".pbm", ".pnm", ".pcx", ".dds", ".exr", ".hdr", ".qoi"),
         *(".dcm", ".cur", ".sgi", ".xbm", ".pam", ".j2c", ".jpc", ".dcx", ".icb", ".vda", ".vst"),

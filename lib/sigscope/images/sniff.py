@@ -17,6 +17,7 @@ LFS = "it is a Git LFS pointer; run `git lfs pull` to fetch the file"
 POINTER = b"version https://git-lfs"
 HEIC_HEADS = rb"....ftyp(hei|hev|mif1|msf1)"
 RAW_HEADS = rb"....ftypcrx|FUJIFILMCCD-RAW|II\*\0.{4}CR|II(RO|RS|U\0)|MMOR|\0MRM"
+OTHER = "it is a picture in a format that is not read here; save it as PNG"
 FILM = "it is a film; save one of its pictures as JPEG"
 ARCHIVE = "it is an archive; unpack it first"
 
@@ -38,6 +39,9 @@ MARKUP = {  # after blanks, in capitals or not
 }
 SIGNATURES = {
     rb"\Z": "the file is empty (0 bytes); fetch it again",
+    rb"\0\0\0\x0c(jP  |JXL )|\xff\x0a|\xff\x4f\xff\x51|8BPS|gimp xcf|\0\0[\x01\x02]\0[^\0]|icns"
+    rb"|DDS \||qoif|FLIF|BPG\xfb|v/1\x01|SIMPLE  =|#\?RADIANCE|P[1-7]\s+[\d#]|\x01\xda[\0\x01]"
+    rb"|II\xbc\x01|\xd7\xcd\xc6\x9a|/\* XPM|#define \w+_width|\0{128}DICM": OTHER,
     rb"\0{64}": "it begins with nothing but zeros, as a broken copy does; fetch it again",
     rb"%!PS|\xc5\xd0\xd3\xc6": EPS,
     rb"%PDF": "it is a PDF document; save its page as PNG",
@@ -46,8 +50,6 @@ SIGNATURES = {
     rb"....ftyp(isom|iso2|mp4|M4V|qt|3gp)|\x1aE\xdf\xa3|RIFF....AVI": FILM,
     POINTER: LFS,
     rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!": ARCHIVE,
-    rb"\0\0\0\x0c(jP  |JXL )|\xff\x0a|8BPS|gimp xcf|\0\0\1\0": "it is a picture in a format that "
-    "is not read here; save it as PNG",
     rb"\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP|....ftypavi": CUT,
     rb"II[*+]\0|MM\0[*+]|BM.{4}\0{4}": "it is damaged, or of a kind that is not read "
     "here; save it as PNG",
