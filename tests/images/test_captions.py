@@ -88,6 +88,7 @@ def test_windows_titles_and_comments_are_read(tmp_path):
         b"UNICODE\0" + "a cat".encode("utf-16-le"),
         b"UNICODE\0" + "a cat".encode("utf-16-be"),
         bytes(8) + b"a cat\0\0\0",
+        b"JIS\0\0\0\0\0a cat",
         b"a cat",
     ],
 )
@@ -106,6 +107,12 @@ def test_a_user_comment_in_utf16_follows_the_byte_order_of_its_block(tmp_path, o
     block._info = None
     block.get_ifd(EXIF)[USER_COMMENT] = b"UNICODE\0" + written
     assert embedded_captions(picture(tmp_path / "a.jpg", exif=block)) == [text]
+
+
+def test_a_user_comment_in_utf8_is_read_though_it_says_utf16(tmp_path):
+    block = Image.Exif()
+    block.get_ifd(EXIF)[USER_COMMENT] = b"UNICODE\0" + "türkis".encode()
+    assert embedded_captions(picture(tmp_path / "a.jpg", exif=block)) == ["türkis"]
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
@@ -183,6 +190,7 @@ def test_a_caption_is_one_line(tmp_path):
         *("Software: Microsoft Office", "MOULTRIE DIGITAL GAME CAMERA", "Screenshot_20240101"),
         *("SAMSUNG CSC", "Edited with Adobe Photoshop Lightroom 5", "0123456789abcdef" * 2),
         *("b2xkIGZpbG0gYW5kIG5ldyBmaWxt1=", "2019:03:04 12:00:00", "Canon_5D"),
+        *("DCIM\\100GOPRO", "0x4fa3c9d2e1b0aa77", "AppleMark", "(c) Jane", "charset=Ascii"),
         *("ImageJ=1.53t\nimages=3", "<?xml version='1.0'?><OME/>", "x" * 5_001),
     ],
 )

@@ -34,7 +34,10 @@ IPTC = {"description": (2, 120), "title": (2, 5)}
 ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);")
 SETTINGS = re.compile(r"\s*(Negative prompt: |Steps: \d+, ).*", re.DOTALL)  # of a generator
 WORDS_OF_BYTES = re.compile(rb"[A-Za-z ]")
-CHARSETS = {b"ASCII\0\0\0": "utf-8", b"UNICODE\0": "utf-16", b"\0" * 8: "utf-8"}
+CHARSETS = {
+    **{b"ASCII\0\0\0": "utf-8", b"UNICODE\0": "utf-16", b"\0" * 8: "utf-8"},
+    b"JIS\0\0\0\0\0": "iso2022_jp",
+}
 
 # What nobody wrote: a camera's or program's name or setting, a file's name, a time, data.
 MAKERS = (
@@ -52,7 +55,7 @@ PROGRAMS = (
 SCENES = "btr|bty|bsh|burst|cof|cuva|dav|edf|fbt|fptbty|hdr|hdrp?l?|mde|nfd|nor|oz(nor|edf)\\w*|ptr"
 SCENES += "|rbt|rhdr|rpt|rptbty|sdr|smart|oppo|oplus"
 DATA = r"""
-    \d[\d\W_]{6,} | [0-9a-fA-F]{16,}                          # a time, a hash
+    \d[\d\W_]{6,} | (0[xX])?[0-9a-fA-F]{16,}                  # a time, a hash
     | (?=[^\n]*\d)[A-Za-z0-9+/_-]{24,}=*                       # base64
     | (?i:(dsc[nf]?|img|imgp|mvi|vid|pict|pxl|kif|cimg|gopr|p|image|photo)[-_]?\d{3,}[\w-]*)
     | (?i:[^\n]*[\w\-.() ]+\.(jpe?g|png|gif|tiff?|webp|bmp|heic|psd|ai|svg|pdf|cr2|nef|arw|dng))
@@ -64,7 +67,8 @@ JUNK = re.compile(
     | (?i:({MAKERS})([ _-]*\b({WORDS}))+)\W* | (?i:{MAKERS})[ _-]*\d[\w.-]* # KODAK … CAMERA
     | ({MAKERS.upper()})\W* | (?i:(apple\ )?i(phone|pad)\b[^\n]*\bcamera\b[^\n]*)
     | (?i:(digital|still|digital\ still)\ camera)\W*
-    | _?({SCENES})(_\d+)? | (?i:exif[_ ]?jpe?g.*|dcf\ \d.*|dcim|jpeg|ascii|binary\ comment)
+    | _?({SCENES})(_\d+)? | (?i:exif[_ ]?jpe?g.*|dcf\ \d.*|dcim\b.*|jpeg|(charset=)?ascii)
+    | (?i:binary\ comment|applemark|intel\(r\).*|(copyright|©|\(c\)).*)
     | null | (?i:undefined|untitled|default|my\ beautiful\ picture|hellomoto|screenshot[-_\d ]*)
     | (?i:lead\ technologies.*|file\ written\ by.*|optimized\ by.*|software:.*|creator:\ gd-.*)
     | (?i:({PROGRAMS})(\ v?[\d.]+\w*)?)
@@ -244,8 +248,8 @@ def _with_charset(value: Any, order: str) -> str:
         return _latin_or_utf8(value)
     charset = CHARSETS.get(value[:8])
     if charset is None:
-        return "" if value.startswith(b"JIS\0") else _latin_or_utf8(value)
-    if charset == "utf-16" and len(WORDS_OF_BYTES.findall(value, 8)) > 0.8 * len(value[8:]):
+        return _latin_or_utf8(value)
+    if charset == "utf-16" and len(WORDS_OF_BYTES.findall(value, 8)) > 0.6 * len(value[8:]):
         charset = "utf-8"  # some programs write that all the same
     if charset == "utf-16" and value[8:10] not in (BOM_UTF16_LE, BOM_UTF16_BE):
         zeros = value[8::2].count(0), value[9::2].count(0)
