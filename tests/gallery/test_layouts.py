@@ -4,6 +4,8 @@ import json
 import tarfile
 import zipfile
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from dataset_files import items, pictures, problems, write
 
@@ -79,6 +81,33 @@ def test_the_answers_of_a_long_conversation_are_no_captions(tmp_path):
     again = [{"from": "human", "value": "Is it red?"}, {"from": "gpt", "value": "Yes."}]
     found = loaded(tmp_path, "llava.json", [asked("a.jpg", ONE, *again), asked("b.jpg", TWO)])
     assert captions(found) == {"a.jpg": [], "b.jpg": [TWO]}
+
+
+@pytest.mark.parametrize(
+    ("said", "expected", "told"),
+    [
+        (asked("", ONE)["conversations"], [ONE], ""),
+        (
+            [{"user": "Describe it.", "assistant": ONE, "source": "x"}],
+            [],
+            "said reads like captions",
+        ),
+        (ONE, [], "said reads like captions"),
+    ],
+)
+def test_what_is_said_in_a_packed_table_is_read_or_told(tmp_path, said, expected, told):
+    image = {"bytes": (pictures(tmp_path, "a.jpg") / "a.jpg").read_bytes(), "path": None}
+    name = "said" if told else "conversations"
+    pq.write_table(pa.Table.from_pylist([{"image": image, name: said}]), tmp_path / "x.parquet")
+    found = load_gallery(tmp_path / "x.parquet")
+    assert captions(found) == {"0": expected}
+    assert told in " ".join(found.problems["reason"])
+
+
+def test_of_questions_and_answers_the_answers_are_captions(tmp_path):
+    texts = [{"user": "Describe it.", "assistant": ONE, "source": "x"}]
+    found = loaded(tmp_path, "x.json", [{"image": "a.jpg", "texts": texts}])
+    assert captions(found)["a.jpg"] == [ONE]
 
 
 @pytest.mark.parametrize(

@@ -17,14 +17,17 @@ from sigscope.files import atomic_folder, digest
 from sigscope.gallery.cells import text_of, texts_of
 from sigscope.gallery.columns import (
     CATEGORIES,
+    NOT_TAKEN,
     OTHER_NAMES,
     SPLITS,
     caption_columns,
     first_of,
+    like_captions,
     split_in,
 )
 from sigscope.gallery.folder import GalleryError, Listing, Problems
 from sigscope.gallery.gallery import COLUMNS, Gallery
+from sigscope.gallery.layouts import with_answer
 from sigscope.gallery.tables import bytes_columns, parquet_file, records
 from sigscope.images.captions import distinct, tidy
 from sigscope.images.formats import FORMATS
@@ -78,13 +81,17 @@ def load_packed(
         if most is not None and number >= most:
             break
         shown = shard.relative_to(root).as_posix()
-        kept = list(islice(records(shard, problems), most and most - number))
+        told = islice(records(shard, problems), most and most - number)
+        kept = [with_answer(record) for _, record in told]
         folder = f"{shown.removesuffix('.parquet')}-{len(kept)}"
         if not (home / folder).is_dir():
             _extract(shard, column, len(kept), home / folder, progress)
         files = {Path(file).stem: file for file in os.listdir(home / folder)}
         classes, split, packed = _class_names(shard), split_in(shown), bytes_columns(shard)
-        for place, (_, record) in enumerate(kept):
+        taken = {*packed, *_taken(kept[0])} if kept else ()
+        others = like_captions(kept, taken)
+        problems += [(shown, f"its column {other} {NOT_TAKEN}") for other in others]
+        for place, record in enumerate(kept):
             if file := files.get(f"{place:06}"):
                 row = {"id": str(number + place), "path": f"{folder}/{file}"}
                 said = {name: cell for name, cell in record.items() if name not in packed}
@@ -108,6 +115,12 @@ def load_packed(
         problems.append((shards[-1].relative_to(root).as_posix(), reason))
     counts = {"pictures": len(rows), "unreadable": number - len(rows)}
     return Gallery.of(name, home, Listing(rows, problems, counts), shown=root)
+
+
+def _taken(record: dict[str, Any]) -> list[str]:
+    """Return the columns that say the captions, the class and the split."""
+    names = (CATEGORIES, OTHER_NAMES["split"])
+    return [*caption_columns(record), *(first_of(each, record) for each in names)]
 
 
 def _row(record: dict[str, Any], classes: dict[str, list[str]], split: str) -> dict[str, Any]:

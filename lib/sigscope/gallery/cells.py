@@ -14,7 +14,10 @@ from sigscope.images.captions import distinct
 from sigscope.images.read import plain
 
 MISSING = ("nan", "NaN", "None", "<NA>", "NaT", "#N/A")
-SAID = ("raw", "text", "caption", "captions", "sentence", "value", "sentences", "description")
+SAID = (
+    *("raw", "text", "caption", "captions", "sentence", "value", "sentences", "description"),
+    "assistant",  # in answer to a question
+)
 SHELL = re.compile(r"(?:np\.)?(?:array|str_?|list)\((.*?)(?:,\s*dtype=[^()]*)?\)", re.DOTALL)
 NO_COMMA = re.compile(r"""(?<=["'])\s+(?=["'])""")  # between two texts, as numpy prints them
 

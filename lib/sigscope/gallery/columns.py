@@ -4,7 +4,7 @@ One vocabulary for all readers. Capitals, blanks, hyphens and numbers at the end
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -67,6 +67,7 @@ A_CAPTION = re.compile(  # caption_0, text_en, text_zh_cn, blip_caption; not cap
 GROUP = re.compile(r"\s*(EXIF|IFD0|ExifIFD|XMP(-\w+)?|IPTC|PNG|dc):", re.IGNORECASE)
 ASIDE = re.compile(r"(?<=\w)\s*\((?!\d+\)).*\)\s*$")
 NUMBERED = re.compile(r"#\d+$")  # behind a file's name: a.jpg#0, the first caption of a.jpg
+NOT_TAKEN = "reads like captions, but is not taken; call it caption"
 FIRST = 32  # rows that are looked at
 WORDS = 3  # from which a text reads like a caption
 A_WORD = re.compile(r"(?<!\S)\W?[^\W\d_]{2,}")  # between blanks: a path is one
@@ -150,12 +151,17 @@ def columns_of(records: Sequence[Record], is_there: Callable[[str], bool]) -> Co
     captions = [name for name in caption_columns(columns) if name != file]
     category = first_of(CATEGORIES, columns)
     fields = {field: first_of(names, columns) for field, names in OTHER_NAMES.items()}
-    known = {file, category, *captions, *fields.values()}
-    others = [name for name in columns if name not in known and normal(name) not in URLS]
-    not_taken = tuple(name for name in others if _reads_like_captions(records, name))
+    not_taken = like_captions(records, {file, category, *captions, *fields.values()})
     return Columns(
         file, tuple(captions), category, {k: v for k, v in fields.items() if v}, not_taken
     )
+
+
+def like_captions(records: Sequence[Record], known: Collection[str]) -> tuple[str, ...]:
+    """Return the columns that read like captions and are not among the known ones."""
+    columns = dict.fromkeys(name for record in records[:FIRST] for name in record)
+    others = [name for name in columns if name not in known and normal(name) not in URLS]
+    return tuple(name for name in others if _reads_like_captions(records, name))
 
 
 def address_column(records: Sequence[Record]) -> str:

@@ -108,9 +108,7 @@ def rows_of(record: Any) -> list[Any]:
         return list(listed_in(record))
     if _is_dict(record) and len(record) == 1 and _is_dict(inner := next(iter(record.values()))):
         return rows_of(inner)
-    if _is_dict(record) and (answer := _answer(record)):
-        rest = {name: value for name, value in record.items() if name not in TURNS}
-        record = {"caption": answer, **rest}
+    record = with_answer(record) if _is_dict(record) else record
     for name, value in record.items() if _is_dict(record) else ():
         if _holds_records(value) and any(map(_is_file, value[0].values())):
             rest = {other: said for other, said in record.items() if other != name}
@@ -119,15 +117,18 @@ def rows_of(record: Any) -> list[Any]:
     return [record]
 
 
-def _answer(record: dict[str, Any]) -> str:
-    """Return the one answer of a conversation about a picture, as LLaVA and others are taught."""
+def with_answer(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with the one answer of a conversation, as LLaVA is taught, for a caption."""
     turns = next((record[name] for name in TURNS if _holds_records(record.get(name))), [])
     answers = [
         each.get("content", each.get("value"))
         for each in filter(_is_dict, turns)
         if each.get("role", each.get("from")) in ANSWERS
     ]
-    return text_of(answers[0]) if len(answers) == 1 else ""
+    if len(answers) != 1:
+        return record
+    rest = {name: value for name, value in record.items() if name not in TURNS}
+    return {"caption": text_of(answers[0]), **rest}
 
 
 def _is_file(value: Any) -> bool:

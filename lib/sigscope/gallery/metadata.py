@@ -10,6 +10,7 @@ from sigscope.gallery.cells import text_of, texts_of
 from sigscope.gallery.columns import (
     FIELDS,
     HF_FILES,
+    NOT_TAKEN,
     SPLITS,
     Columns,
     Record,
@@ -85,8 +86,7 @@ class Table:
         if not columns.file:
             raise GalleryError(_no_files(self.path, names, address_column(rows)))
         for name in columns.not_taken:
-            reason = f"its column {name} reads like captions, but is not taken; call it caption"
-            self.problems.append((self.name, reason))
+            self.problems.append((self.name, f"its column {name} {NOT_TAKEN}"))
         if not columns.captions and not columns.category and len(names) > 1:
             reason = f"it has no column of captions such as text or caption ({_some(names)})"
             self.problems.append((self.name, reason))
