@@ -101,7 +101,10 @@ def open_milvus(
         gone = np.setdiff1d(there, keys)
         for first in range(0, len(gone), AT_ONCE):
             client.delete(at.collection, ids=gone[first : first + AT_ONCE].tolist())
-        if missing.size or gone.size:
+        has_changed = missing.size or gone.size
+        if has_changed or at.uri.endswith(".db"):  # Lite searches what is not written a row a time
+            client.flush(at.collection)
+        if has_changed:
             _check_rows(client, at, xb, keys)
     seconds = perf_counter() - start
     return MilvusIndex(client, at, spec, items["id"], keys, xb.shape[1], seconds)
