@@ -50,6 +50,7 @@ TEXTS = [
     *('{"images": [{"id": "1", "file_name": "a.jpg"}], "annotations": [{"image_id": 1}]}', "{"),
     *("a.jpg a cat, asleep\nb.jpg 1\n", '["a.jpg", "one"]\n["b.jpg"]\n', "a\tone two three\n"),
     *("My pictures\n\nimage^caption\na.jpg^one\n", '[{"a.jpg": {"conversations": [{}]}}]'),
+    '{"images": ["a.jpg", {}], "annotations": ["x", {"caption": "y"}]}',
     '{"images": {"1": {"file_name": "a.jpg"}, "01": {}}, "annotations": {"x": {"image_id": 1}}}',
     *("version https://git-lfs.github.com/spec/v1\n", 'file_name,text\na.jpg,"never closed\n', ""),
 ]

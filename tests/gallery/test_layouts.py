@@ -52,6 +52,7 @@ CHAT = {"who": "assistant", "words": "content", "by": "role"}
         ("rows.jsonl", f'["a.jpg", "{ONE}", 1],\n["b.jpg", "{TWO}", 1]\n'),
         ("lines.jsonl", f'{{"a.jpg": "{ONE}"}}\n{{"b.jpg": ["{TWO}"]}}\n'),
         ("wrapped.json", [{"data": each} for each in ROWS]),
+        ("within.json", {"data": {"a.jpg": {"caption": ONE}, "b.jpg": {"caption": TWO}}}),
         ("lists.json", {"a": [ONE, ONE], "b": [TWO]}),
         ("docci.jsonlines", "\n".join(map(json.dumps, ROWS))),
         ("xm.json", [{"image/key": row["image"], "en": {"raw": row["text"]}} for row in ROWS]),
@@ -220,6 +221,32 @@ def test_a_folder_that_begins_with_a_tilde_is_no_home(tmp_path, monkeypatch):
     assert len(load_gallery("~nobody")) == 1
     with pytest.raises(ValueError, match="There is no folder"):
         load_gallery("~nobody-else")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("m.csv", "image,de,fr\na.jpg,0.3,0.2\nb.jpg,0.1,0.9\n"),
+        ("orders.csv", f"url,comment\nhttps://x.test/a.jpg,{ONE}\nhttps://x.test/z.jpg,{TWO}\n"),
+        ("llava.json", [asked("a.jpg", "No."), asked("b.jpg", "Yes.")]),
+        ("captions_of_what.txt", "See a.jpg for details.\n"),
+        ("train.txt", "n01440764\ttench, Tinca tinca\n"),
+        ("names.json", {"images": ["a.jpg", {}], "annotations": [ONE, {"caption": TWO}]}),
+    ],
+)  # fmt: skip
+def test_what_is_not_said_of_a_picture_is_no_caption_of_it(tmp_path, name, content):
+    found = loaded(tmp_path, name, content)
+    assert captions(found) == {"a.jpg": [], "b.jpg": []} and len(found.problems)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("x.xlsx", "save it as CSV"), ("x.mp4", "videos:FOLDER"), ("x.jpg", "give the folder")],
+)
+def test_a_file_that_is_no_gallery_is_called_what_it_is(tmp_path, name, words):
+    content = b"PK\3\4" if name == "x.xlsx" else b"\xff\xd8\xff" if name == "x.jpg" else b"0"
+    with pytest.raises(ValueError, match=words):
+        load_gallery(write(tmp_path / name, content))
 
 
 @pytest.mark.parametrize("suffix", [".zst", ".7z", ".rar"])

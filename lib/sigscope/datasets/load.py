@@ -25,7 +25,16 @@ from sigscope.datasets.tars import TAR, find_shards
 from sigscope.datasets.vector_tables import has_vectors
 from sigscope.files import size_of
 from sigscope.gallery.delimited import looks_like_table
-from sigscope.gallery.folder import ARCHIVES, Contents, GalleryError, suffix_of
+from sigscope.gallery.folder import (
+    KNOWN,
+    NO_PICTURE,
+    OTHER_SUFFIXES,
+    SHEETS,
+    Contents,
+    GalleryError,
+    suffix_of,
+    trouble,
+)
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.inventory import take
 from sigscope.gallery.listing import list_folder
@@ -132,7 +141,8 @@ def _of_file(path: Path, progress: bool) -> Gallery:
 
 def _is_zip(path: Path) -> bool:
     """Return whether a file is a zip, or one by another name (.cbz, or none)."""
-    is_other = suffix_of(path.name) in {*TABLES, ".txt"} or TAR.fullmatch(path.name)
+    known = {*KNOWN, *OTHER_SUFFIXES, *SHEETS}
+    is_other = suffix_of(path.name) in known or TAR.fullmatch(path.name)
     return path.suffix.lower() == ".zip" or not is_other and is_zipfile(path)
 
 
@@ -191,11 +201,10 @@ def _vectors_alone(path: Path) -> str:
 def _no_folder(root: Path) -> str:
     if root == paths.GALLERY:
         return f"The shipped gallery is not in {root}; run `git checkout -- data/gallery`."
-    if suffix_of(root.name) in ARCHIVES:
-        return f"{root} is an archive that is not read here; unpack it and give its folder."
     if root.exists():
-        kinds = ", ".join((".zip", ".tar", *TABLES))
-        return f"{root} is a file; give the folder that holds the pictures, or one of {kinds}."
+        kinds, why = ", ".join((".zip", ".tar", *TABLES)), trouble(str(root))
+        what = f"{root} is a file{f' ({why})' if why not in ('', NO_PICTURE) else ''}"
+        return f"{what}; give the folder that holds the pictures, or one of {kinds}."
     return f"There is no folder {root}; check the path."
 
 

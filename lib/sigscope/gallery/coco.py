@@ -39,8 +39,9 @@ def parts_of(said: Any) -> list[list[Any]]:
 
     Each may be a list, or a dict by id.
     """
-    parts = [_listed(said.get(name)) for name in PARTS] if isinstance(said, dict) else []
-    return [each for each in parts if each is not None] if None not in parts else []
+    images, notes = (_listed(said.get(name)) if isinstance(said, dict) else None for name in PARTS)
+    are_names = bool(images) and all(isinstance(each, str) for each in images)
+    return [] if images is None or notes is None or are_names else [images, notes]
 
 
 def _listed(part: Any) -> list[Any] | None:
@@ -61,7 +62,9 @@ def annotations_of(images: Sequence[Any], annotations: list[Any]) -> Iterator[Sa
     by_name: dict[str, list[int]] = defaultdict(list)
     by_stem: dict[str, list[int]] = defaultdict(list)
     for place, image in enumerate(images):
-        if isinstance(image, dict) and "id" in image:
+        if not isinstance(image, dict):
+            continue
+        if "id" in image:
             by_id[number_of(image["id"])].append(place)
         by_name[names[place]].append(place)
         by_stem[os.path.splitext(names[place].rpartition("/")[2])[0]].append(place)
@@ -70,7 +73,8 @@ def annotations_of(images: Sequence[Any], annotations: list[Any]) -> Iterator[Sa
         note = note if isinstance(note, dict) else {}
         captions = [text for name in caption_columns(note) for text in texts_of(note[name])]
         id = number_of(note.get("image_id"))
-        named = by_name.get(text_of(note.get(first_of(FILES, note))))
+        file = text_of(note.get(first_of(FILES, note)))
+        named = by_name.get(file) if file else None
         found = named or by_id.get(id) or by_stem.get(id) or []
         if len(found) > 1:
             own = str(note.get("image_id"))

@@ -62,7 +62,9 @@ A_CAPTION = re.compile(  # caption_0, text_en, text_zh_cn, blip_caption; not cap
     r"(text|caption|sentence|comment|description|prompt|title)s?_?(\d+|long|short|text|str(ing)?|raw"
     r"|(?!id|no)[a-z]{2}(_[a-z]{2,4})?)"
     r"|(?!negative|has|num|n_)\w+_(caption|description|prompt|sentence)s?"
-    r"|(en|de|fr|es|pt|nl|ja|zh|ko|ru|ar|pl|cs|tr|vi|hi)(_[a-z]{2})?"  # a column a language
+)
+LANGUAGE = re.compile(  # a column a language
+    r"(en|de|fr|es|pt|nl|ja|zh|ko|ru|ar|pl|cs|tr|vi|hi)(_[a-z]{2})?"
 )
 GROUP = re.compile(r"\s*(EXIF|IFD0|ExifIFD|XMP(-\w+)?|IPTC|PNG|dc):", re.IGNORECASE)
 ASIDE = re.compile(r"(?<=\w)\s*\((?!\d+\)).*\)\s*$")
@@ -133,7 +135,7 @@ def caption_columns(columns: Iterable[str]) -> list[str]:
         bare = re.sub(r"_\(\d+\)$", "", name)  # text (2), a second one of that name
         if bare in CAPTIONS:
             known.append(((CAPTIONS.index(bare), 0), column))
-        elif A_CAPTION.fullmatch(name):
+        elif A_CAPTION.fullmatch(name) or LANGUAGE.fullmatch(name):
             number = re.search(r"\d*$", name)[0]
             known.append(((len(CAPTIONS), int(number or 0)), column))
     return [column for _, column in sorted(known, key=lambda pair: pair[0])]
@@ -148,7 +150,11 @@ def columns_of(records: Sequence[Record], is_there: Callable[[str], bool]) -> Co
     """
     columns = list(dict.fromkeys(name for record in records for name in record))
     file = _file_column(columns, records, is_there)
-    captions = [name for name in caption_columns(columns) if name != file]
+    captions = [
+        name
+        for name in caption_columns(columns)
+        if name != file and (not LANGUAGE.fullmatch(normal(name)) or _has_words(records, name))
+    ]
     category = first_of(CATEGORIES, columns)
     fields = {field: first_of(names, columns) for field, names in OTHER_NAMES.items()}
     not_taken = like_captions(records, {file, category, *captions, *fields.values()})
@@ -212,6 +218,10 @@ def _holds_file_names(records: Sequence[Record], column: str) -> bool:
     cells = _cells(records, column)
     suffixes = [f".{cell.rpartition('.')[2].lower()}" for cell in cells]
     return bool(cells) and "://" not in cells[0] and all(each in SUFFIXES for each in suffixes)
+
+
+def _has_words(records: Sequence[Record], column: str) -> bool:
+    return any(map(A_WORD.search, _cells(records, column)))
 
 
 def _reads_like_captions(records: Sequence[Record], column: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sigscope.gallery.cells import number_of, text_of
 from sigscope.gallery.coco import annotations_of, parts_of
-from sigscope.gallery.columns import FILES, SPLITS, caption_columns, first_of
+from sigscope.gallery.columns import FILES, SPLITS, WORDS, caption_columns, first_of
 from sigscope.gallery.folder import suffix_of
 from sigscope.gallery.walk import count_of
 from sigscope.images.formats import SUFFIXES
@@ -38,7 +38,7 @@ def listed_in(said: Any) -> Iterable[Any]:
     inner = [value for value in said.values() if _is_dict(value)]
     if len(inner) == len(said) and first_of(FILES, said):  # {"image": {"0": "a.jpg", …}, …}, too
         return [{name: said[name].get(key) for name in said} for key in inner[0]]
-    if len(inner) == 1 and any(map(_holds_records, inner[0].values())):  # {"data": {"train": […]}}
+    if len(inner) == 1 and _holds_rows(inner[0]):  # {"data": {"train": […]}}
         return listed_in(inner[0])
     if len(lists) > 1 and len(lists) == len(said) and _are_columns(lists):
         return [dict(zip(lists, row, strict=False)) for row in zip(*lists.values(), strict=False)]
@@ -48,6 +48,11 @@ def listed_in(said: Any) -> Iterable[Any]:
         {"file_name": name, **(value if isinstance(value, dict) else {"text": value})}
         for name, value in said.items()
     ]  # {"a.jpg": "a cat"}
+
+
+def _holds_rows(said: dict[str, Any]) -> bool:
+    """Return whether a dict holds lists of records, or is one by the names of files."""
+    return any(map(_holds_records, said.values())) or bool(said) and all(map(_is_file, said))
 
 
 def _are_columns(lists: dict[str, list[Any]]) -> bool:
@@ -125,10 +130,11 @@ def with_answer(record: dict[str, Any]) -> dict[str, Any]:
         for each in filter(_is_dict, turns)
         if each.get("role", each.get("from")) in ANSWERS
     ]
-    if len(answers) != 1:
+    said = text_of(answers[0]) if len(answers) == 1 else ""
+    if not said or said.isascii() and len(said.split()) < WORDS:  # Yes.
         return record
     rest = {name: value for name, value in record.items() if name not in TURNS}
-    return {"caption": text_of(answers[0]), **rest}
+    return {"caption": said, **rest}
 
 
 def _is_file(value: Any) -> bool:
