@@ -233,7 +233,8 @@ def test_a_wrong_path_is_named(tmp_path):
 def test_a_file_is_not_a_folder(tmp_path):
     (tmp_path / "notes.doc").touch()
     with pytest.raises(
-        GalleryError, match=r"is a file; give the folder .* or one of \.zip, \.tar, .*\.csv"
+        GalleryError,
+        match=r"is a file \(it is a document.*\); give .* or one of \.zip, \.tar, .*\.csv",
     ):
         load_gallery(tmp_path / "notes.doc")
 
