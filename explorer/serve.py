@@ -17,6 +17,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 import about
 import descriptors
+import drawing
 import opened
 import playing
 import resources
@@ -64,6 +65,6 @@ here = Middleware(TrustedHostMiddleware, allowed_hosts=st.get_option("server.all
 app = st.App(
     "app.py",
     lifespan=lifespan,
-    routes=[thumbnails.ROUTE, about.ROUTE, playing.ROUTE, *opened.ROUTES],
+    routes=[thumbnails.ROUTE, about.ROUTE, playing.ROUTE, drawing.ROUTE, *opened.ROUTES],
     middleware=[here, Middleware(SafeHeaders)],
 )

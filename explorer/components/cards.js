@@ -34,6 +34,8 @@ const address = (change, page = location.pathname) => {
 };
 
 // A selection gets its name in the address from the server: nobody leaves for another address before.
+// What it was not told, as the page was left at once, is told by the next page with pictures.
+const UNTOLD = "sigscope: chosen, and not told";
 const waiting = { cards: null, next: null };
 const go = (where, how = "pushState") => {
   if (waiting.cards) {
@@ -94,7 +96,7 @@ class Cards {
     this.slider.onchange = () => this.keepSize();
     this.onKey = (event) => this.key(event);
     this.onPop = ({ isTrusted }) => {
-      if (isTrusted) this.forget(); // Back or Forward: what it shows is what counts
+      if (isTrusted) this.forget(true); // Back or Forward: what it shows is what counts
       this.panel.follow();
     };
     document.addEventListener("keydown", this.onKey);
@@ -115,7 +117,7 @@ class Cards {
     const held = this.grid.querySelector(".card:focus-within")?.dataset.id;
     same ? this.grid.append(...fresh) : this.grid.replaceChildren(...fresh);
     if (held && !same) this.focus(held, { preventScroll: true });
-    const asked = JSON.stringify(data.asked);
+    const isFirst = !this.data, asked = JSON.stringify(data.asked);
     if (answered && answered !== asked) // another query's pictures are seen from the first
       document.querySelector('[data-testid="stMain"]')?.scrollTo(0, 0);
     answered = asked;
@@ -132,9 +134,11 @@ class Cards {
     this.acts = this.acts.filter(({ number }) => number > data.acted);
     this.acts.forEach((act) => this.take(act));
     if (data.heard >= this.sent) { // the visitor has not gone on since
+      if (this.sent) sessionStorage.removeItem(UNTOLD);
       this.sent = 0;
       this.chosen = new Set(data.chosen);
     }
+    if (isFirst) this.goOn();
     this.mark();
     if ([0, data.size].includes(this.sized)) {
       this.sized = 0;
@@ -201,8 +205,16 @@ class Cards {
     this.mark();
     this.sent = Math.max(Date.now(), this.sent + 1);
     waiting.cards = this;
+    sessionStorage.setItem(UNTOLD, JSON.stringify([this.data.base, ...this.chosen]));
     clearTimeout(this.telling);
     this.telling = setTimeout(() => this.say(), 250);
+  }
+
+  goOn() { // with a selection that was made on the page before and of this gallery
+    const [base, ...ids] = JSON.parse(sessionStorage.getItem(UNTOLD) ?? "[]");
+    if (base !== this.data.base) return;
+    this.chosen = new Set(ids);
+    this.keep();
   }
 
   say() {
@@ -212,7 +224,8 @@ class Cards {
     this.tell("chosen", { number: this.sent, ids: [...this.chosen], show: this.panel.id });
   }
 
-  forget() { // what the server has not been told
+  forget(forGood = false) { // what the server has not been told
+    if (forGood) sessionStorage.removeItem(UNTOLD);
     for (const timer of [this.telling, this.timer]) clearTimeout(timer);
     this.telling = this.sent = this.sized = 0;
     waiting.cards = waiting.next = null;

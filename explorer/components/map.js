@@ -1,9 +1,20 @@
-// What Streamlit leaves out of a Plotly chart: a click opens the picture while the tool is the
-// lasso, the picture shows under the mouse, names never cover each other, and on a screen that is
-// touched a swipe scrolls the page until the lasso is turned on.
+// The map, drawn by Plotly in one chart: other colours are put on the points that are there, so the
+// place that is looked at stays. A click opens a picture while the tool is the lasso, the picture
+// shows under the mouse, names never cover each other, and on a screen that is touched a swipe
+// scrolls the page until the lasso is turned on.
 
 const LAYER = ".nsewdrag";
-const idOf = (points) => [points?.[0]?.customdata].flat()[0];
+const CONFIG = { scrollZoom: true, displaylogo: false, showSendToCloud: false, responsive: true };
+const FAILED = "What draws the map could not be fetched; load the page again.";
+const idOf = (point) => [point?.customdata].flat()[0];
+
+let library;
+const fetched = (address) => library ??= new Promise((done, failed) => {
+  const script = Object.assign(document.createElement("script"), { src: address });
+  script.onload = () => done(window.Plotly);
+  script.onerror = () => { library = null; failed(new Error(FAILED)); };
+  document.head.append(script);
+});
 
 const apart = (plot) => { // the names of large clusters come first, and stay
   const kept = [];
@@ -19,74 +30,103 @@ const apart = (plot) => { // the names of large clusters come first, and stay
   }
 };
 
-export default function ({ parentElement, data }) {
-  const hovered = document.createElement("div"); // the picture under the mouse
-  const picture = document.createElement("img"), words = document.createElement("p");
-  picture.alt = "";
-  hovered.className = "hovered";
-  hovered.hidden = true;
-  hovered.append(picture, words);
-  document.body.append(hovered);
-  const onHover = ({ points, event }) => {
-    const id = idOf(points);
-    if (!id || document.querySelector("dialog[open]")) return;
-    const told = new DOMParser().parseFromString(points[0].hovertext ?? "", "text/html").body;
-    words.replaceChildren(...[...told.childNodes].map((part) => part.nodeName === "#text"
-      ? part.textContent
-      : Object.assign(document.createElement(part.nodeName), { textContent: part.textContent })));
-    picture.src = data.base + encodeURIComponent(id);
-    hovered.hidden = false;
-    const { clientX: x, clientY: y } = event;
-    hovered.style.left = `${x + 20 + 190 > innerWidth ? x - 210 : x + 20}px`;
-    hovered.style.top = `${Math.max(8, Math.min(y - 60, innerHeight - 270))}px`;
-  };
-  const onLeave = () => { hovered.hidden = true; };
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "lasso";
-  const turn = (on) => {
-    button.ariaPressed = on;
-    button.textContent = on ? "Lasso is on: draw around points" : "Turn the lasso on";
-    document.body.classList.toggle("with-lasso", on);
-  };
-  button.onclick = () => turn(button.ariaPressed !== "true");
-  turn(false);
-  parentElement.append(button);
+const made = (name, props, parent) => {
+  const element = Object.assign(document.createElement(name), props);
+  parent.append(element);
+  return element;
+};
 
-  const onTouch = (event) => { // Plotly would hold the page still
-    if (button.ariaPressed !== "true" && event.target.closest(LAYER)) event.stopPropagation();
-  };
-  const onClick = ({ points }) => {
-    const id = idOf(points);
-    onLeave();
+class Chart {
+  constructor(parent) {
+    this.plot = made("div", { role: "figure" }, parent);
+    this.button = made("button", { type: "button", className: "lasso" }, parent);
+    this.button.onclick = () => this.turn(this.button.ariaPressed !== "true");
+    this.turn(false);
+    this.hovered = made("div", { className: "hovered", hidden: true }, document.body);
+    this.picture = made("img", { alt: "" }, this.hovered); // the one under the mouse
+    this.words = made("p", {}, this.hovered);
+    this.touched = (event) => { // Plotly would hold the page still
+      if (this.button.ariaPressed !== "true" && event.target.closest(LAYER)) event.stopPropagation();
+    };
+    this.types = ["touchstart", "touchmove", "touchend"];
+    for (const type of this.types) document.addEventListener(type, this.touched, { capture: true });
+  }
+
+  async update(data, tell) {
+    Object.assign(this, { data, tell });
+    try {
+      const Plotly = await fetched(data.library);
+      if (this.data !== data) return; // another is to be drawn already, or none any more
+      if (this.drawn !== data.name) Plotly.purge(this.plot); // other points, seen as a whole
+      this.plot.ariaLabel = data.alt;
+      const { data: traces, layout } = JSON.parse(data.figure);
+      await Plotly.react(this.plot, traces, { ...layout, clickmode: "event" }, CONFIG);
+      if (this.data && this.drawn !== data.name) this.hear(data.name);
+    } catch (reason) {
+      this.plot.textContent = reason.message;
+    }
+  }
+
+  hear(name) {
+    this.drawn = this.plot.dataset.heard = name; // what is done to it from now on is answered
+    this.plot.on("plotly_click", ({ points }) => this.open(idOf(points[0])));
+    this.plot.on("plotly_hover", ({ points, event }) => this.hover(points[0], event));
+    this.plot.on("plotly_unhover", () => { this.hovered.hidden = true; });
+    this.plot.on("plotly_selected", (event) => { // also said when an outline is taken away
+      if (event?.lassoPoints || event?.range) this.choose(event.points);
+    });
+    this.plot.on("plotly_deselect", () => this.choose([]));
+    this.plot.on("plotly_afterplot", () => apart(this.plot));
+    apart(this.plot);
+  }
+
+  choose(points) { // by the lasso or the box
+    this.tell("lassoed", { ids: [...new Set(points.map(idOf).filter(Boolean))] });
+  }
+
+  open(id) {
+    this.hovered.hidden = true;
     if (!id) return;
     const search = new URLSearchParams(location.search);
     search.set("show", id);
     history.pushState({}, "", `${location.pathname}?${search}`);
     dispatchEvent(new Event("sigscope:show"));
-  };
-  const types = ["touchstart", "touchmove", "touchend"];
-  types.forEach((type) => document.addEventListener(type, onTouch, { capture: true }));
-  const acts = { plotly_click: onClick, plotly_hover: onHover, plotly_unhover: onLeave,
-    plotly_afterplot: () => apart(hooked) };
-  let hooked;
-  const hook = () => {
-    const plot = document.querySelector(".js-plotly-plot");
-    if (!plot?.on || plot === hooked) return;
-    hooked = plot;
-    for (const [name, act] of Object.entries(acts)) plot.on(name, act);
-    plot.dataset.heard = ""; // what is done to it from now on is answered
-    apart(plot);
-  };
-  const watch = new MutationObserver(hook); // Streamlit may draw the chart late, or anew
-  watch.observe(document.querySelector('[data-testid="stMain"]'), { childList: true, subtree: true });
-  hook();
+  }
+
+  hover(point, { clientX: x, clientY: y }) {
+    const id = idOf(point);
+    if (!id || document.querySelector("dialog[open]")) return;
+    const told = new DOMParser().parseFromString(point.hovertext ?? "", "text/html").body;
+    this.words.replaceChildren(...[...told.childNodes].map((part) => part.nodeName === "#text"
+      ? part.textContent
+      : Object.assign(document.createElement(part.nodeName), { textContent: part.textContent })));
+    this.picture.src = this.data.base + encodeURIComponent(id);
+    this.hovered.hidden = false;
+    this.hovered.style.left = `${x + 20 + 190 > innerWidth ? x - 210 : x + 20}px`;
+    this.hovered.style.top = `${Math.max(8, Math.min(y - 60, innerHeight - 270))}px`;
+  }
+
+  turn(on) {
+    this.button.ariaPressed = on;
+    this.button.textContent = on ? "Lasso is on: draw around points" : "Turn the lasso on";
+    document.body.classList.toggle("with-lasso", on);
+  }
+
+  remove() {
+    this.data = null;
+    for (const type of this.types)
+      document.removeEventListener(type, this.touched, { capture: true });
+    this.turn(false);
+    window.Plotly?.purge(this.plot);
+    for (const part of [this.plot, this.button, this.hovered]) part.remove();
+  }
+}
+
+export default function ({ parentElement, data, setTriggerValue }) {
+  const chart = (parentElement.chart ??= new Chart(parentElement));
+  chart.update(data, setTriggerValue);
   return () => {
-    watch.disconnect();
-    types.forEach((type) => document.removeEventListener(type, onTouch, { capture: true }));
-    for (const [name, act] of Object.entries(acts)) hooked?.removeListener?.(name, act);
-    hovered.remove();
-    turn(false);
-    button.remove();
+    chart.remove();
+    delete parentElement.chart;
   };
 }

@@ -5,7 +5,7 @@ import streamlit as st
 import query
 import resources
 from literal import literal
-from parts import ask, compared, compared_models, grid, notices
+from parts import ask, compared, compared_models, notices
 from sigscope.figures import recall_against_time
 from sigscope.search import facts, missed, shared_results
 
@@ -30,7 +30,6 @@ def lists(words: str, contenders: list[compared.Contender], columns: list, k: in
     )
 
 
-grid.style()
 st.html(compared.STYLE)
 st.title("Compare", anchor=False)
 st.caption(

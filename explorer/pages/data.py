@@ -5,14 +5,13 @@ import streamlit as st
 
 import resources
 from literal import literal
-from parts import added, adding, cards, grid, notices
+from parts import added, adding, cards, notices
 from sigscope.gallery import GalleryError
 from sigscope.models import known_models
 from sigscope.search import UnreadableGallery
 
 NONE_FAILED = pd.DataFrame(columns=["path", "reason"])
 
-grid.style()
 gallery = resources.gallery()
 st.title("Data", anchor=False)
 st.caption(

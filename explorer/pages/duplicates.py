@@ -9,7 +9,6 @@ KEEP = (
     "here: the table says what is a copy of what."
 )
 
-grid.style()
 st.title("Duplicates", anchor=False)
 copies.offer()
 table = copies.groups()

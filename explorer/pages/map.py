@@ -1,9 +1,8 @@
 """Map: the gallery laid out by likeness, with the query of the moment on it."""
 
-from functools import partial
-
 import streamlit as st
 
+import drawing
 import kept
 import resources
 import thumbnails
@@ -18,7 +17,6 @@ DISTANCES = (
     "gaps between them mean little: UMAP keeps neighbourhoods, not distances."
 )
 
-grid.style()
 st.title("Map", anchor=False)
 ask.box("Find on the map")
 with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="chips"):
@@ -40,9 +38,6 @@ with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", ke
                                 label_visibility="collapsed")  # fmt: skip
 wanted = mapped.settings_of(both, dims)
 making = mapped.making(wanted)
-if making.state == FAILED:
-    notices.say(making.reason)
-    st.button("Try again", on_click=mapped.making, args=(wanted, True))
 finished = making.map  # looked at once: it may come while the quick one is drawn
 shown = mapped.named(finished or mapped.quick(wanted), wanted)
 try:
@@ -60,24 +55,29 @@ def progress() -> None:
     st.progress(making.share, f"The map is being made: {making.doing}. Below is a quick one (PCA).")
 
 
-if finished is None and making.state != FAILED:
-    progress()
-choices = mapped.colours(shown, about)
-colour_by = mapped.colour_choice(choices)
-if colour_by in mapped.MEANS:
-    st.caption(mapped.MEANS[colour_by])
-if about:
-    st.caption(literal(f"★ {about.name}. {about.placement.note}"))
+with st.container():  # one place, so that the map keeps its own whatever is said above it
+    if making.state == FAILED:
+        notices.say(making.reason)
+        st.button("Try again", on_click=mapped.making, args=(wanted, True))
+    elif finished is None:
+        progress()
+    choices = mapped.colours(shown, about)
+    colour_by = mapped.colour_choice(choices)
+    if colour_by in mapped.MEANS:
+        st.caption(mapped.MEANS[colour_by])
+    if about:
+        st.caption(literal(f"★ {about.name}. {about.placement.note}"))
 table = mapped.table_of(shown, wanted, about, colour_by)
 left, right = st.columns([3, 2], gap="medium")
 with left:
-    grid.component("map")(key="map", height="content", data={"base": thumbnails.address("")})
-    name = f"map-{both}-{dims}"
-    st.plotly_chart(
-        mapped.figure(shown, table, colour_by, about, mapped.left_out(table, how)), key=name,
-        theme=None, on_select=partial(mapped.lassoed, name),
-        config={"scrollZoom": True, "displaylogo": False},
-        alt=f"A map of {len(table):,} points coloured by {mapped.COLOURS[colour_by]}",
+    drawn = mapped.figure(shown, table, colour_by, about, mapped.left_out(table, how))
+    grid.component("map")(
+        key="map", height="content", on_lassoed_change=mapped.lassoed,
+        data={
+            "figure": drawn.to_json(), "name": f"{both} {dims} {shown.settings['method']}",
+            "alt": f"A map of {len(table):,} points coloured by {mapped.COLOURS[colour_by]}",
+            "base": thumbnails.address(""), "library": drawing.address(),
+        },
     )  # fmt: skip
     st.caption(f"{mapped.faithful(shown)} {DISTANCES}")
 ids = kept.selection()

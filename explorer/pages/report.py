@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 import address
-from parts import figures, grid
+from parts import figures
 from sigscope.cli import Notebook, executed, read_notebook
 from sigscope.search import as_csv
 from thumbnails import uri
@@ -63,7 +63,6 @@ def report(paths: Mapping[str, Path]) -> None:
         st.markdown(book.learned)
 
 
-grid.style()
 st.title("Report", anchor=False)
 paths = {path.stem: path for path in executed()}
 if paths:

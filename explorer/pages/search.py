@@ -30,8 +30,7 @@ def search(how: settings.Settings) -> pd.DataFrame | None:
         grid.captions(grid.fitting(picture, how.k))
         return None
     ask.advice(how)
-    with reading:
-        found = copies.folded(how)
+    found = copies.folded(how)
     if found.empty and found.attrs.get("by") == "words":
         st.info(
             "None of these words is written of any picture here; search by meaning, or by both."
@@ -72,13 +71,10 @@ def begin(how: settings.Settings) -> None:
     st.button("Show others", key="others", on_click=query.show_others)
 
 
-grid.style()
-with st.container(key="unseen"):  # for those who listen; the others see the box
-    st.title("Search", anchor=False)
+st.html('<h1 class="unseen">Search</h1>')  # for those who listen; the others see the box
 ask.box(placeholder=f"Search {len(resources.gallery()):,} pictures: describe what you look for")
 ask.listen_for_paste()
 chips = st.container(horizontal=True, gap="xsmall", key="chips", vertical_alignment="center")
-reading = st.container()
 ask.asked()
 how, found = settings.now(), None
 try:

@@ -95,13 +95,13 @@ def _picture() -> None:
     """Show the ways to search by a picture: a file, an address, the clipboard."""
     number = st.session_state.get("uploads", 0)  # a new one each time, as the old keeps its file
     key = f"upload-{number}"
-    st.file_uploader("A picture of your own", key=key, on_change=_uploaded, args=(key,),
-                     max_upload_size=8 * MOST_MB, width=320)  # fmt: skip
+    st.file_uploader("A picture of your own, or paste one (Ctrl-V)", key=key,
+                     on_change=_uploaded, args=(key,), max_upload_size=8 * MOST_MB,
+                     width=320)  # fmt: skip
     st.text_input(
         "Or the address of one", key=ADDRESS, placeholder="https://…", type="url",
         on_change=_fetched, help="Only public addresses are fetched, and only pictures are kept.",
     )  # fmt: skip
-    st.caption("Or paste one anywhere on this page (Ctrl-V).")
 
 
 def listen_for_paste() -> None:

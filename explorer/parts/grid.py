@@ -22,14 +22,6 @@ COMPONENTS = Path(__file__).parents[1] / "components"
 N_CAPTIONS = 20
 AT_ONCE = 24  # pictures that do not wait until they are known to be in sight
 ACTED, HEARD = "number of the last act on tags", "number of the last selection"
-STYLE = """<style>
-.asked img {width: 40px; aspect-ratio: 1; object-fit: cover; display: block;
-  border-radius: .4rem; border: 1px solid rgba(128, 128, 128, .25)}
-.captions ol {margin: .2rem 0 0; padding: 0; list-style: none; font-size: .9rem}
-.captions li {display: flex; gap: .75rem; padding: .1rem 0; margin: 0; overflow-wrap: anywhere}
-.captions li span {opacity: .8; font-variant-numeric: tabular-nums; flex: none}
-.captions p {font-size: .875rem; margin: .15rem 0 0}
-</style>"""
 
 
 @st.cache_resource(show_spinner=False)
@@ -40,11 +32,6 @@ def component(name: str) -> Callable:
         f"sigscope-{name}", js=js.read_text(encoding="utf-8"),
         css=css.read_text(encoding="utf-8"), isolate_styles=False,
     )  # fmt: skip
-
-
-def style() -> None:
-    """Give the page the looks of its parts."""
-    st.html(STYLE)
 
 
 def cards(table: pd.DataFrame, told: str = "", help: str = "", most: int = 0) -> None:

@@ -23,7 +23,6 @@ from sigscope.figures import (
     add_pointer,
     add_query,
     map_figure,
-    selected_ids,
 )
 from sigscope.indexes import nearest
 from sigscope.maps import (
@@ -223,6 +222,7 @@ def figure(
     drawn.update_layout(dragmode="lasso" if map.dims == 2 else "orbit", legend_maxheight=LEGEND)
     now = f"{st.session_state['chosen']} {colour_by}"  # else Plotly keeps what was drawn before
     drawn.update_layout(selectionrevision=now)
+    drawn.update_traces(uirevision=colour_by)  # what the legend hides belongs to one colour
     chosen = set(kept.selection())
     for trace in drawn.data:
         if trace.customdata is not None:
@@ -234,12 +234,9 @@ def figure(
 
 
 @notices.guarded
-def lassoed(key: str) -> None:
+def lassoed() -> None:
     """Make what was drawn around the selection, on this page and all others."""
-    event = st.session_state[key]["selection"]
-    if event["points"] and not (event["lasso"] or event["box"]):
-        return  # a click, which opens a picture and chooses none
-    kept.choose(selected_ids(event))
+    kept.choose(st.session_state["map"]["lassoed"]["ids"])
 
 
 def theme() -> Theme:

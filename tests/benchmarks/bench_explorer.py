@@ -213,15 +213,16 @@ def of_maps(searcher: Searcher) -> list[Mark]:
 
 DRAWN = "return !!document.querySelector('.js-plotly-plot')?._fullData?.some(t => t.x?.length > 1)"
 COLOURED = """
-const [name, done] = arguments, plot = document.querySelector('.js-plotly-plot');
-const names = () => plot._fullData.map(trace => trace.name).join();
-const before = names(), start = performance.now();
-const drawn = () => {
-  if (names() === before) return;
-  plot.removeListener('plotly_afterplot', drawn);
+const [name, done] = arguments, start = performance.now();
+const names = () => document.querySelector('.js-plotly-plot[data-heard]')?._fullData
+  .map(trace => trace.name).join();
+const before = names();
+const look = () => {
+  const now = names(); // of a chart that is drawn anew, and none meanwhile
+  if (!now || now === before) return requestAnimationFrame(look);
   requestAnimationFrame(() => done(performance.now() - start));
 };
-plot.on('plotly_afterplot', drawn);
+requestAnimationFrame(look);
 [...document.querySelectorAll('.st-key-colour-now button')]
   .find(button => button.innerText.trim() === name).click();
 """

@@ -2,9 +2,12 @@
 
 import csv
 import os
+import shutil
 import signal
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -36,6 +39,7 @@ ODD = {  # captions, by the names of their files
     "a%20b.png": "<script>window.hurt = 1</script>",
     "100%.png": "<img src=x onerror='window.hurt = 1'>",
     "<b>ü#&.png": "**bold** :smile: $x$ [link](javascript:alert(1))",
+    "sum.png": "=SUM(1+1)",
     "plain.png": "",
 }
 
@@ -105,6 +109,30 @@ def test_copy_hides_behind_the_best_and_is_one_click_away(page, port):
     wait_for(page, lambda: sorted(cards(page)) == ["again.png", "twice.png"])
 
 
+def test_too_few_pictures_to_tell_is_said_and_nothing_is_denied(page):
+    ask(page, "a lighthouse in the snow")
+    element(page, ".told[title*='too few to tell']")
+    assert "weak match" in element(page, ".told").text and "no good match" not in text_of(page)
+
+
+def test_zip_says_which_file_is_gone_and_holds_no_formula(page, port, odd, tmp_path):
+    taken_in = {"behavior": "allow", "downloadPath": str(tmp_path)}
+    page.execute_cdp_cmd("Browser.setDownloadBehavior", taken_in)
+    ask(page, "sum plain")
+    wait_for(page, lambda: "q=sum" in page.current_url and is_still(page))
+    element(page, ".st-key-export button").click()
+    zipped = element(page, ".st-key-zip button")
+    content = (odd / "plain.png").read_bytes()
+    (odd / "plain.png").unlink()
+    zipped.click()
+    wait_for(page, lambda: (tmp_path / "results.zip").exists())
+    (odd / "plain.png").write_bytes(content)
+    with ZipFile(tmp_path / "results.zip") as held, held.open("results.csv") as table:
+        rows = {row["id"]: row for row in csv.DictReader(TextIOWrapper(table, "utf-8-sig"))}
+    assert rows["plain.png"]["file"] == "" and "no file" in rows["plain.png"]["reason"]
+    assert rows["sum.png"]["caption"] == "'=SUM(1+1)" and rows["sum.png"]["file"]
+
+
 @pytest.fixture
 def trip(tmp_path, port):
     """A folder of which half is embedded."""
@@ -158,12 +186,16 @@ def test_folder_is_searched_while_it_is_embedded_and_as_it_changes(page, port, t
     wait_for(page, lambda: cards(page)[:1] == ["zebra.png"])
     (trip / "zebra.png").unlink()
     wait_for(page, lambda: cards(page) and "zebra.png" not in cards(page))
+    shutil.copy(paths.GALLERY / "images/animals/a-baby-sheep.webp", trip / "mine.webp")
+    ask(page, "a horse")  # the model's nearest by far: what stands far first is never denied
+    wait_for(page, lambda: cards(page)[:1] == ["mine.webp"] and is_still(page))
+    assert "good match" in text_of(page) and "no good match" not in text_of(page)
     go_to(page, "Data")
-    wait_for(page, lambda: f"Searchable\n{N_TRIP - 1}" in text_of(page))
+    wait_for(page, lambda: f"Searchable\n{N_TRIP}" in text_of(page))
     element(page, "[class*='st-key-forget-trip'] button").click()
     wait_for(page, lambda: str(trip) not in text_of(page) and "gallery=" not in page.current_url)
     assert not page.find_elements(By.CSS_SELECTOR, ".stAlert [class*=rror]")
-    assert len(list(trip.iterdir())) == N_TRIP - 1
+    assert len(list(trip.iterdir())) == N_TRIP
 
 
 def test_folder_of_the_system_is_asked_about_first(page):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from visiting import captions_of, cards, page_html, said, visitor
+from visiting import captions_of, cards, given, page_html, said, visitor
 
 from sigscope.maps import Making, projection
 from sigscope.maps.map import KINDS, MapSettings
@@ -58,7 +58,7 @@ def group(app, key: str):
 
 def test_map_is_shown_with_how_faithful_it_is(searcher):
     app = visitor("map")
-    assert not app.exception and len(app.get("plotly_chart")) == 1
+    assert not app.exception and points_of(app)
     assert re.search(r"Trustworthiness 0\.\d+, continuity 0\.\d+", said(app))
     assert "Far distances" in said(app)
 
@@ -69,10 +69,14 @@ def test_query_is_placed_on_the_map_and_says_how(searcher):
     assert "score of the query" in group(app, "colour now").options
 
 
+def drawn(app) -> str:
+    """Return the map's figure, in JSON."""
+    return given(app, "map")["figure"]
+
+
 def points_of(app) -> list[dict]:
     """Return the traces of the map's points."""
-    spec = json.loads(app.get("plotly_chart")[0].proto.spec)
-    return [trace for trace in spec["data"] if "customdata" in trace]
+    return [trace for trace in json.loads(drawn(app))["data"] if "customdata" in trace]
 
 
 def test_filter_dims_what_it_leaves_out(searcher):
@@ -80,7 +84,7 @@ def test_filter_dims_what_it_leaves_out(searcher):
     items = searcher.gallery.items
     left = ((items["category"] == "animals") & (items["split"] == "test")).sum()
     assert sum(len(trace["customdata"]) for trace in points_of(app)) == left
-    assert f"left out ({len(items) - left:,})" in app.get("plotly_chart")[0].proto.spec
+    assert f"left out ({len(items) - left:,})" in drawn(app)
 
 
 def test_every_category_has_a_colour_and_tags_have_theirs(searcher):
@@ -153,10 +157,8 @@ def test_pictures_and_captions_share_a_map(searcher):
 
 def test_result_can_be_shown_on_the_map(searcher):
     first = searcher.by_text(WORDS, 1).iloc[0]
-    chart = visitor("map", on=first["id"]).get("plotly_chart")[0].proto.spec
-    assert chart.count(first["caption"]) > visitor("map").get("plotly_chart")[0].proto.spec.count(
-        first["caption"]
-    )
+    of = first["caption"]
+    assert drawn(visitor("map", on=first["id"])).count(of) > drawn(visitor("map")).count(of)
 
 
 def test_compare_asks_for_words_first():

@@ -6,6 +6,7 @@ from browsing import (
     NO_BROWSER,
     cards,
     element,
+    go_to,
     is_still,
     press,
     scrolled,
@@ -187,6 +188,17 @@ def test_selection_of_a_moment_ago_is_kept_by_the_query_that_comes_next(page):
     press(page, f"More like {cards(page)[2]}")
     wait_for(page, lambda: "chosen=" in page.current_url and is_still(page))
     wait_for(page, lambda: "1 selected" in text_of(page))
+
+
+def test_selection_of_a_moment_ago_outlives_the_page(page):
+    choose(page, 2)
+    page.refresh()
+    wait_for(page, lambda: chosen(page) == [2] and "chosen=" in page.current_url)
+    choose(page, 4)
+    go_to(page, "Map")
+    wait_for(page, lambda: "2 selected" in text_of(page) and "chosen=" in page.current_url)
+    go_to(page, "Search")
+    wait_for(page, lambda: chosen(page) == [2, 4] and is_still(page))
 
 
 @pytest.fixture

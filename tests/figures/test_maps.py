@@ -160,23 +160,6 @@ def contrast(a, b):
     return high / low
 
 
-@pytest.mark.parametrize(
-    "event",
-    [
-        {"selection": {"points": [{"customdata": "a"}, {"customdata": "b"}, {"customdata": "a"}]}},
-        {"points": [{"customdata": {"0": "a"}}, {"customdata": {"0": "b"}}]},
-        [{"customdata": ["a", "more"]}, {"x": 1}, {"customdata": []}, {"customdata": ["b"]}],
-    ],
-)
-def test_a_selection_gives_its_ids_back_whatever_streamlit_makes_of_them(event):
-    assert figures.selected_ids(event) == ["a", "b"]
-
-
-@pytest.mark.parametrize("event", [None, {}, [], {"selection": {"points": []}}])
-def test_nothing_selected_is_no_ids(event):
-    assert figures.selected_ids(event) == []
-
-
 def test_a_column_that_is_not_there_is_refused(table):
     with pytest.raises(ValueError, match="columns"):
         figures.map_figure(table, "colour")

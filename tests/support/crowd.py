@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from time import monotonic
@@ -76,10 +75,8 @@ class Crowd:
     async def _lasso(self, visitor: Visitor, number: int) -> None:
         first = FEW * number % (len(self.named) - FEW)
         ids = [str(id) for id in self.searcher.embeddings.ids[first : first + FEW]]
-        event = {"points": [{"customdata": id} for id in ids], "lasso": [{"x": [0], "y": [0]}]}
         await visitor.go("map")
-        chart = next(key for key in visitor.widgets if key.startswith("map-"))
-        await visitor.act(**{chart: json.dumps({"selection": event | {"box": []}})})
+        await visitor.act(map={"lassoed": {"ids": ids}})
         right = sorted(visitor.captions) == sorted(self.named[id] for id in ids)
         self._check(right, f"others' pictures in the lasso of visitor {number}")
 

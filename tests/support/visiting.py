@@ -59,10 +59,15 @@ def page_html(app: AppTest) -> str:
     return "".join(element.value for element in app.get("html"))
 
 
+def given(app: AppTest, name: str) -> dict:
+    """Return what a component of ours on the page was given, {} where it is not there."""
+    found = [one.proto for one in app.get("bidi_component")]
+    return next((json.loads(p.json) for p in found if p.component_name == f"sigscope-{name}"), {})
+
+
 def grid(app: AppTest) -> dict:
     """Return what the grid of pictures on the page was given, {} where there is none."""
-    found = [one.proto for one in app.get("bidi_component")]
-    return next((json.loads(p.json) for p in found if p.component_name == "sigscope-cards"), {})
+    return given(app, "cards")
 
 
 def cards(app: AppTest) -> list[str]:

@@ -29,6 +29,7 @@ class Visitor:
     captions: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)  # of the messages of the last act, in bytes
 
     async def search(self, words: str) -> float:
         """Search for words and return the seconds until the page is whole."""
@@ -66,10 +67,11 @@ class Visitor:
 
     async def read(self) -> None:
         """Read what a run of the script writes, to its end."""
-        self.captions, self.texts = [], []
+        self.captions, self.texts, self.sizes = [], [], []
         while True:
-            message = ForwardMsg()
-            message.ParseFromString(await asyncio.wait_for(self.socket.recv(), PATIENCE_S))
+            message, told = ForwardMsg(), await asyncio.wait_for(self.socket.recv(), PATIENCE_S)
+            message.ParseFromString(told)
+            self.sizes.append(len(told))
             kind = message.WhichOneof("type")
             if kind == "delta":
                 self._note(message.delta.new_element)

@@ -34,7 +34,7 @@ from sigscope.figures.map_layers import (
     add_query,
 )
 from sigscope.figures.map_panels import map_panels
-from sigscope.figures.maps import map_figure, selected_ids
+from sigscope.figures.maps import map_figure
 from sigscope.figures.picture_maps import picture_map
 from sigscope.figures.ratings import agreement_curve, interval_curves, score_dots
 from sigscope.figures.sheets import picture_sheet, table_sheet, text_card
@@ -78,7 +78,6 @@ __all__ = [
     "recall_against_time",
     "relevance_against_recall",
     "score_dots",
-    "selected_ids",
     "show",
     "statistics_beside",
     "system_dots",

@@ -2,13 +2,12 @@
 
 They are drawn from ``Map.table``: one row per point with id, kind, x, y (and z), caption, category,
 split, cluster, trust, and any column that a caller adds. Each point carries its id as a string in
-``customdata``, which `selected_ids` reads back from a lasso. Captions and names come from anywhere
-and are escaped, as Plotly reads text as HTML. `figures.map_layers` adds labels, a query, pairs.
+``customdata``, by which a lasso says what it is around. Captions and names come from anywhere and
+are escaped, as Plotly reads text as HTML. `figures.map_layers` adds labels, a query, pairs.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,19 +68,6 @@ def map_figure(
         figure.add_trace(_points(rows, name, marker, len(table), hover, legend))
     note = NOTE if hover else f"{NOTE} {NO_HOVER.format(n=len(table))}"
     return _bare(figure, table, theme, note, height)
-
-
-def selected_ids(event: Mapping | Sequence | None) -> list[str]:
-    """Return the ids of the points that a click, a box or a lasso selected, each once, in order.
-
-    Args:
-        event: what ``st.plotly_chart(on_select="rerun")`` returns, or its list of points. Points
-            without an id, such as the query's star, are passed over.
-    """
-    if isinstance(event, Mapping):
-        event = (event.get("selection") or event).get("points")
-    ids = [_id_of(point.get("customdata")) for point in event or ()]
-    return list(dict.fromkeys(id_ for id_ in ids if id_))
 
 
 def axes_of(table: pd.DataFrame) -> list[str]:
@@ -192,36 +178,29 @@ def _points(
         mode="markers",
         name=f"{escape(name)} ({len(rows):,})" if legend else escape(name),
         marker={"size": round(size, 1), "line": {"width": 0}, **marker},
-        customdata=rows["id"].astype(str).tolist(),
+        customdata=np.array(rows["id"].astype(str).tolist(), object),
         showlegend=legend,
         **about,
     )
 
 
-def _hover_texts(rows: pd.DataFrame, name: str) -> list[str]:
+def _hover_texts(rows: pd.DataFrame, name: str) -> np.ndarray:
     """Return for each point its caption, what it is, and the group it is drawn in, as safe HTML."""
+    told: dict[tuple, str] = {}
     texts = []
-    for caption, kind, category in zip(
-        rows["caption"], rows["kind"], rows["category"], strict=True
+    for caption, *what in zip(
+        rows["caption"].tolist(), rows["kind"].tolist(), rows["category"].tolist(), strict=True
     ):
-        head = f"<b>{escape(_cut(str(caption)) or '(no caption)')}</b>"
-        parts = [part for part in (kind, category, name) if part]
-        texts.append(f"{head}<br>{escape(' · '.join(dict.fromkeys(map(str, parts))))}")
-    return texts
+        if (key := tuple(what)) not in told:
+            parts = [str(part) for part in (*what, name) if part]
+            told[key] = escape(" · ".join(dict.fromkeys(parts)))
+        texts.append(f"<b>{escape(_cut(str(caption)) or '(no caption)')}</b><br>{told[key]}")
+    return np.array(texts, object)  # an array, which Plotly does not look through
 
 
 def _cut(text: str) -> str:
     text = " ".join(text.split())
     return text if len(text) <= CAPTION_AT_MOST else text[: CAPTION_AT_MOST - 1].rstrip() + "…"
-
-
-def _id_of(customdata: Any) -> str:
-    """Return a point's id, whichever way Streamlit hands it back."""
-    if isinstance(customdata, Mapping):
-        customdata = list(customdata.values())
-    if isinstance(customdata, list | tuple):
-        customdata = customdata[0] if customdata else None
-    return "" if customdata is None else str(customdata)
 
 
 def _as_list(names: str | Sequence[str]) -> list[str]:
