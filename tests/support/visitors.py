@@ -15,7 +15,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 FINISHED = ForwardMsg.FINISHED_SUCCESSFULLY
-PATIENCE_S = 60
+PATIENCE_S = 120  # on a busy machine, where the first map is being made, too
 
 
 @dataclass
