@@ -269,7 +269,8 @@ def test_cells_that_were_skipped_are_not_counted(folder, tmp_path, monkeypatch):
 def test_on_few_pictures_a_cell_that_fails_is_a_sentence_and_the_next_one_runs(
     folder, tmp_path, monkeypatch
 ):
-    path = write(folder, "01-a.ipynb", "print('one')\na = 1 / 0", "print('two')", "a + 1")
+    warns = "import sys\nprint('two')\nprint('RuntimeWarning: mean of nothing', file=sys.stderr)"
+    path = write(folder, "01-a.ipynb", "print('one')\na = 1 / 0", warns, "a + 1")
     monkeypatch.setattr(notebooks, "is_shipped", lambda: False)
     monkeypatch.setattr(notebooks, "load_gallery", lambda: small_gallery(3))
     assert run_once(path, tmp_path).error == ""

@@ -32,12 +32,16 @@ def is_enough(gallery: Gallery) -> bool:
 
 
 def excuse(cells: Iterable[nbformat.NotebookNode]) -> None:
-    """Have each cell that failed on a gallery of few pictures say so, and what it ended in."""
+    """Have each cell that failed on a gallery of few pictures say so, and what it ended in.
+
+    What libraries warn of there (a mean of nothing, a division by 0) is left out.
+    """
     for cell in cells:
+        cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
         for place, output in enumerate(cell.outputs):
             if output.output_type == "error":
-                text = f"{output.ename}: {output.evalue}".strip(": \n")
-                text = f"Stopped here: it needs {ENOUGH} different pictures or more ({text}).\n"
+                why = output.evalue if output.ename == "ValueError" else output.ename
+                text = f"Stopped here: it needs {ENOUGH} different pictures or more ({why}).\n"
                 if output.ename == "NameError":
                     text = "Stopped here: it needs what a cell above would have made.\n"
                 cell.outputs[place] = nbformat.v4.new_output("stream", name="stdout", text=text)
