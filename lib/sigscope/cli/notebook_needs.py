@@ -4,6 +4,7 @@ A cell that reads what only a skipped one would have made is skipped as well.
 """
 
 import ast
+import builtins
 import symtable
 from collections.abc import Iterable
 from importlib.util import find_spec
@@ -40,7 +41,8 @@ def excuse(cells: Iterable[nbformat.NotebookNode]) -> None:
         cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
         for place, output in enumerate(cell.outputs):
             if output.output_type == "error":
-                why = output.evalue if output.ename == "ValueError" else output.ename
+                is_python = output.ename != "ValueError" and hasattr(builtins, output.ename)
+                why = output.ename if is_python else output.evalue  # ours are sentences
                 text = f"Stopped here: it needs {ENOUGH} different pictures or more ({why}).\n"
                 if output.ename == "NameError":
                     text = "Stopped here: it needs what a cell above would have made.\n"
