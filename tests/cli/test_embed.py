@@ -120,7 +120,7 @@ def test_a_path_may_be_written_as_one_likes(written, loaded, root, monkeypatch, 
     [
         ("nowhere", "There is no folder"),
         ("empty", "holds no pictures that can be read"),
-        ("a.txt", "is a file; give the folder"),
+        ("a.txt", "a.txt is a file (the file is empty"),
         ("closed", "cannot be read (Permission denied)"),
     ],
 )

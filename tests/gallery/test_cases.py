@@ -1,7 +1,7 @@
 """The right answer for each of a collection of odd folders, archives and tables that people have.
 
-The collection is not part of the repository: SIGSCOPE_CASES names its folder. The other tests make
-small inputs of the same kinds themselves.
+The collection is not part of the repository: it lies in shared/cases beside the checkout, or
+SIGSCOPE_CASES names its folder. The other tests make small inputs of the same kinds themselves.
 """
 
 import os
@@ -17,7 +17,8 @@ from sigscope.embeddings.load import load_embeddings
 from sigscope.gallery.vectors import parse_vector, usable_rows
 from sigscope.images.read import PictureError
 
-CASES = os.environ.get("SIGSCOPE_CASES")
+BESIDE = paths.ROOT.parent / "shared" / "cases"
+CASES = os.environ.get("SIGSCOPE_CASES") or (str(BESIDE) if BESIDE.is_dir() else "")
 NO_CAPTION: list[str] = []
 
 CAPTIONS = {  # what to load, and the captions of each id
