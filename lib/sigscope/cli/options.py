@@ -48,6 +48,26 @@ Store = Annotated[
         "of a server (extra milvus). It is given what it lacks of the pictures' vectors.",
     ),
 ]
+Engine = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        envvar="SIGSCOPE_ENGINE",
+        callback=_also_as("SIGSCOPE_ENGINE"),
+        help="What makes the vectors: local, which is this process, or ray, which is many at once "
+        "(extra scale), one a GPU. The vectors are the same.",
+    ),
+]
+Address = Annotated[
+    str,
+    typer.Option(
+        metavar="WHERE",
+        envvar="SIGSCOPE_ENGINE_ADDRESS",
+        callback=_also_as("SIGSCOPE_ENGINE_ADDRESS"),
+        help="Of a Ray cluster: auto, or HOST:PORT. Its machines must have the pictures and the "
+        "cache under the same paths. Left out: this machine.",
+    ),
+]
 Port = Annotated[str, typer.Option(help="Where to serve.")]
 Results = Annotated[int, typer.Option("-k", min=1, help="How many.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -7,10 +7,18 @@ from typing import Annotated
 
 import typer
 
-from sigscope.cli.options import AsJson, Model, Pictures
+from sigscope.cli.options import Address, AsJson, Engine, Model, Pictures
 from sigscope.cli.output import print_table, shows_bars
 
 SOME_FOUND = 3
+EMBED = """Examples:
+
+    sigscope embed --pictures ~/Photos
+    sigscope embed --pictures coco:~/coco --engine ray
+    SIGSCOPE_CACHE=/nfs/cache sigscope embed --pictures /nfs/photos --engine ray --address auto
+
+The last one runs on a Ray cluster; `ray start` says how to make one.
+"""
 DUPLICATES = """Examples:
 
     sigscope duplicates --pictures ~/Photos
@@ -28,8 +36,13 @@ The page is one file, and asks nothing of the network.
 """
 
 
-def embed(pictures: Pictures = "", model: Model = "") -> None:
-    """Make pictures searchable: their vectors are in the cache when this ends."""
+def embed(
+    pictures: Pictures = "", model: Model = "", engine: Engine = "local", address: Address = ""
+) -> None:
+    """Make pictures searchable: their vectors are in the cache when this ends.
+
+    Stopped or killed, the same command goes on where it was.
+    """
     from sigscope.cli.embed import make_searchable
 
     for sentence in make_searchable(pictures or None):

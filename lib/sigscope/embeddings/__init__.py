@@ -4,7 +4,7 @@ from sigscope.embeddings.embed import embed_gallery, embeddings_so_far, open_emb
 from sigscope.embeddings.load import Embeddings, load_embeddings
 from sigscope.embeddings.shards import StaleEmbeddings
 from sigscope.embeddings.store import StoreError
-from sigscope.embeddings.worker import Tally
+from sigscope.embeddings.tally import Tally
 
 __all__ = [
     "Embeddings",

@@ -24,13 +24,14 @@ from sigscope.embeddings.load import Embeddings, failures, load_embeddings
 from sigscope.embeddings.part import load_part
 from sigscope.embeddings.shards import StaleEmbeddings
 from sigscope.embeddings.store import MANIFEST, are_settled, commit, read_manifest, writing
-from sigscope.embeddings.worker import embed
+from sigscope.embeddings.worker import Engine, embed
 from sigscope.files import LOCK, digest, folder_lock, slug
 from sigscope.gallery.gallery import Gallery
 from sigscope.models.zoo import note_pace
 from sigscope.progress import Progress
 from sigscope.types import EncoderLike
 
+ENGINES = ("local", "ray")  # this process; processes on one machine or many
 log = logging.getLogger(__name__)
 
 
@@ -44,6 +45,7 @@ def embed_gallery(
     workers: int = 2,
     progress: Progress = False,
     also: Sequence[Path] = (),
+    engine: Engine | None = None,
 ) -> Embeddings:
     """Return the gallery's embeddings by encoder, made in folder as far as they are not there yet.
 
@@ -63,6 +65,8 @@ def embed_gallery(
         progress: show a bar with pictures per second and time left on stderr, and at the end how
             many pictures were new, changed and kept; or a function that is told (done, total).
         also: other stores to take vectors from, if they are by the same encoder.
+        engine: has the shards made elsewhere, as ``ray_engine.RayEngine`` does; the vectors are
+            the same. None means what the environment variable SIGSCOPE_ENGINE says, or else here.
 
     Raises:
         StaleEmbeddings: folder holds embeddings by another model, or another tool's.
@@ -73,6 +77,7 @@ def embed_gallery(
     sizes = {"batch_size": batch_size, "shard_size": shard_size, "workers": workers}
     for name, value in sizes.items():
         whole(name, value, "it must be at least 1")
+    engine = engine or _engine_set()
     finished = partial(load_embeddings, folder, gallery=gallery, identity=encoder.identity)
 
     def settled() -> Embeddings:
@@ -91,8 +96,11 @@ def embed_gallery(
         with suppress(StaleEmbeddings):  # whoever held it before us may have done the work
             return settled()
         began = perf_counter()
-        tally = embed(gallery, encoder, folder, **sizes, progress=progress, also=also)
-        note_pace(encoder.model, tally.new + tally.changed, perf_counter() - began)
+        tally = embed(
+            gallery, encoder, folder, **sizes, progress=progress, also=also, engine=engine
+        )
+        if not engine:
+            note_pace(encoder.model, tally.new + tally.changed, perf_counter() - began)
         _say(progress)(f"{gallery.name}: {tally}.")
         return finished()
 
@@ -139,6 +147,21 @@ def _cached_store(gallery: Gallery, encoder: EncoderLike) -> Path:
     place = os.fsencode(gallery.root.resolve()).hex()
     key = digest([encoder.identity, place, gallery.part])[:12]
     return paths.CACHE / "embeddings" / f"{_name(gallery, encoder.model)}-{key}"
+
+
+def _engine_set() -> Engine | None:
+    """Return the engine that the environment sets, or None for this process."""
+    name = os.environ.get("SIGSCOPE_ENGINE") or "local"
+    address = os.environ.get("SIGSCOPE_ENGINE_ADDRESS", "")
+    if name not in ENGINES:
+        raise ValueError(f"there is no engine {name!r}; choose from {', '.join(ENGINES)}")
+    if name == "local":
+        if address:
+            raise ValueError(f"the address {address} is of no use here; choose the engine ray")
+        return None
+    from sigscope.embeddings.ray_engine import RayEngine
+
+    return RayEngine(address)
 
 
 def stored_failures(gallery: Gallery, model: str) -> pd.DataFrame | None:

@@ -31,6 +31,15 @@ class VectorCache:
         self._table = table[np.argsort(table["of"], kind="stable")]
         self._read = lru_cache(maxsize=SHARDS_AT_HAND)(self._load)
 
+    def __getstate__(self) -> tuple[list[Path], np.ndarray]:
+        """Return what another process needs of it."""
+        return [file.absolute() for file in self._files], self._table
+
+    def __setstate__(self, state: tuple[list[Path], np.ndarray]) -> None:
+        """Be what it was in another process."""
+        self._files, self._table = state
+        self._read = lru_cache(maxsize=SHARDS_AT_HAND)(self._load)
+
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self._table)

@@ -5,10 +5,10 @@ What is held in memory beside the gallery's table does not grow with it but by s
 each vector that may be used again: a few batches of decoded pictures, and the vectors of a shard.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from tqdm import tqdm
 
 from sigscope.embeddings.decode import DecodedBatch, Item, decode, failure
 from sigscope.embeddings.reuse import ReusableVectors, text_digest
-from sigscope.embeddings.shards import Shard
 from sigscope.embeddings.store import stored_shards
-from sigscope.embeddings.writer import Writer
+from sigscope.embeddings.tally import Tally
+from sigscope.embeddings.unfinished import ShardInProgress
+from sigscope.embeddings.writer import Writer, write_shard
 from sigscope.files import content_of, digest, size_of
 from sigscope.gallery.gallery import Gallery
 from sigscope.images.prefetch import picture_side, prefetch
@@ -30,65 +31,50 @@ from sigscope.types import EncoderLike
 VERSIONS = ("torch", "transformers", "pillow", "numpy")
 
 
-@dataclass
-class Tally:
-    """What became of the pictures of a gallery, in numbers."""
-
-    kept: int = 0  # with the vector that they had
-    moved: int = 0  # with that of the same picture under another name
-    new: int = 0
-    changed: int = 0
-    gone: int = 0  # that were there before
-    failed: int = 0  # that cannot be read
-
-    def __str__(self) -> str:
-        """Return the numbers in words, without those that are 0."""
-        words = {
-            "new": self.new,
-            "changed": self.changed,
-            "renamed or copied": self.moved,
-            "gone": self.gone,
-            "kept": self.kept,
-            "that cannot be read": self.failed,
-        }
-        return ", ".join(f"{count:,} {word}" for word, count in words.items() if count)
-
-
-@dataclass
-class ShardInProgress:
-    """The items of one shard, and their vectors as far as they are known."""
+@dataclass(frozen=True)
+class Order:
+    """A shard to be made: its number, the key it gets, and what there is to embed of it."""
 
     number: int
+    key: str
     items: list[Item]
-    images: np.ndarray  # (items, d) float32
-    contents: list[str]  # the SHA-256 of what each vector is of
-    failed: dict[str, dict] = field(default_factory=dict)  # by id
-
-    def take(self, item: Item, vector: np.ndarray, content: str) -> None:
-        """Take in the vector of an item."""
-        self.images[item.row], self.contents[item.row] = vector, content
-
-    def failures(self) -> list[dict]:
-        """Return what could not be read, in the order of the items."""
-        return [self.failed[item.id] for item in self.items if item.id in self.failed]
-
-    def finished(self, encode_captions: Callable[[list[str]], np.ndarray]) -> Shard:
-        """Return what is to be stored: the items that did not fail, in their order."""
-        items = [item for item in self.items if item.id not in self.failed]
-        rows = [item.row for item in items]
-        numbered = [(i.id, number, text) for i in items for number, text in enumerate(i.captions)]
-        return Shard(
-            ids=[item.id for item in items],
-            paths=[item.path for item in items],
-            contents=[self.contents[row] for row in rows],
-            images=self.images[rows],
-            caption_ids=[id_ for id_, _, _ in numbered],
-            caption_numbers=[number for _, number, _ in numbered],
-            caption_texts=[text for _, _, text in numbered],
-            captions=encode_captions([text for _, _, text in numbered]),
-        )
 
 
+@dataclass(frozen=True)
+class Made:
+    """A shard that is written: its record, what could not be read of it, and in numbers."""
+
+    record: dict
+    failed: list[dict]
+    tally: Tally
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What the shards of a store are made with but for the encoder; other processes can have it."""
+
+    root: Path  # of the gallery
+    sample: tuple[Path, int] | None  # a file of it and its size, if any can be reached
+    folder: Path  # the store
+    identity: dict  # of the encoder
+    shards: int  # in the store
+    batch_size: int
+    workers: int
+    known: ReusableVectors
+
+    def make(self, encoder: EncoderLike, order: Order) -> Made:
+        """Make a shard and write its files, whole or not at all, wherever this runs."""
+        tally = Tally()
+        with progress_bar(len(order.items), "Embedding", " pictures", progress=False) as bar:
+            work = _Work(encoder, self.known, self.workers, tally, bar)
+            [shard] = work.filled([(order.number, order.items)], self.batch_size)
+            whole, failed = shard.finished(work.captions), shard.failures()
+        number = (order.number, self.shards)
+        record = write_shard(self.folder, self.identity, order.key, number, whole, failed)
+        return Made(record, failed, tally)
+
+
+Engine = Callable[[EncoderLike, Workshop, Iterator[Order]], Generator[Made]]  # in any order
 Job = tuple[ShardInProgress, list[Item], bool]  # items to decode, the last of their shard or not
 
 
@@ -102,6 +88,7 @@ def embed(
     workers: int,
     progress: Progress,
     also: Sequence[Path] = (),
+    engine: Engine | None = None,
 ) -> Tally:
     """Make the shards that are not right in folder yet, which the caller holds.
 
@@ -114,6 +101,7 @@ def embed(
         workers: threads that decode.
         progress: whether to show a bar, or what is told (done, total).
         also: further stores whose vectors may be used, if they are by the same encoder.
+        engine: has the shards made elsewhere; None makes them here.
     """
     starts = range(0, len(gallery), shard_size)
     keys = [_key(encoder, _items(gallery, start, shard_size)) for start in starts]
@@ -129,10 +117,28 @@ def embed(
     )
     done = tally.kept + tally.failed
     with progress_bar(len(gallery), "Embedding", " pictures", progress, done=done) as bar:
-        work = _Work(encoder, known, workers, tally, bar)
         shards = ((number, _items(gallery, starts[number], shard_size)) for number in missing)
-        for shard in work.filled(shards, batch_size):
-            writer.add(shard.number, shard.finished(work.captions), shard.failures())
+        if engine and missing:
+            workshop = Workshop(
+                root=gallery.root.absolute(),
+                sample=_sample(_items(gallery, starts[missing[0]], shard_size)),
+                folder=folder.absolute(),
+                identity=dict(encoder.identity),
+                shards=len(keys),
+                batch_size=batch_size,
+                workers=workers,
+                known=known,
+            )
+            orders = (Order(number, keys[number], items) for number, items in shards)
+            with closing(engine(encoder, workshop, orders)) as shards_made:
+                for made in shards_made:
+                    writer.take(made.record, made.failed)
+                    tally.add(made.tally)
+                    bar.update(made.record["items"] + made.record["failed"])
+        else:
+            work = _Work(encoder, known, workers, tally, bar)
+            for shard in work.filled(shards, batch_size):
+                writer.add(shard.number, shard.finished(work.captions), shard.failures())
     writer.finish()
     return tally
 
@@ -240,15 +246,21 @@ class _Work:
 
 def _items(gallery: Gallery, start: int, count: int) -> list[Item]:
     """Return what there is to embed of some rows of the gallery, in their order."""
-    table = gallery.items.iloc[start : start + count]
+    table, root = gallery.items.iloc[start : start + count], gallery.root.absolute()
     contents = table["content"].tolist() if "content" in table else [""] * len(table)
     columns = zip(
         *(table[name].tolist() for name in ("id", "path", "captions")), contents, strict=True
     )
     return [
-        Item(row, id_, path, gallery.root / path, tuple(captions), content)
+        Item(row, id_, path, root / path, tuple(captions), content)
         for row, (id_, path, captions, content) in enumerate(columns)
     ]
+
+
+def _sample(items: list[Item]) -> tuple[Path, int] | None:
+    """Return the first file that can be reached, and its size."""
+    sizes = ((item.file, size_of(item.file)) for item in items)
+    return next(((file, size) for file, size in sizes if size >= 0), None)
 
 
 def _about(gallery: Gallery, encoder: EncoderLike) -> dict:

@@ -58,24 +58,13 @@ class Writer:
 
     def add(self, number: int, shard: Shard, failed: list[dict]) -> None:
         """Write a shard's files, and then count it."""
-        key, files = self.keys[number], {}
-        with writing(self.folder):
-            for part, data in shard.encoded().items():
-                name = file_name(part, number, len(self.keys))
-                with atomic_write(made_file(self.folder, key, name)) as path:
-                    path.write_bytes(data)
-                files[name] = sha256(data)
-            record = {
-                "number": number,
-                "key": key,
-                "items": len(shard.ids),
-                "captions": len(shard.caption_ids),
-                "failed": len(failed),
-                "files": files,
-            }
-            note = {"encoder": digest(self.about["encoder"]), "shard": record, "failed": failed}
-            write_json(made_shard(self.folder, key) / RECORD, note)
-        self._shards[number] = StoredShard(self.folder, record, failed, in_making=True)
+        of, key = (number, len(self.keys)), self.keys[number]
+        record = write_shard(self.folder, self.about["encoder"], key, of, shard, failed)
+        self.take(record, failed)
+
+    def take(self, record: dict, failed: list[dict]) -> None:
+        """Count a shard whose files are written, here or by another process."""
+        self._shards[record["number"]] = StoredShard(self.folder, record, failed, in_making=True)
 
     def finish(self) -> None:
         """Put the new shards in the place of what was there, and call the store complete."""
@@ -121,3 +110,43 @@ class Writer:
                 f"{self.folder} holds embeddings by another model than {ours} as it is now "
                 f"({made_by}); choose another folder, or delete this one"
             )
+
+
+def write_shard(
+    folder: Path,
+    encoder: dict,
+    key: str,
+    number: tuple[int, int],
+    shard: Shard,
+    failed: list[dict],
+) -> dict:
+    """Write the files of a shard and then its record, which makes it whole; return the record.
+
+    Several processes may write shards of one store, even the same shard, at once.
+
+    Args:
+        folder: the store.
+        encoder: the identity of what made the vectors.
+        key: a digest of all that they depend on.
+        number: which shard it is, of how many.
+        shard: what to write.
+        failed: what could not be read of it.
+    """
+    files = {}
+    with writing(folder):
+        for part, data in shard.encoded().items():
+            name = file_name(part, *number)
+            with atomic_write(made_file(folder, key, name)) as path:
+                path.write_bytes(data)
+            files[name] = sha256(data)
+        record = {
+            "number": number[0],
+            "key": key,
+            "items": len(shard.ids),
+            "captions": len(shard.caption_ids),
+            "failed": len(failed),
+            "files": files,
+        }
+        note = {"encoder": digest(encoder), "shard": record, "failed": failed}
+        write_json(made_shard(folder, key) / RECORD, note)
+    return record
