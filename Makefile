@@ -61,10 +61,10 @@ test-portable: install ## encoder, indexes, evaluation as on other processors (e
 test-extras: EXTRAS := test
 test-extras: install ## models and stores that need an extra, in .venv-extras (end of make test)
 	$(PY) tests/support/side_environment.py openclip st onnx openvino milvus scale
-	.venv-extras/bin/python -m pytest tests/models/test_openclip.py tests/models/test_onnx.py \
-		tests/models/test_openvino.py tests/models/test_sentence_transformers.py \
-		tests/indexes/test_milvus.py tests/search/test_store.py tests/explorer/test_store.py \
-		tests/embeddings/test_ray.py
+	.venv-extras/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+		tests/embeddings/test_ray.py tests/indexes/test_milvus.py tests/search/test_store.py \
+		tests/explorer/test_store.py tests/models/test_openclip.py tests/models/test_onnx.py \
+		tests/models/test_openvino.py tests/models/test_sentence_transformers.py
 
 bench: EXTRAS := test openvino
 bench: install ## measure speed: ratios within one run (QUICK=1: a few minutes)
