@@ -59,12 +59,14 @@ test-portable: install ## encoder, indexes, evaluation as on other processors (e
 		tests/models/test_encoder.py tests/indexes tests/evaluation
 
 test-extras: EXTRAS := test
-test-extras: install ## models and stores that need an extra, in .venv-extras (end of make test)
-	$(PY) tests/support/side_environment.py openclip st onnx openvino milvus scale
+test-extras: install ## models, stores and engines that need an extra (end of make test)
+	$(PY) tests/support/side_environment.py .venv-extras openclip st onnx openvino milvus
 	.venv-extras/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
-		tests/embeddings/test_ray.py tests/indexes/test_milvus.py tests/search/test_store.py \
-		tests/explorer/test_store.py tests/models/test_openclip.py tests/models/test_onnx.py \
-		tests/models/test_openvino.py tests/models/test_sentence_transformers.py
+		tests/search/test_store.py tests/indexes/test_milvus.py tests/explorer/test_store.py \
+		tests/models/test_openclip.py tests/models/test_onnx.py tests/models/test_openvino.py \
+		tests/models/test_sentence_transformers.py
+	$(PY) tests/support/side_environment.py .venv-ray scale
+	.venv-ray/bin/python -m pytest tests/embeddings/test_ray.py
 
 bench: EXTRAS := test openvino
 bench: install ## measure speed: ratios within one run (QUICK=1: a few minutes)

@@ -1,7 +1,7 @@
-"""Make .venv-extras: the packages of .venv, and beside them those of the extras named.
+"""Make an environment with the packages of .venv, and beside them those of the extras named.
 
-``python side_environment.py openclip`` costs as much as these few packages alone, and .venv stays
-as it is without them.
+``python side_environment.py .venv-extras openclip`` costs as much as these few packages alone, and
+.venv stays as it is without them.
 """
 
 import subprocess
@@ -11,18 +11,18 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-HOME = ROOT / ".venv-extras"
-PYTHON = HOME / "bin" / "python"
 
 
-def main(extras: list[str]) -> None:
-    """Install what of the extras is not there yet, in the locked versions."""
-    if not PYTHON.exists():
-        venv.create(HOME, clear=True)
-    site = next(HOME.glob("lib/python*/site-packages"))
+def main(name: str, extras: list[str]) -> None:
+    """Install into the folder of that name what of the extras is not there yet, as locked."""
+    home = ROOT / name
+    python = home / "bin" / "python"
+    if not python.exists():
+        venv.create(home, clear=True)
+    site = next(home.glob("lib/python*/site-packages"))
     ours = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
     (site / "beside.pth").write_text(ours)  # and what its own .pth files add, this checkout
-    pip = [sys.executable, "-m", "pip", "--python", str(PYTHON), "install", "--quiet"]
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
     pip += ["-c", str(ROOT / "requirements.lock"), *requirements(extras)]
     subprocess.run(pip, check=True)
 
@@ -36,4 +36,4 @@ def requirements(extras: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1], sys.argv[2:])
