@@ -21,6 +21,7 @@ from sigscope.embeddings import embed_gallery
 from sigscope.embeddings.ray_engine import MISSING, RayEngine, RayError
 from sigscope.models.encoder import Encoder
 
+pytestmark = pytest.mark.flaky(reruns=2)  # Ray gives itself 30 s to start, however busy all is
 needs_ray = pytest.mark.skipif(
     not find_spec("ray"), reason="ray is not installed; make test-extras has it"
 )
