@@ -65,7 +65,6 @@ DRAWN = (
     "return [...document.querySelectorAll('.card img, .listed img')]"
     ".filter(i => i.getBoundingClientRect().top < innerHeight)"
     ".map(i => i.complete && i.naturalWidth > 0)"
-    ".concat([...document.querySelectorAll('[role=figure]')].map(map => 'heard' in map.dataset))"
     ".concat([...document.querySelectorAll('[data-testid=stSkeleton]')].length === 0)"
 )
 
