@@ -38,7 +38,7 @@ const made = (name, props, parent) => {
 
 class Chart {
   constructor(parent) {
-    this.plot = made("div", { role: "figure" }, parent);
+    this.plot = made("div", { className: "map", role: "figure" }, parent);
     this.button = made("button", { type: "button", className: "lasso" }, parent);
     this.button.onclick = () => this.turn(this.button.ariaPressed !== "true");
     this.turn(false);
@@ -54,12 +54,13 @@ class Chart {
 
   async update(data, tell) {
     Object.assign(this, { data, tell });
+    const { data: traces, layout } = JSON.parse(data.figure);
+    this.plot.style.minHeight = `${layout.height}px`; // nothing moves when it is drawn
     try {
       const Plotly = await fetched(data.library);
       if (this.data !== data) return; // another is to be drawn already, or none any more
       if (this.drawn !== data.name) Plotly.purge(this.plot); // other points, seen as a whole
       this.plot.ariaLabel = data.alt;
-      const { data: traces, layout } = JSON.parse(data.figure);
       await Plotly.react(this.plot, traces, { ...layout, clickmode: "event" }, CONFIG);
       if (this.data && this.drawn !== data.name) this.hear(data.name);
     } catch (reason) {

@@ -1,16 +1,14 @@
-"""The grid of pictures, the panel that shows one large, and the points of the map, in a browser."""
+"""The grid of pictures, and the panel that shows one large, in a browser."""
 
 import pytest
 from browsing import (
-    MAP_S,
     NO_BROWSER,
     cards,
     element,
     go_to,
     is_still,
+    opened,
     press,
-    scrolled,
-    settled,
     sized,
     text_of,
     wait_for,
@@ -20,7 +18,6 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from sigscope import load_gallery
-from sigscope.cli import launch
 from sigscope.tags import TagStore
 
 pytestmark = NO_BROWSER
@@ -33,11 +30,6 @@ OPENED = (
     "const began = performance.now(); document.querySelector('.card .open').click();"
     "return performance.now() - began"
 )
-
-
-def opened(driver, port, address: str):
-    driver.get(launch.url(port) + address)
-    wait_for(driver, lambda: is_still(driver) and driver.find_elements(By.CSS_SELECTOR, "h1"))
 
 
 @pytest.fixture
@@ -241,66 +233,3 @@ def test_size_of_the_pictures_follows_slider_and_keys(page):
         typed(page, "+")
     assert width() > before
     wait_for(page, lambda: "size=225" in page.current_url and is_still(page))
-
-
-def map_page(page, port):
-    opened(page, port, "/map")
-    wait_for(page, lambda: "Trustworthiness" in text_of(page) and is_still(page), MAP_S)
-    element(page, ".js-plotly-plot[data-heard]")
-    plane = element(page, ".plotly .nsewdrag")
-    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", plane)
-    return plane
-
-
-def a_point(page) -> tuple[int, int, str]:
-    """Return where in the window a point that stands alone lies, and of which picture it is."""
-    return page.execute_script(
-        "const p = document.querySelector('.js-plotly-plot'), l = p._fullLayout;"
-        "const box = p.getBoundingClientRect();"
-        "const all = p._fullData.filter(t => t.customdata).flatMap(t => [...t.x].map((x, n) =>"
-        " [l.xaxis._offset + l.xaxis.c2p(x) + box.left,"
-        "  l.yaxis._offset + l.yaxis.c2p(t.y[n]) + box.top, t.customdata[n]]));"
-        "const within = ([x, y]) => x > box.left + 60 && x < box.left + l.xaxis._length - 60 &&"
-        " y > box.top + 60 && y < box.top + l.yaxis._length - 60;"
-        "const room = (one) => Math.min(...all.filter(o => o[2] !== one[2])"
-        " .map(o => Math.hypot(o[0] - one[0], o[1] - one[1])));"
-        "const [x, y, id] = all.filter(within).reduce((a, b) => room(a) >= room(b) ? a : b);"
-        "return [Math.round(x), Math.round(y), [id].flat()[0]];"
-    )
-
-
-def test_click_on_the_map_opens_a_picture_while_the_tool_is_the_lasso(page, port):
-    map_page(page, port)
-    x, y, id = settled(page, lambda: a_point(page))
-    mouse = ActionChains(page, duration=50)
-    mouse.w3c_actions.pointer_action.move_to_location(x, y)
-    mouse.perform()
-    wait_for(page, lambda: page.find_elements(By.CSS_SELECTOR, ".hovered:not([hidden]) img"))
-    mouse = ActionChains(page, duration=50)
-    mouse.w3c_actions.pointer_action.click()
-    mouse.perform()
-    wait_for(page, lambda: is_large(page, id))
-
-
-def touched(page, *path: tuple[int, int]):
-    """Draw with one finger from place to place."""
-    for kind, at in zip(["touchStart", *["touchMove"] * len(path)], [path[0], *path], strict=True):
-        points = [{"x": at[0], "y": at[1]}]
-        page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-
-
-def test_swipe_over_the_map_scrolls_the_page_until_the_lasso_is_on(page, port):
-    sized(page, 390, 844, phone=True)
-    map_page(page, port)
-    before = scrolled(page)
-    touched(page, *((200, y) for y in range(500, 200, -25)))
-    wait_for(page, lambda: scrolled(page) > before + 100)
-    press(page, "Turn the lasso on")
-    plane = element(page, ".plotly .nsewdrag")
-    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", plane)
-    before = settled(page, lambda: scrolled(page))
-    around = [(90, 330), (90, 420), (90, 510), (190, 510), (290, 510), (290, 420), (290, 330)]
-    touched(page, *around, (190, 330), (95, 330))
-    wait_for(page, lambda: " selected" in text_of(page) and cards(page))
-    assert abs(scrolled(page) - before) < 50

@@ -65,6 +65,7 @@ DRAWN = (
     "return [...document.querySelectorAll('.card img, .listed img')]"
     ".filter(i => i.getBoundingClientRect().top < innerHeight)"
     ".map(i => i.complete && i.naturalWidth > 0)"
+    ".concat([...document.querySelectorAll('.map')].map(map => 'heard' in map.dataset))"
     ".concat([...document.querySelectorAll('[data-testid=stSkeleton]')].length === 0)"
 )
 

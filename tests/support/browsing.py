@@ -14,6 +14,8 @@ from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
+from sigscope.cli import launch  # noqa: E402
+
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")
 QUIET = [
@@ -94,6 +96,12 @@ def is_ready(driver) -> bool:
     return is_still(driver) and all(
         driver.find_elements(By.CSS_SELECTOR, selector) for selector in usable
     )
+
+
+def opened(driver, port: int, address: str):
+    """Open an address of the explorer and wait until its page is there."""
+    driver.get(launch.url(port) + address)
+    wait_for(driver, lambda: is_still(driver) and driver.find_elements(By.CSS_SELECTOR, "h1"))
 
 
 def element(driver, selector: str):
