@@ -15,6 +15,7 @@ from sigscope import paths
 DAY_S = 86_400
 USED = {  # where things lie in the cache, and which file of each is marked
     "agreement": "",
+    "catalogues": "catalogue.json",
     "compiled": "",
     "duplicates": "",
     "embeddings": "manifest.json",

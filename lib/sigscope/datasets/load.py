@@ -168,10 +168,7 @@ def _of_folder(root: Path, name: str, progress: bool) -> Gallery:
     if not listing.rows and any(map(has_vectors, tables[:FEW])):
         raise GalleryError(_vectors_alone(root))
     if not listing.rows and (root / "img_emb").is_dir():
-        raise GalleryError(
-            f"{root} holds vectors by clip-retrieval and no pictures; sigscope.embeddings."
-            "load_embeddings reads it, and the gallery is the folder that it was made of."
-        )
+        raise GalleryError(_vectors_alone(root))
     return Gallery.of(name, root, listing)
 
 

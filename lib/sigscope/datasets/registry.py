@@ -138,7 +138,8 @@ _ALL = (
         "vectors",
         *("vector_tables", "load_vectors"),
         "It needs a table (.csv or .parquet) with the columns Image Embedding and Description, and "
-        "Text Embedding if it has one.",
+        "Text Embedding if it has one; or a folder of clip-retrieval's: img_emb/, text_emb/ if "
+        "there is one, and metadata/.",
         f"{_DSD}, from which R5 made its table",
     ),
     Dataset(

@@ -10,14 +10,18 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from sigscope.datasets.files import Tree
+from sigscope.datasets.vector_folders import load_vector_folder
 from sigscope.gallery.folder import GalleryError, Listing
 from sigscope.gallery.gallery import Gallery
 from sigscope.gallery.tables import READERS
 from sigscope.gallery.vectors import VectorRow, read_rows, usable_rows
+from sigscope.progress import Progress
 
 
-def load_vectors(path: str | Path) -> Gallery:
+def load_vectors(path: str | Path, *, progress: Progress = False) -> Gallery:
     """Return the gallery of a table of vectors, or of the one table of them in a folder.
+
+    A folder of clip-retrieval's is read by `vector_folders`: it may have millions of rows.
 
     Its ``vectors`` name the table, so that `embeddings.embed.open_embeddings` takes them from there
     and asks for no picture.
@@ -29,6 +33,8 @@ def load_vectors(path: str | Path) -> Gallery:
     Raises:
         GalleryError: There is no such table, or none of its rows can be used.
     """
+    if (Path(path).expanduser() / "img_emb").is_dir():
+        return load_vector_folder(Path(path).expanduser(), progress=progress)
     table, is_folder = _find_table(path), Path(path).expanduser().is_dir()
     tree = Tree(path if is_folder else table.parent, "vectors")
     tree.read.add(tree.shown(table))

@@ -18,6 +18,7 @@ from sigscope.cache import mark_used
 from sigscope.embeddings.load import Embeddings, load_embeddings
 from sigscope.embeddings.shards import Shard, StaleEmbeddings
 from sigscope.embeddings.store import MANIFEST, commit, writing
+from sigscope.embeddings.vector_folder import COMPARED, check_encoder, open_folder
 from sigscope.embeddings.writer import Writer
 from sigscope.files import digest, folder_lock, sha256, slug
 from sigscope.gallery.folder import GalleryError
@@ -28,9 +29,6 @@ from sigscope.types import EncoderLike
 
 SHARD_SIZE = 1024  # rows
 LOOKED_AT = 256  # rows that tell how many dimensions the vectors have
-COMPARED = 16  # descriptions encoded again to see whether the model is the one that is named
-ALIKE = 0.98  # the least cosine there
-NAME_IT = "name the model that made them, as in SIGSCOPE_MODEL=google/siglip2-base-patch16-224"
 log = logging.getLogger(__name__)
 
 Row = tuple[VectorRow, str]  # and its id
@@ -38,6 +36,8 @@ Row = tuple[VectorRow, str]  # and its id
 
 def import_vectors(gallery: Gallery, encoder: EncoderLike, *, progress: bool = False) -> Embeddings:
     """Return the vectors in the table of a gallery, made unit vectors and stored in the cache.
+
+    Those in a folder of clip-retrieval's stay there (`vector_folder.open_folder`).
 
     The table is read row by row, so memory holds one shard of it and in the end the vectors. A row
     whose vector cannot be used (NaN, other dimensions than most, all zeros, cut short) is in
@@ -53,6 +53,8 @@ def import_vectors(gallery: Gallery, encoder: EncoderLike, *, progress: bool = F
         GalleryError: The table has no vectors, or its text vectors have other dimensions.
         ValueError: The encoder did not make these vectors.
     """
+    if gallery.vectors.is_dir():
+        return open_folder(gallery, encoder)
     table, identity = gallery.vectors, encoder.identity
     source = {"name": table.name, "sha256": sha256(table)}
     key = digest([identity, source, gallery.part])[:12]
@@ -106,27 +108,14 @@ def _sizes(cells: Iterable[Any]) -> int:
 
 def _check_encoder(table: Path, encoder: EncoderLike, d: int) -> None:
     """Encode some descriptions and compare, if the table has vectors of texts."""
-    if encoder.dimension != d:
-        raise ValueError(
-            f"the vectors in {table} have {d} dimensions, and those of {encoder.model} "
-            f"{encoder.dimension}; {NAME_IT}"
-        )
     texts, stored = [], []
     for row, _ in islice(usable_rows(table), LOOKED_AT):
         with suppress(ValueError, TypeError):
             vector = parse_vector(row.text, d)
-            if row.description:
+            if row.description and len(texts) < COMPARED:
                 stored.append(vector)
                 texts.append(row.description)
-    if not texts:
-        return
-    here = encoder.encode_texts(texts[:COMPARED])
-    cosine = np.median(np.sum(here * np.stack(stored[:COMPARED]), axis=1))
-    if cosine < ALIKE:
-        raise ValueError(
-            f"{encoder.model} did not make the text vectors in {table}: the cosine of its own with "
-            f"them is {cosine:.2f}, not 1; {NAME_IT}"
-        )
+    check_encoder(table, encoder, d, texts, np.reshape(stored, (-1, d)))
 
 
 def _store(gallery: Gallery, into: Path, about: dict, progress: bool) -> None:

@@ -3,9 +3,9 @@
 A folder made by clip-retrieval is read as well. Rows carry ids; nothing is joined by row number.
 """
 
-import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,13 @@ from sigscope.embeddings.store import (
     read_manifest,
     unfinished,
 )
+from sigscope.embeddings.stored_rows import in_order
 from sigscope.files import same
 from sigscope.gallery.cells import text_of, texts_of
 from sigscope.gallery.columns import FILES, URLS, caption_columns, first_of
 from sigscope.gallery.folder import Problems
 from sigscope.gallery.gallery import Gallery
+from sigscope.gallery.rows import rows_of
 from sigscope.gallery.tables import records
 from sigscope.garbage import seldom_collected
 
@@ -42,7 +44,11 @@ TEXT = pa.string()
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """Unit vectors of a gallery's pictures and captions, with the id of each row."""
+    """Unit vectors of a gallery's pictures and captions, with the id of each row.
+
+    Of a folder of vectors (`vector_folder`) the vectors are `StoredRows`, which stay on disk, and
+    ids and texts are columns of Arrow.
+    """
 
     folder: Path
     ids: np.ndarray  # (n,) strings
@@ -57,6 +63,17 @@ class Embeddings:
     def dimension(self) -> int:
         """The number of dimensions, d."""
         return self.images.shape[1]
+
+    @cached_property
+    def owners(self) -> np.ndarray:
+        """The row of the picture of each caption, int64, (m,); -1 where it is not there."""
+        return rows_of(self.caption_ids, self.ids)
+
+    def owners_among(self, rows: np.ndarray) -> np.ndarray:
+        """Return ``owners`` counted among some rows of the pictures, -1 for others, (m,)."""
+        place = np.full(len(self) + 1, -1)
+        place[rows] = np.arange(len(rows))
+        return place[self.owners]  # that of -1 is -1
 
     def __len__(self) -> int:
         """Return the number of pictures, n."""
@@ -202,7 +219,7 @@ def _foreign(folder: Path) -> Embeddings:
 
     def files(part: str) -> list[Path]:
         place, suffix = PARTS[part]
-        return sorted((folder / place).glob(f"*{suffix}"), key=_number)
+        return in_order((folder / place).glob(f"*{suffix}"))
 
     told: Problems = []
     rows = [record for file in files("metadata") for _, record in records(file, told)]
@@ -246,8 +263,3 @@ def _unique(names: list[str]) -> np.ndarray:
         ids.append(f"{name}#{number}" if name in seen else name)
         seen.add(name)
     return as_objects(ids)
-
-
-def _number(path: Path) -> tuple[int, str]:
-    digits = re.findall(r"\d+", path.stem)
-    return (int(digits[-1]) if digits else -1, path.name)

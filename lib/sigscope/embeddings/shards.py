@@ -80,7 +80,7 @@ def read_rows(
     """
     if not files:
         return np.empty((0, d or 0), np.float32)
-    shapes = [_mapped(file).shape for file in files]  # and let go: a process may open only so many
+    shapes = [mapped(file).shape for file in files]  # and let go: a process may open only so many
     d = shapes[0][1] if d is None else d
     counts = [count for count, _ in shapes]
     keep = np.ones(sum(counts), bool) if keep is None else keep
@@ -91,7 +91,7 @@ def read_rows(
     rows = np.empty((np.count_nonzero(keep), d), dtype=np.float32)
     start = 0
     for file, kept in zip(files, np.split(keep, np.cumsum(counts)[:-1]), strict=True):
-        shard = _mapped(file)
+        shard = mapped(file)
         if shard.shape[1] != d:
             raise StaleEmbeddings(f"{file} has {shard.shape[1]} dimensions, not {d}; {REMAKE}")
         stop = start + np.count_nonzero(kept)
@@ -109,7 +109,7 @@ def read_foreign_rows(files: list[Path]) -> np.ndarray:
     Raises:
         StaleEmbeddings: A file is no .npy of rows, or its rows have another length.
     """
-    parts = [_mapped(file, FETCH).astype(np.float32) for file in files]
+    parts = [mapped(file, FETCH).astype(np.float32) for file in files]
     if len({part.shape[1] for part in parts}) > 1:
         raise StaleEmbeddings(f"the files in {files[0].parent} differ in their dimensions")
     rows = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
@@ -157,7 +157,8 @@ def _parquet(**columns: list) -> bytes:
     return buffer.getvalue().to_pybytes()
 
 
-def _mapped(path: Path, remedy: str = REMAKE) -> np.ndarray:
+def mapped(path: Path, remedy: str = REMAKE) -> np.ndarray:
+    """Return the rows in a .npy file, mapped into memory; StaleEmbeddings says what is wrong."""
     try:
         rows = np.load(str(path), mmap_mode="r", allow_pickle=False)  # a Path it would resolve
     except Exception as error:  # numpy raises many kinds on a damaged heading

@@ -20,6 +20,7 @@ from sigscope.files import sha256, size_of
 from sigscope.gallery.columns import FIELDS
 from sigscope.gallery.folder import NO_NAMES_HERE, GalleryError, Listing
 from sigscope.gallery.links import LEADS_OUT, inside, leads_out
+from sigscope.gallery.rows import RowLookup, captions_of
 from sigscope.gallery.walk import count_of
 from sigscope.images.formats import FORMATS
 from sigscope.images.read import PictureError, open_picture, opened
@@ -43,8 +44,11 @@ class Gallery:
         problems: What was left out, and why: path, reason.
         counts: How many files there are of each kind, all together; {} where nobody has counted.
         part: How a subset was chosen, "" for the whole.
-        vectors: The table that holds a vector of each item (`gallery.vectors`), which is searched
-            in place of the picture; None where pictures are to be embedded.
+        vectors: The table or folder that holds a vector of each item (`gallery.vectors`,
+            `embeddings.catalogue`), which is searched in place of the picture; None where pictures
+            are to be embedded.
+        stamp: What changes when anything does that the items are read from, where that is known
+            without a look at each; else "".
     """
 
     name: str
@@ -54,6 +58,7 @@ class Gallery:
     counts: dict[str, int] = field(default_factory=dict)
     part: str = ""
     vectors: Path | None = None
+    stamp: str = ""
 
     @classmethod
     def of(cls, name: str, root: Path, listing: Listing, shown: Path | None = None) -> "Gallery":
@@ -97,11 +102,10 @@ class Gallery:
         Raises:
             GalleryError: There is no such item, or a link leads out of the folder.
         """
-        if id not in self._paths:
-            raise GalleryError(f"The gallery {self.name} has no item {id!r}.")
-        if leads_out(self.root, self._paths[id]):
-            raise GalleryError(f"{self._paths[id]} is not shown: {LEADS_OUT}.")
-        return self.root / self._paths[id]
+        path = self._cell(id, "path")
+        if leads_out(self.root, path):
+            raise GalleryError(f"{path} is not shown: {LEADS_OUT}.")
+        return self.root / path
 
     def original(self, id: str) -> bytes:
         """Return the file of an item as it is, once its bytes are known to be the picture listed.
@@ -116,7 +120,8 @@ class Gallery:
         with opened(self.file(id)) as (file, name):
             data = file.read()
         open_picture(data, max_side=1)
-        if self._contents.get(id, "") not in ("", sha256(data)):
+        known = self._cell(id, "content") if "content" in self.items else ""
+        if known not in ("", sha256(data)):
             raise PictureError(f"{name} has changed since it was listed; look at the folder again.")
         return data
 
@@ -127,6 +132,8 @@ class Gallery:
     @cached_property
     def captions(self) -> pd.DataFrame:
         """One row per caption, in the order of the items: id, number (0 is the first), caption."""
+        if isinstance(self.items["captions"].dtype, pd.ArrowDtype):
+            return captions_of(self.items)
         listed = zip(self.items["id"], self.items["captions"], strict=True)
         rows = [(id, number, text) for id, texts in listed for number, text in enumerate(texts)]
         table = pd.DataFrame(rows, columns=["id", "number", "caption"])
@@ -139,6 +146,8 @@ class Gallery:
         The file counts by its ``content`` where the items have that column, else by its size. It is
         64 hexadecimal digits, worked out once: a picture changed later does not change it.
         """
+        if self.stamp:
+            return sha256(json.dumps([self.stamp, self.part]).encode())
         digest = hashlib.sha256()
         columns = [self.items[name].tolist() for name in ("id", "captions", "category", "split")]
         for row in sorted(zip(*columns, self._states(), strict=True)):  # by id, which is unique
@@ -166,7 +175,7 @@ class Gallery:
         values = self.items[column]
         if wanted is None:
             return values.notna()
-        there = sorted(set(values))
+        there = sorted(values.unique())
         for value in wanted:
             if value not in there:
                 raise GalleryError(f"{self.name} has no {column} {value!r}; it has {there}.")
@@ -178,14 +187,23 @@ class Gallery:
             return self.items["content"].tolist()
         return [size_of(os.path.join(self.root, path)) for path in self.items["path"]]
 
-    @cached_property
-    def _contents(self) -> dict[str, str]:
-        known = self.items["content"] if "content" in self.items else [""] * len(self)
-        return dict(zip(self.items["id"], known, strict=True))
+    def has(self, id: str) -> bool:
+        """Return whether there is an item with this id."""
+        return self._lookup.row(id) >= 0
+
+    def row(self, id: str) -> int:
+        """Return the row of an item in ``items``; GalleryError where there is no such item."""
+        row = self._lookup.row(id)
+        if row < 0:
+            raise GalleryError(f"The gallery {self.name} has no item {id!r}.")
+        return row
+
+    def _cell(self, id: str, column: str) -> str:
+        return self.items[column].array[self.row(id)]
 
     @cached_property
-    def _paths(self) -> dict[str, str]:
-        return dict(zip(self.items["id"], self.items["path"], strict=True))
+    def _lookup(self) -> RowLookup:
+        return RowLookup(self.items["id"].array)
 
 
 def _items(rows: list[dict[str, Any]]) -> pd.DataFrame:

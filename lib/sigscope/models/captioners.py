@@ -42,8 +42,9 @@ class NearestCaptions:
             table = table[table["id"] != picture]
         if table.empty:
             raise ValueError(f"{searcher.gallery.name} has no other captions to describe it with")
-        items = searcher.gallery.items.set_index("id")["caption"]
-        titles = table[table["caption"].to_numpy() == items.loc[table["id"]].to_numpy()]
+        gallery = searcher.gallery
+        first = gallery.items["caption"].iloc[[gallery.row(id) for id in table["id"]]]
+        titles = table[table["caption"].to_numpy() == first.to_numpy()]
         return str((table if titles.empty else titles)["caption"].iloc[0])
 
 
@@ -70,7 +71,7 @@ class BlipCaptions:
     def __call__(self, searcher: Any, picture: Any) -> str:
         """Return the caption of a picture or of an item; the same one every time."""
         gallery = searcher.gallery
-        is_id = isinstance(picture, str) and picture in set(gallery.items["id"])
+        is_id = isinstance(picture, str) and gallery.has(picture)
         return self.caption(gallery.file(picture) if is_id else picture)
 
     def caption(self, picture: Any) -> str:

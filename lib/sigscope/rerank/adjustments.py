@@ -13,7 +13,8 @@ import numpy as np
 from sigscope.arguments import real
 from sigscope.embeddings.load import Embeddings
 from sigscope.gallery.gallery import Gallery
-from sigscope.gallery.twins import right_pictures, twins
+from sigscope.gallery.rows import rows_of
+from sigscope.gallery.twins import right_pictures, same_pictures
 from sigscope.progress import Progress
 from sigscope.rerank.corrections import Correction
 from sigscope.rerank.hubness import CSLS, HubnessReduction, Unchanged
@@ -31,6 +32,7 @@ from sigscope.rerank.text_bias import (
 
 REDUCTION = CSLS()
 MOST_ASKED = 5000  # captions in the bank that a reduction learns from
+FEWEST_ASKED, MOST_PAIRS = 200, 500_000_000  # among very many pictures there are fewer of them
 
 
 class Adjustments:
@@ -52,8 +54,8 @@ class Adjustments:
     def hubs(self) -> Correction:
         """The reduction, fitted to captions of the train split, or of all items where none is.
 
-        Of more than 5,000 captions, evenly spaced ones are used; of too few nothing is learnt, and
-        the score stays the cosine.
+        Of more than 5,000 captions, evenly spaced ones are used, and fewer where there are more
+        than 100,000 pictures; of too few nothing is learnt, and the score stays the cosine.
         """
         bank, right = self._bank()
         try:
@@ -102,17 +104,19 @@ class Adjustments:
 
     def _bank(self) -> tuple[np.ndarray, list[np.ndarray]]:
         items, embedded = self.gallery.items, self.embeddings
-        trained = set(items.loc[items["split"] == "train", "id"])
-        known = set(items["id"])
-        ids, owners = embedded.ids, embedded.caption_ids
-        asked = np.flatnonzero([owner in (trained or known) for owner in owners])
+        place = rows_of(embedded.ids, items["id"].array)
+        trained = np.asarray(items["split"] == "train", bool)
+        known = (trained if trained.any() else ~trained)[place] & (place >= 0)
+        asked = np.flatnonzero(known[embedded.owners] & (embedded.owners >= 0))
         if not asked.size:
             raise ValueError(
                 f"{self.gallery.name} has no captions to find its hubs with; search without it"
             )
-        asked = asked[:: -(-asked.size // MOST_ASKED)]
-        inside = np.array([id in known for id in ids])
-        stands_for = np.array(ids, dtype=object)
-        stands_for[inside] = twins(self.gallery, ids[inside])
-        texts = embedded.caption_texts[asked]
-        return embedded.captions[asked], right_pictures(texts, owners[asked], ids, stands_for)
+        most = min(MOST_ASKED, max(FEWEST_ASKED, MOST_PAIRS // len(embedded)))
+        asked = asked[:: -(-asked.size // most)]
+        alike = same_pictures(self.gallery, embedded.ids)
+        near = np.flatnonzero(np.isin(alike, alike[embedded.owners[asked]]))
+        ids = np.array(embedded.ids[near], dtype=object)
+        texts, owners = embedded.caption_texts[asked], embedded.caption_ids[asked]
+        right = right_pictures(texts, owners, ids, alike[near])
+        return embedded.captions[asked], [near[rows] for rows in right]

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from sigscope.arguments import real
 from sigscope.embeddings.load import Embeddings
@@ -211,7 +210,7 @@ class Composer:
         with self._lock:
             if self._gap is None:
                 of, rows = self._embeddings, self._rows
-                texts = np.flatnonzero(pd.Index(of.ids[rows]).get_indexer(of.caption_ids) >= 0)
+                texts = np.flatnonzero(of.owners_among(rows) >= 0)
                 images, texts = (evenly(numbers, MOST_ROWS) for numbers in (rows, texts))
                 self._gap = ModalityGap.of(
                     of.images[images], of.captions[texts], self._encode_texts

@@ -11,6 +11,7 @@ import pandas as pd
 
 from sigscope.embeddings.load import Embeddings
 from sigscope.gallery.gallery import Gallery
+from sigscope.gallery.rows import rows_of
 from sigscope.gallery.twins import twins
 from sigscope.search.compose import Composer, evenly
 
@@ -46,16 +47,17 @@ class MatchEvidence:
         step = max(1, -(-len(rows) // MOST_ROWS))
         sampled = rows[::step]
         ids = of.ids[sampled]
-        place = pd.Index(ids).get_indexer(of.caption_ids)
+        place = of.owners_among(sampled)
         texts = evenly(np.flatnonzero(place >= 0), MOST_ROWS)
-        items = gallery.items.set_index("id").loc[ids]
+        whole = len(ids) == len(of) and isinstance(of.images, np.ndarray)
+        items = gallery.items[["category", "split"]].iloc[rows_of(ids, gallery.items["id"].array)]
         captioned = np.unique(place[texts])
         held_out = captioned[items["split"].to_numpy()[captioned] == "val"]
         asked = held_out if len(held_out) >= FEWEST else captioned
         spaced = np.linspace(0, len(asked) - 1, min(ASKED, len(asked))).round().astype(int)
         return cls(
             ids=ids,
-            images=of.images if len(ids) == len(of) else of.images[sampled],
+            images=of.images if whole else of.images[sampled],
             captions=of.captions[texts],
             owners=place[texts],
             wordings=pd.factorize(np.array([t.casefold() for t in of.caption_texts[texts]]))[0],

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sigscope.search.compose import MOST_ROWS, evenly
 from sigscope.search.searcher import Searcher
 
 CANDIDATES = 48  # words that are looked at
@@ -21,12 +22,13 @@ def example_queries(searcher: Searcher, n: int = 3) -> list[str]:
     """Return up to n queries for a visitor who does not know what a gallery holds.
 
     Words come from the captions: those that most pictures have, where `TRIED` results of a query
-    bear them out. A gallery without captions is asked for everyday `THINGS`, and those count that
-    fit most pictures better than the others do. Of the best, those are chosen that lie farthest
-    from each other.
+    bear them out; of many pictures `MOST_ROWS` are looked at. A gallery without captions is asked
+    for everyday `THINGS`, and those count that fit most pictures better than the others do. Of the
+    best, those are chosen that lie farthest from each other.
     """
     captioned = bool(len(searcher.gallery.captions))
-    words = _frequent(searcher.gallery.items["caption"]) if captioned else THINGS
+    captions = evenly(searcher.gallery.items["caption"], MOST_ROWS)
+    words = _frequent(captions) if captioned else THINGS
     if not len(words):
         return []
     vectors = searcher.encoder.encode_texts(words)
@@ -49,11 +51,12 @@ def _frequent(captions: Sequence[str]) -> list[str]:
 
 def _answered(searcher: Searcher, words: Sequence[str]) -> np.ndarray:
     """Return what share of each word's results it names, 0 where too few or no good match."""
-    named = dict(zip(searcher.gallery.items["id"], searcher.gallery.items["caption"], strict=True))
+    gallery = searcher.gallery
+    captions = gallery.items["caption"].array
     shares = np.zeros(len(words))
     for row, word in enumerate(words):
         found = searcher.by_text(word, TRIED)
-        share = np.mean([word in named[id].lower() for id in found["id"]])
+        share = np.mean([word in captions[gallery.row(id)].lower() for id in found["id"]])
         if share >= ANSWERED and searcher.match(found).label == "good":
             shares[row] = share
     return shares
@@ -61,7 +64,7 @@ def _answered(searcher: Searcher, words: Sequence[str]) -> np.ndarray:
 
 def _shown(searcher: Searcher, vectors: np.ndarray) -> np.ndarray:
     """Return for each text how many pictures it fits best, in deviations of its own scores."""
-    scores = searcher.embeddings.images @ vectors.T
+    scores = evenly(searcher.embeddings.images, MOST_ROWS) @ vectors.T
     scores = (scores - scores.mean(axis=0)) / np.maximum(scores.std(axis=0), 1e-6)
     return np.bincount(scores.argmax(axis=1), minlength=len(vectors)).astype(float)
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import TypedDict
 
 import numpy as np
-import pandas as pd
 
 from sigscope.arguments import real
+from sigscope.gallery.rows import is_among
 from sigscope.search.targets import Target
 
 Choice = str | Sequence[str] | None  # one value, several, or all of them
@@ -51,9 +51,9 @@ def mask(
     chosen = {"category": category, "split": split}
     parts = [target.labels[name].rows_with(name, v) for name, v in chosen.items() if v is not None]
     if without:
-        parts.append(~np.isin(target.index.ids, list(without)))
+        parts.append(~is_among(target.index.ids, without))
     if ids is not None:
-        parts.append(pd.Index(target.index.ids).isin(ids))
+        parts.append(is_among(target.index.ids, ids))
     if max_text is not None:
         max_text = real("max_text", max_text, "a text score lies from 0 to 1", least=0, most=1)
         parts.append(text_scores()[target.rows] <= max_text)

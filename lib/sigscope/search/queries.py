@@ -13,6 +13,7 @@ from sigscope.embeddings.shards import StaleEmbeddings
 from sigscope.embeddings.worker import picture_side
 from sigscope.files import same
 from sigscope.gallery.gallery import Gallery
+from sigscope.gallery.rows import RowLookup
 from sigscope.images.read import Source, open_picture
 from sigscope.search.compose import Composer, Part
 from sigscope.types import EncoderLike
@@ -117,7 +118,7 @@ class QueryVectors:
             StaleEmbeddings: encoder is not the one that made them.
         """
         self._gallery, self._embeddings = gallery, embeddings
-        self._rows = {id_: row for row, id_ in enumerate(embeddings.ids)}
+        self._rows = RowLookup(embeddings.ids)
         self._make_encoder = None if hasattr(encoder, "encode_texts") else encoder
         self._encoder = None if self._make_encoder else self._fitting(encoder)
         self._lock = threading.Lock()
@@ -143,12 +144,12 @@ class QueryVectors:
 
     def knows(self, id: object) -> bool:
         """Return whether this is the id of an item that was embedded."""
-        return isinstance(id, str) and id in self._rows
+        return self._rows.row(id) >= 0
 
     def item(self, id: str) -> np.ndarray:
         """Return an item's own vector; ValueError when it has none."""
-        if id in self._rows:
-            return self._embeddings.images[self._rows[id]]
+        if (row := self._rows.row(id)) >= 0:
+            return self._embeddings.images[row]
         failed = self._embeddings.failed
         reasons = failed.loc[failed["id"] == id, "reason"].tolist()
         if reasons:

@@ -3,14 +3,16 @@
 import logging
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import bm25s
 
 from sigscope import paths
 from sigscope.cache import mark_used
-from sigscope.files import atomic_folder, digest, read_sealed, sha256, write_sealed
+from sigscope.files import atomic_folder, digest, read_sealed, sha256, size_of, write_sealed
 from sigscope.rerank.fusion import Keywords, StoredTexts
+from sigscope.search.term_table import TermTable, write_table
 
 FEW = 5_000  # texts, whose index is made in less time than it takes to look for it
 FORM = 1  # grows when `search.words` reads words in another way
@@ -18,7 +20,9 @@ RECORD = "words.json"
 log = logging.getLogger(__name__)
 
 
-def open_keywords(stored: StoredTexts, terms: Callable[[str], list[str]]) -> Keywords:
+def open_keywords(
+    stored: StoredTexts, terms: Callable[[str], list[str]], stamp: str = ""
+) -> Keywords:
     """Return the keyword index of texts from the cache, or build it and keep it there.
 
     Where it lies depends on the texts and their rows. What is broken there is built again, and the
@@ -27,7 +31,11 @@ def open_keywords(stored: StoredTexts, terms: Callable[[str], list[str]]) -> Key
     Args:
         stored: the texts.
         terms: the words of a text.
+        stamp: what stands for the texts where they are too many to be held: their index is a
+            `TermTable`, which needs room in the cache.
     """
+    if stamp:
+        return Keywords(stored, _table(stored, terms, stamp), terms)
     if len(stored.texts) < FEW:
         return Keywords.build(stored, terms)
     key = digest([FORM, bm25s.__version__, stored.texts.tolist(), stored.rows.tolist()])[:32]
@@ -46,6 +54,25 @@ def open_keywords(stored: StoredTexts, terms: Callable[[str], list[str]]) -> Key
     except OSError as error:
         log.warning("the keyword index cannot be kept in %s (%s)", folder, error)
     return built
+
+
+def _table(stored: StoredTexts, terms: Callable[[str], list[str]], stamp: str) -> TermTable:
+    n = len(stored.texts)
+    folder = paths.CACHE / "words" / digest([FORM, "table", stamp, n])[:32]
+    sizes = {}
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        sizes = read_sealed(folder / RECORD)["sizes"]
+    if not sizes or sizes != _sizes(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        with atomic_folder(folder) as part:
+            write_table(part, stored.texts, n, terms)
+            write_sealed(part / RECORD, {"sizes": _sizes(part)})
+    mark_used(folder / RECORD)
+    return TermTable(folder, n)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {file.name: size_of(file) for file in sorted(folder.glob("*.*")) if file.name != RECORD}
 
 
 def _loaded(folder: Path) -> bm25s.BM25:

@@ -20,6 +20,7 @@ from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import open_embeddings
 from sigscope.embeddings.load import Embeddings
 from sigscope.gallery.gallery import Gallery
+from sigscope.gallery.rows import rows_of
 from sigscope.images.read import Source
 from sigscope.indexes.index import VectorIndex
 from sigscope.indexes.specs import IndexSpec
@@ -81,7 +82,7 @@ class Searcher:
         self._pictures = Target.pictures(gallery, embeddings, self._build)
         self.index_name, self._captions = self._pictures.index.name, None
         self.adjustments = Adjustments(gallery, embeddings, self._vectors.texts)
-        self._items = pd.Index(gallery.items["id"]).get_indexer(self._pictures.index.ids)
+        self._items = rows_of(self._pictures.index.ids, gallery.items["id"].array)
         rows = self._pictures.rows
         self.composer = Composer(embeddings, rows, self._vectors.texts)
         self.matcher = Matcher(partial(MatchEvidence.of, gallery, embeddings, rows), self.composer)

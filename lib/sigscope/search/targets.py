@@ -16,17 +16,20 @@ import pandas as pd
 
 from sigscope.arguments import whole
 from sigscope.embeddings.load import Embeddings
+from sigscope.embeddings.stored_rows import StoredRows
 from sigscope.gallery.folder import GalleryError
 from sigscope.gallery.gallery import Gallery
+from sigscope.gallery.rows import rows_of, same_ids
 from sigscope.indexes.index import VectorIndex
 from sigscope.indexes.milvus import MilvusIndex
 from sigscope.indexes.milvus_loading import open_milvus
-from sigscope.indexes.specs import IndexSpec
+from sigscope.indexes.specs import INDEXES, IndexSpec, find_spec
 from sigscope.rerank.corrections import Correction, search_corrected
 from sigscope.search.queries import Results
 from sigscope.search.saved_indexes import open_index
+from sigscope.search.stored_index import StoredIndex
 
-Build = Callable[[np.ndarray, pd.DataFrame, str], "VectorIndex | MilvusIndex"]
+Build = Callable[[np.ndarray, pd.DataFrame, str], "VectorIndex | MilvusIndex | StoredIndex"]
 COLUMNS = pd.Index(["rank", "id", "score", "caption", "category", "path"])
 SHOWN = ["id", "caption", "category", "path"]
 TEXT = pd.StringDtype("python", na_value=np.nan)  # prints as str; quicker to pick a few rows from
@@ -75,11 +78,23 @@ def builder(
         about = {"gallery": gallery.name, "model": encoder.get("model", ""), "encoder": encoder}
         how = {"about": about, "progress": sys.stderr.isatty()}
         return lambda xb, items, what: open_milvus(store, index, xb, items, what=what, **how)
+    if isinstance(embeddings.images, StoredRows):
+        return partial(_stored, index)
     if not kept:
         return lambda xb, items, what: VectorIndex.build(index, xb, items["id"])
     of = [gallery.name, os.fsencode(gallery.root.resolve()).hex(), gallery.part, encoder]
     how = {"asked": {"picture": embeddings.images, "text": embeddings.captions}, "effort": effort}
     return lambda xb, items, what: open_index(index, xb, items["id"], [*of, what], **how)
+
+
+def _stored(index: str | IndexSpec, xb: StoredRows, items: pd.DataFrame, what: str) -> StoredIndex:
+    name, spec = find_spec(index)
+    if spec != INDEXES["flat"]:
+        raise ValueError(
+            f"index {name!r} is built over vectors in memory, and the {len(xb):,} of these {what} "
+            "stay on disk; search them with index flat"
+        )
+    return StoredIndex(xb, items["id"].array)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +125,7 @@ class Labels:
 class Target:
     """Rows that can be searched, with what a result shows of each and what it is filtered by."""
 
-    index: VectorIndex | MilvusIndex
+    index: VectorIndex | MilvusIndex | StoredIndex
     shown: dict[str, pd.api.extensions.ExtensionArray]  # the columns SHOWN
     labels: dict[str, Labels]  # by category, by split
     rows: np.ndarray  # (n,) which rows of the embeddings these are
@@ -136,7 +151,8 @@ class Target:
         texts: np.ndarray | None,
         build: Build,
     ) -> "Target":
-        rows, items = _joined(ids, gallery.items)
+        place = rows_of(ids, gallery.items["id"].array)
+        rows = np.flatnonzero(place >= 0)
         what = "pictures" if texts is None else "captions"
         if rows.size == 0:
             check_readable(gallery, embeddings)
@@ -144,12 +160,18 @@ class Target:
                 f"{embeddings.folder} has no {what} of the {len(gallery):,} items in "
                 f"{gallery.name}; embed this gallery first"
             )
+        is_whole = rows.size == len(vectors)
+        stays = isinstance(vectors, StoredRows)
+        items = gallery.items
+        if not (stays and same_ids(ids, items["id"].array)):
+            items = items[[*SHOWN, "split"]].iloc[place[rows]]
         if texts is not None:
-            items = items.assign(caption=texts[rows])
-        whole = rows.size == len(vectors)
+            items = items.assign(caption=texts if is_whole else texts[rows])
+        if not is_whole:
+            vectors = vectors.only(rows) if stays else vectors[rows]
         return cls(
-            index=build(vectors if whole else vectors[rows], items, what),
-            shown={column: items[column].astype(TEXT).array for column in SHOWN},
+            index=build(vectors, items, what),
+            shown={name: _shown(items[name], stays) for name in SHOWN},
             labels={name: Labels.of(items[name]) for name in ("category", "split")},
             rows=rows,
         )
@@ -240,8 +262,6 @@ class Target:
         return table
 
 
-def _joined(ids: np.ndarray, items: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
-    """Return the rows whose id is in items, and the items of these rows, in the order of ids."""
-    place = pd.Index(items["id"]).get_indexer(ids)
-    rows = np.flatnonzero(place >= 0)
-    return rows, items.iloc[place[rows]]
+def _shown(column: pd.Series, stays: bool) -> pd.api.extensions.ExtensionArray:
+    """Return a column to pick rows from; what stays on disk is not made objects."""
+    return column.array if stays else column.astype(TEXT).array

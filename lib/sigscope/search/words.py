@@ -21,12 +21,14 @@ import os
 import re
 import threading
 import unicodedata
+from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
 
 from sigscope.gallery.gallery import Gallery
+from sigscope.gallery.rows import rows_of
 from sigscope.gallery.translations import translations
 from sigscope.rerank.fusion import StoredTexts, telling
 from sigscope.search.saved_words import open_keywords
@@ -49,16 +51,21 @@ class GalleryWords:
 
     def __init__(self, gallery: Gallery) -> None:
         """Read all that is written of a gallery's items, n of them."""
-        items = gallery.items.set_index("id")
-        self._written = _written(items)
+        items = gallery.items
+        written = Written(items)
+        self._written = written if gallery.stamp else list(written)
         try:
             table = translations(gallery).drop_duplicates(["id", "caption"])
         except (OSError, ValueError):  # few galleries have any
             table = pd.DataFrame(columns=["id", "caption"], dtype=str)
-        rows = items.index.get_indexer(table["id"])
-        texts = np.array([*self._written, *table["caption"][rows >= 0].tolist()], object)
-        rows = np.concatenate([np.arange(len(items)), rows[rows >= 0]])
-        self._keywords = open_keywords(StoredTexts(texts, rows, len(items)), _terms_of)
+        rows = rows_of(table["id"].array, items["id"].array)
+        texts = written
+        if not gallery.stamp:
+            told = table["caption"][rows >= 0].tolist()
+            texts = np.array([*self._written, *told], object)
+        rows = np.concatenate([np.arange(len(items)), rows[rows >= 0]])[: len(texts)]
+        stamp = gallery.fingerprint if gallery.stamp else ""
+        self._keywords = open_keywords(StoredTexts(texts, rows, len(items)), _terms_of, stamp)
 
     def lift(self, text: str) -> np.ndarray:
         """Return what the words of a text add to each picture, float32, 0 where it has none, (n,).
@@ -184,10 +191,23 @@ def _sound(word: str) -> str:
     return re.sub(r"(.)\1", r"\1", word)
 
 
-def _written(items: pd.DataFrame) -> list[str]:
-    """Return captions, category and names of each item; folders that all are in say nothing."""
-    paths = items["path"].tolist()
-    shared = os.path.commonpath([os.path.dirname(path) for path in paths])
-    names = [_JOINT.sub(" ", os.path.splitext(path[len(shared) :])[0]) for path in paths]
-    listed = zip(items["captions"], items["category"], names, strict=True)
-    return [" ".join([*captions, category, name]) for captions, category, name in listed]
+class Written:
+    """Captions, category and names of each item, made when they are read; n texts."""
+
+    def __init__(self, items: pd.DataFrame) -> None:
+        """Keep the items; folders that all are in say nothing."""
+        self._items = items
+        paths = items["path"]
+        folders = {os.path.dirname(path) for path in (paths.min(), paths.max())}
+        self._shared = len(os.path.commonpath(folders))
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield each in the order of the items."""
+        columns = (self._items[name].array for name in ("captions", "category", "path"))
+        for captions, category, path in zip(*columns, strict=True):
+            name = _JOINT.sub(" ", os.path.splitext(path[self._shared :])[0])
+            yield " ".join([*captions, category, name])
