@@ -2,9 +2,11 @@ import inspect
 import json
 import re
 from importlib import import_module
+from itertools import pairwise
 
 import nbformat
 import pytest
+from browsing import NO_BROWSER, browser, sized, wait_for
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from sigscope import paths
@@ -18,6 +20,20 @@ TABLE = (
     "<tbody><tr><th>a</th><td>0.5</td></tr></tbody></table>"
 )
 PNG = "iVBORw0KGgo="
+FITTED_S = 20  # Plotly draws, measures and draws again
+BOXES = """const sides = element => {
+  const box = element.getBoundingClientRect(); return [box.left, box.right] };
+const all = selector => [...document.querySelectorAll(selector)].map(sides);
+return {figures: all(".moving"), titles: all(".gtitle, .xtitle"), ticks: all(".xtick text")}"""
+
+
+def fits(figures, titles, ticks):
+    begin, end = figures[0]
+    return (
+        (len(titles), len(ticks)) == (2, 10)
+        and all(begin <= left and right <= end for left, right in titles)
+        and all(one[1] <= other[0] for one, other in pairwise(ticks))
+    )
 
 
 def output(data, **about):
@@ -120,6 +136,25 @@ def test_a_figure_of_several_panels_keeps_its_width_on_a_phone(book, tmp_path):
     nbformat.write(notebook, book)
     body = site._body(read_notebook(book))
     assert body.count('class="moving wide"') == 1 == body.count('class="moving"')
+
+
+@pytest.mark.slow
+@NO_BROWSER
+def test_what_is_written_in_a_figure_fits_on_a_phone(book, tmp_path, monkeypatch):
+    notebook = nbformat.read(book, as_version=4)
+    title = {"text": "in how many of the lists of ten results a picture is seen by somebody"}
+    names = [f"{ten} to {ten + 10}" for ten in range(0, 100, 10)]
+    layout = {"title": title, "xaxis": {"title": title, "tickangle": 0, "automargin": True}}
+    drawn = {"data": [{"type": "bar", "x": names, "y": list(range(10))}], "layout": layout}
+    notebook.cells[3].outputs = [output({PLOTLY: drawn, "image/png": PNG})]
+    nbformat.write(notebook, book)
+    monkeypatch.setattr(site, "executed", lambda: [book])
+    monkeypatch.setattr(site, "write_api", lambda folder: folder / "index.html")
+    site.write_site(tmp_path / "site")
+    with browser() as driver:
+        sized(driver, 390, 844, phone=True)
+        driver.get((tmp_path / "site" / "01-asking.html").as_uri())
+        wait_for(driver, lambda: fits(**driver.execute_script(BOXES)), FITTED_S)
 
 
 def test_pages_ask_nothing_of_the_world(pages):

@@ -22,14 +22,11 @@ from sigscope.cli.notebook_results import Notebook, executed, read_notebook
 from sigscope.figures.stills import CONFIG, PLOTLY
 from sigscope.files import atomic_write
 
-SCRIPT, STYLES, SEARCH = "plotly.min.js", "report.css", "search.js"
+SCRIPT, STYLES, SEARCH, DRAW = "plotly.min.js", "report.css", "search.js", "draw.js"
 GLOSSARY = "glossary"
 COLLAPSED = "hide-input"  # the tag of cells that hold only assertions of what the text says
-DRAWING = f"""<script src="{SCRIPT}"></script><script>
-const isTouched = matchMedia("(pointer: coarse)").matches; // a finger moves the page, not the axes
-const draw = (name, data, layout, config) =>
-  Plotly.newPlot(name, data, isTouched ? {{...layout, dragmode: false}} : layout, config);
-</script>"""
+LONG = 60  # letters, from which the text of a cell wants room
+DRAWING = f'<script src="{SCRIPT}"></script><script src="{DRAW}"></script>'
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -125,6 +122,7 @@ def _body(book: Notebook) -> str:
             if PLOTLY in output.get("data", {}):
                 _make_moving(output, f"figure-{number}-{place}")
     html, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
+    html = re.sub(rf"<td>(?=[^<]{{{LONG}}})", '<td class="long">', html)
     return re.sub(r'href="(\d\d-[\w-]+)\.ipynb(#[^"]*)?"', r'href="\1.html\2"', html)
 
 
@@ -202,7 +200,7 @@ def _sections(bodies: dict[str, str]) -> list[list[str]]:
 
 def _copy_beside(folder: Path) -> None:
     """Put what the pages share beside them."""
-    for name in (STYLES, SEARCH):
+    for name in (STYLES, SEARCH, DRAW):
         shutil.copyfile(Path(__file__).with_name(name), folder / name)
     with atomic_write(folder / SCRIPT) as part:
         part.write_bytes((files("plotly") / "package_data" / SCRIPT).read_bytes())
