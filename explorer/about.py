@@ -26,11 +26,11 @@ def about(key: str, id: str, here: bool) -> dict:
     searcher = resources.searcher(key=key)
     gallery = searcher.gallery
     file, items = gallery.file(id), gallery.items
-    row = items.iloc[resources.rows(resources.version(key))[id]]
+    row = items.iloc[gallery.row(id)]
     folder = str(Path(row.get("video", row["path"])).parent)
     facts = [("Folder", "" if folder == "." else folder), *of_file(file)]
     facts += [(name.capitalize(), row[name]) for name in ("split", "author", "licence", "source")]
-    known = id in set(searcher.embeddings.ids)
+    known = bool((searcher.embeddings.ids == id).any())
     film, seconds = playing.moment(key, id) or (None, None)
     return {
         "path": str((film or file).resolve()) if here else film.name if film else row["path"],

@@ -73,7 +73,7 @@ def _now(key: str | None = None) -> Kept:
 @st.cache_resource(show_spinner=False, max_entries=16)
 def _read(version: str, state: tuple, _kept: TagStore) -> Kept:
     table = _kept.tags()
-    table = table[table["id"].isin(resources.rows(version))]
+    table = table[table["id"].isin(resources.known(table["id"], version))]
     ordered = table.assign(later=table["tag"] != STAR).sort_values(["later", "tag"])
     return Kept(
         table=table,
@@ -85,13 +85,13 @@ def _read(version: str, state: tuple, _kept: TagStore) -> Kept:
 
 def tag(ids: Iterable[str], name: str, on: bool = True) -> None:
     """Tag pictures of the visitor's gallery, or take the tag away."""
-    here = [id for id in ids if resources.knows(id)]
+    here = resources.known(ids)
     store().tag(here, name) if on else store().untag(here, name)
 
 
 def choose(ids: Iterable[str]) -> None:
     """Make these pictures the selection."""
-    here = [id for id in dict.fromkeys(ids) if resources.knows(id)]
+    here = resources.known(dict.fromkeys(ids))
     st.session_state[CHOSEN] = store().select(here) if here else ""
 
 
@@ -103,7 +103,7 @@ def selection(name: str = CHOSEN) -> list[str]:
 
 @st.cache_resource(show_spinner=False, max_entries=64)
 def _selection(version: str, called: str) -> list[str]:
-    return [id for id in store(version).selection(called) if id in resources.rows(version)]
+    return resources.known(store(version).selection(called), version)
 
 
 def shown_alone() -> tuple[str, ...] | None:

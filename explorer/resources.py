@@ -6,7 +6,7 @@ sees one version from its beginning to its end.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from threading import Lock
 
 import pandas as pd
@@ -211,20 +211,28 @@ def _sample(key: str, n: int, seed: int, only: tuple) -> pd.DataFrame:
     return items.sample(min(n, len(items)), random_state=seed)[["id", "caption", "category"]]
 
 
-@st.cache_resource(show_spinner=False, max_entries=8)
-def rows(version: str) -> dict[str, int]:
-    """Return the row of each item of a version of a gallery, by its id."""
-    return {id: row for row, id in enumerate(_gallery(version).items["id"])}
+def known(ids: Iterable[str], key: str | None = None) -> list[str]:
+    """Return those of some ids that are items of a gallery, or of the visitor's."""
+    ids = list(ids)
+    rows = gallery(key).rows(ids)
+    return [id for id, row in zip(ids, rows, strict=True) if row >= 0]
 
 
 def knows(id: str) -> bool:
     """Return whether the visitor's gallery has an item of this id."""
-    return id in rows(version())
+    return gallery().has(id)
+
+
+def items_of(ids: Iterable[str]) -> pd.DataFrame:
+    """Return id, caption and category of items of the visitor's gallery, in the order of ids."""
+    items, rows = gallery().items, gallery().rows(list(ids))
+    return items[["id", "caption", "category"]].iloc[rows].reset_index(drop=True)
 
 
 def name_of(id: str) -> str:
     """Return an item's caption, or the name of its file if it has none."""
-    return gallery().items["caption"].iat[rows(version())[id]] or id.rpartition("/")[2]
+    shown = gallery()
+    return shown.items["caption"].iat[shown.row(id)] or id.rpartition("/")[2]
 
 
 def facts(ready: Searcher | None = None) -> str:

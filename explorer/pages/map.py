@@ -42,6 +42,7 @@ finished = making.map  # looked at once: it may come while the quick one is draw
 shown = mapped.named(finished or mapped.quick(wanted), wanted)
 try:
     about = mapped.asked(shown, how)
+    shown = mapped.with_found(shown, about)
 except ValueError as reason:
     notices.say(reason)
     about = None

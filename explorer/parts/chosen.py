@@ -30,8 +30,7 @@ def bar() -> None:
 
 def rows(ids: list[str]):
     """Return the items of these ids, in their order."""
-    items = resources.gallery().items.set_index("id", drop=False)
-    return items.loc[ids, ["id", "caption", "category"]].reset_index(drop=True)
+    return resources.items_of(ids)
 
 
 def _tags(ids: list[str]) -> None:

@@ -24,6 +24,7 @@ from sigscope.figures import (
     add_query,
     map_figure,
 )
+from sigscope.gallery import rows_of
 from sigscope.indexes import nearest
 from sigscope.maps import (
     KINDS,
@@ -66,7 +67,7 @@ PAGE = {"light": "#FCFBF8", "dark": "#15191C"}  # the grounds of the two themes
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """A query on the map: where it was put, what it found, and every picture's score."""
+    """A query on the map: where it was put, what it found, and the score of every picture on it."""
 
     name: str
     found: pd.DataFrame
@@ -94,9 +95,9 @@ def named(map: Map, settings: MapSettings) -> Map:
 @st.cache_resource(show_spinner="Naming the clusters …", max_entries=8)
 def _named(key: str, settings: MapSettings, _map: Map) -> Map:
     held = resources.searcher(key=key)
-    return replace(
-        _map, clusters=zero_shot_names(_map.clusters, held.embeddings.images, held.encoder)
-    )
+    images = held.embeddings.images
+    images = images if _map.rows is None else images[_map.rows]
+    return replace(_map, clusters=zero_shot_names(_map.clusters, images, held.encoder))
 
 
 def quick(settings: MapSettings) -> Map:
@@ -119,14 +120,28 @@ def asked(map: Map, how: Settings) -> Asked | None:
     vector = found.asked.vector
     embedded = searcher.embeddings
     where = place(map, embedded.images, vector)
-    scores = pd.Series(embedded.images @ vector, index=embedded.ids)
+    if map.rows is None:
+        scores = pd.Series(embedded.images @ vector, index=embedded.ids)
+    else:
+        scores = pd.Series(embedded.images[map.rows] @ vector, index=map.ids[map.of("picture")])
     return Asked(query.title(), found, where, scores)
+
+
+def with_found(map: Map, about: Asked | None) -> Map:
+    """Return a map of a sample with what a query found beside it."""
+    if about is None or map.placed is None:
+        return map
+    embedded = resources.searcher().embeddings
+    ids = about.found["id"].to_numpy(object)
+    return map.including(rows_of(ids, embedded.ids), ids)
 
 
 def table_of(map: Map, settings: MapSettings, about: Asked | None, colour_by: str) -> pd.DataFrame:
     """Return the points with what they are coloured by."""
     key = resources.version()
     table = _table(key, settings, map.settings["method"], map)
+    if map.rows is not None:  # with what is found just now
+        table = map.table(resources.gallery().items)
     if colour_by == "hubness":
         counts = table["id"].map(_occurrence(key)).where(table["kind"] == "picture")
         table = table.assign(hubness=counts)
@@ -162,7 +177,7 @@ def colours(map: Map, about: Asked | None) -> list[str]:
         "cluster": map.clusters,
         "split": items["split"].ne("").any(),
         "tag": kept.counts(),
-        "hubness": map.faithfulness or len(map) <= AT_ONCE,
+        "hubness": map.rows is None and (map.faithfulness or len(map) <= AT_ONCE),
         "trust": map.faithfulness,
         "score": about,
     }
@@ -182,7 +197,8 @@ def colour_choice(choices: Sequence[str]) -> str:
 
 def faithful(map: Map) -> str:
     """Return how faithful a map is, as a sentence; "" where that has not been worked out."""
-    return map.faithfulness.sentence() if map.faithfulness else ""
+    said = map.faithfulness.sentence() if map.faithfulness else ""
+    return f"{map.settings['note']} {said}" if map.placed is not None else said
 
 
 def left_out(table: pd.DataFrame, how: Settings) -> np.ndarray:
@@ -193,8 +209,8 @@ def left_out(table: pd.DataFrame, how: Settings) -> np.ndarray:
         kept_in.append(table["id"].isin(how.ids))
     if how.max_text < 1:
         held = how.searcher
-        texts = pd.Series(held.adjustments.limit_scores, index=held.embeddings.ids)
-        kept_in.append(table["id"].map(texts) <= how.max_text)
+        rows = rows_of(table["id"].array, held.embeddings.ids)
+        kept_in.append((held.adjustments.limit_scores[rows] <= how.max_text) & (rows >= 0))
     return ~np.logical_and.reduce(kept_in) if kept_in else np.zeros(len(table), bool)
 
 
@@ -247,15 +263,13 @@ def theme() -> Theme:
 
 def counted(ids: Sequence[str]) -> pd.DataFrame:
     """Return how many of these items each category has."""
-    items = resources.gallery().items
-    chosen = items.loc[items["id"].isin(set(ids)), "category"].replace("", "(none)")
+    chosen = resources.items_of(ids)["category"].replace("", "(none)")
     return chosen.value_counts().rename_axis("category").rename("pictures").reset_index()
 
 
 def rows(ids: Sequence[str], about: Asked | None) -> pd.DataFrame:
     """Return the items of these ids, best first where something is asked."""
-    items = resources.gallery().items.set_index("id", drop=False)
-    chosen = items.loc[list(ids), ["id", "caption", "category"]].reset_index(drop=True)
+    chosen = resources.items_of(ids)
     if about is None:
         return chosen
     scored = chosen.assign(score=chosen["id"].map(about.scores))

@@ -101,3 +101,5 @@ def map_of(
         figure.write_html(part, include_plotlyjs=True)
     points = f"{count_of(len(made), 'point')} {'is' if len(made) == 1 else 'are'}"
     print(f"{points} in {os.path.relpath(page)}; open it in a browser.")
+    if made.rows is not None:
+        print(made.settings["note"])

@@ -58,6 +58,7 @@ class Embeddings:
     captions: np.ndarray  # (m, d) float32, unit rows
     manifest: dict
     failed: pd.DataFrame  # id, path, reason
+    stamp: str = ""  # what changes with any vector, where that is known without reading them
 
     @property
     def dimension(self) -> int:

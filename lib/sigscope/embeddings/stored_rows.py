@@ -50,9 +50,20 @@ class StoredRows:
         self._ends = np.cumsum([count for count, _ in shapes])
         self._mapped = lru_cache(OPEN)(mapped)
         self.rows = rows
+        self._are_unit = are_unit
         self.are_halves = are_unit and all(mapped(file).dtype == "<f2" for file in files)
         n = int(self._ends[-1]) if shapes else 0
         self.shape = (n if rows is None else len(rows), shapes[0][1] if shapes else 0)
+
+    def told(self) -> dict:
+        """Return what `of` takes, as JSON keeps it, but for ``rows``."""
+        files = [str(file.absolute()) for file in self._files]
+        return {"files": files, "are_unit": self._are_unit}
+
+    @classmethod
+    def of(cls, told: dict, rows: np.ndarray | None) -> "StoredRows":
+        """Return the rows that `told` told of, perhaps in another process."""
+        return cls([Path(file) for file in told["files"]], rows, are_unit=told["are_unit"])
 
     def only(self, rows: np.ndarray) -> "StoredRows":
         """Return some of these rows, by their numbers, int64; nothing is read."""

@@ -46,6 +46,7 @@ def open_folder(gallery: Gallery, encoder: EncoderLike) -> Embeddings:
         captions=captions,
         manifest={"encoder": encoder.identity},
         failed=failures({"failed": []}),
+        stamp=gallery.fingerprint,
     )
 
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 
@@ -20,7 +21,7 @@ from sigscope.files import sha256, size_of
 from sigscope.gallery.columns import FIELDS
 from sigscope.gallery.folder import NO_NAMES_HERE, GalleryError, Listing
 from sigscope.gallery.links import LEADS_OUT, inside, leads_out
-from sigscope.gallery.rows import RowLookup, captions_of
+from sigscope.gallery.rows import RowLookup, captions_of, rows_of
 from sigscope.gallery.walk import count_of
 from sigscope.images.formats import FORMATS
 from sigscope.images.read import PictureError, open_picture, opened
@@ -197,6 +198,10 @@ class Gallery:
         if row < 0:
             raise GalleryError(f"The gallery {self.name} has no item {id!r}.")
         return row
+
+    def rows(self, ids: Sequence[str]) -> np.ndarray:
+        """Return the row of each of these items, int64, -1 where there is no such item."""
+        return rows_of(np.array(list(ids), dtype=object), self.items["id"].array)
 
     def _cell(self, id: str, column: str) -> str:
         return self.items[column].array[self.row(id)]

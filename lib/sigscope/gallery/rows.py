@@ -5,6 +5,7 @@ look at all of a million ids takes some milliseconds. Of few ids a dict is made 
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -104,3 +105,15 @@ def captions_of(items: pd.DataFrame) -> pd.DataFrame:
     texts = pd.Series(pc.list_flatten(lists), dtype=pd.StringDtype("pyarrow", na_value=np.nan))
     ids = items["id"].array.take(owners)
     return pd.DataFrame({"id": ids, "number": numbers, "caption": texts.array}, copy=False)
+
+
+def write_column(file: Path, column: Ids) -> None:
+    """Write a column of text to a file, as Arrow does."""
+    table = pa.table({"text": _as_arrow(column)})
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+def read_column(file: Path) -> pd.api.extensions.ExtensionArray:
+    """Return the column of text that `write_column` wrote, mapped into memory."""
+    return as_items(pa.ipc.open_file(pa.memory_map(str(file))).read_all())["text"].array

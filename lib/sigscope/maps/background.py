@@ -22,8 +22,10 @@ import numpy as np
 import pandas as pd
 
 from sigscope import paths
-from sigscope.embeddings.load import Embeddings
+from sigscope.embeddings.load import Embeddings, as_objects
+from sigscope.embeddings.stored_rows import StoredRows
 from sigscope.files import read_json, write_json
+from sigscope.gallery.rows import read_column, write_column
 from sigscope.maps.map import Map, MapSettings, StaleMap, as_record, read_map
 from sigscope.maps.projection import kept_map, map_folder, settings_record, stored_map
 
@@ -144,20 +146,36 @@ def _heard(making: Making, line: str) -> None:
 
 
 def write_job(place: Path, embeddings: Embeddings, settings: MapSettings) -> None:
-    """Write to a folder what the process needs of embeddings."""
+    """Write to a folder what the process needs of embeddings; what stays on disk stays there."""
+    job = {"settings": as_record(settings), "stamp": embeddings.stamp}
     for name in VECTORS:
-        np.save(place / f"{name}.npy", getattr(embeddings, name), allow_pickle=False)
-    texts = {name: list(getattr(embeddings, name)) for name in TEXTS}
-    write_json(place / "job.json", {"settings": as_record(settings), **texts})
+        vectors = getattr(embeddings, name)
+        if isinstance(vectors, StoredRows):
+            job[name], vectors = vectors.told(), vectors.rows
+        if vectors is not None:
+            np.save(place / f"{name}.npy", vectors, allow_pickle=False)
+    for name in TEXTS:
+        texts = getattr(embeddings, name)
+        if isinstance(texts, np.ndarray):
+            job[name] = list(texts)
+        else:
+            write_column(place / f"{name}.arrow", texts)
+    write_json(place / "job.json", job)
 
 
 def read_job(place: Path) -> tuple[Embeddings, MapSettings]:
-    """Return what `write_job` wrote."""
-    job = read_json(place / "job.json")
-    texts = {name: np.array([*job[name], None], dtype=object)[:-1] for name in TEXTS}
-    vectors = {name: np.load(place / f"{name}.npy", allow_pickle=False) for name in VECTORS}
+    """Return what `write_job` wrote, for as long as its folder is there."""
+    job, parts = read_json(place / "job.json"), {}
+    for name in VECTORS:
+        file = place / f"{name}.npy"
+        held = np.load(file, allow_pickle=False) if file.exists() else None
+        parts[name] = StoredRows.of(job[name], held) if name in job else held
+    for name in TEXTS:
+        file = place / f"{name}.arrow"
+        parts[name] = as_objects(job[name]) if name in job else read_column(file)
     failed = pd.DataFrame(columns=["id", "path", "reason"])
-    embeddings = Embeddings(folder=place, manifest={}, failed=failed, **texts, **vectors)
+    stamp = job["stamp"]
+    embeddings = Embeddings(folder=place, manifest={}, failed=failed, stamp=stamp, **parts)
     return embeddings, MapSettings(**job["settings"])
 
 

@@ -8,7 +8,7 @@ have no unit: what is near each other belongs together, what is far apart says l
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ import numpy as np
 import pandas as pd
 
 from sigscope.cache import mark_used
+from sigscope.embeddings.load import as_objects
 from sigscope.files import atomic_write, read_sealed, sha256, write_sealed
+from sigscope.gallery.rows import rows_of
 from sigscope.maps.clusters import Clusters
 from sigscope.maps.faithfulness import Faithfulness
 
@@ -77,6 +79,10 @@ class Map:
             map.
         clusters: named groups of pictures (`sigscope.maps.clusters`), or None for a quick map.
         trust: each point's own trustworthiness, float32, (n,); nan where it was not worked out.
+        rows: of a map of a sample (`maps.sampling`), the row in the embeddings of each picture that
+            is a point, int64; None where all are.
+        placed: the place of every picture of the embeddings, laid out or not, float32, (pictures,
+            2) or (pictures, 3); None where all are points, or the map is a quick one.
     """
 
     ids: np.ndarray
@@ -86,6 +92,8 @@ class Map:
     scores: dict = field(default_factory=dict)
     clusters: Clusters | None = None
     trust: np.ndarray | None = None
+    rows: np.ndarray | None = None
+    placed: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of points, n."""
@@ -113,6 +121,34 @@ class Map:
         """Return the row numbers of the points of a kind, in the order of the embeddings."""
         return np.flatnonzero(self.kinds == kind)
 
+    def including(self, rows: np.ndarray, ids: Sequence[str]) -> "Map":
+        """Return a map of a sample with further pictures as points, at their places.
+
+        Args:
+            rows: of the pictures in the embeddings; those that are points already stay as they are.
+            ids: of these.
+        """
+        if self.placed is None:
+            return self
+        new = ~np.isin(rows, self.rows)
+        rows, ids = np.asarray(rows)[new], as_objects(list(np.asarray(ids, object)[new]))
+        clusters = self.clusters
+        if clusters is not None:
+            none = np.full(len(rows), -1, clusters.labels.dtype)
+            clusters = replace(clusters, labels=np.concatenate([clusters.labels, none]))
+        trust = self.trust
+        if trust is not None:
+            trust = np.concatenate([trust, np.full(len(rows), np.nan, trust.dtype)])
+        return replace(
+            self,
+            ids=np.concatenate([self.ids, ids]),
+            kinds=np.concatenate([self.kinds, np.full(len(rows), "picture", self.kinds.dtype)]),
+            places=np.concatenate([self.places, self.placed[rows]]),
+            clusters=clusters,
+            trust=trust,
+            rows=np.concatenate([self.rows, rows]),
+        )
+
     def table(self, items: pd.DataFrame) -> pd.DataFrame:
         """Return one row per point whose item is in items: what the figures are drawn from.
 
@@ -128,6 +164,9 @@ class Map:
         table["cluster"] = "" if self.clusters is None else self.clusters.of_points()
         table["trust"] = np.nan if self.trust is None else self.trust
         known = items[["id", "caption", "category", "split"]]
+        if self.rows is not None:  # few of many items
+            place = rows_of(self.ids, items["id"].array)
+            known = known.iloc[np.unique(place[place >= 0])]
         return table.merge(known, on="id", how="inner", sort=False, validate="many_to_one")
 
 
@@ -148,7 +187,7 @@ def write_map(folder: Path, made: Map) -> None:
 
     That gives the record its name, without which there is no map.
     """
-    arrays = {"places": made.places, "trust": made.trust}
+    arrays = {"places": made.places, "trust": made.trust, "rows": made.rows, "placed": made.placed}
     if made.clusters is not None:
         arrays["labels"] = made.clusters.labels
     hashes = {}
@@ -208,10 +247,13 @@ def _from(record: dict, folder: Path, settings: dict | None) -> Map:
     ids[:] = record["ids"]
     kinds = np.repeat(list(record["kinds"]), list(record["kinds"].values()))
     n, dims = len(ids), record["settings"]["dims"]
-    if arrays["places"].shape != (n, dims) or any(len(a) != n for a in (kinds, *arrays.values())):
+    rows, placed = arrays.pop("rows", None), arrays.pop("placed", None)
+    fits = rows is None or (len(rows) == (kinds == "picture").sum() and rows.max() < len(placed))
+    fits &= arrays["places"].shape == (n, dims) and (placed is None or placed.shape[1] == dims)
+    if not fits or any(len(a) != n for a in (kinds, *arrays.values())):
         raise StaleMap(f"the arrays in {folder} do not fit its {n} ids; make the map again")
     clusters = record["clusters"] and Clusters.from_record(arrays["labels"], record["clusters"])
-    made = record["settings"], record["scores"], clusters, arrays.get("trust")
+    made = record["settings"], record["scores"], clusters, arrays.get("trust"), rows, placed
     return Map(ids, kinds, arrays["places"], *made)
 
 
@@ -233,6 +275,6 @@ def _array(folder: Path, name: str, digest: str) -> np.ndarray:
     path = _file(folder, name, digest)
     if sha256(path) != digest:
         raise StaleMap(f"{path} has changed since it was written; make the map again")
-    array = np.load(path, allow_pickle=False)
+    array = np.load(path, mmap_mode="r" if name == "placed" else None, allow_pickle=False)
     array.setflags(write=False)
     return array

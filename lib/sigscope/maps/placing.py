@@ -65,8 +65,8 @@ def place(
 
     Args:
         map: a map in whose making the query had no part.
-        vectors: of the map's points of that kind, in their order (``embeddings.images`` for
-            pictures), unit rows, float32, (n, d).
+        vectors: of the map's points of that kind, in their order, unit rows, float32, (n, d); for
+            pictures ``embeddings.images``, also where the map is one of a sample.
         vector: the query, a unit vector, (d,). A text may be placed among pictures: only the order
             and the differences of the cosines count.
         kind: among which points: "picture", or "caption" on a map that has them, where a text has
@@ -78,6 +78,8 @@ def place(
             not fit them.
     """
     rows = map.of(kind)
+    if map.rows is not None and kind == "picture":
+        vectors = vectors[map.rows]
     if len(rows) != len(vectors) or not len(rows):
         raise ValueError(f"the map has {len(rows)} points of kind {kind}, not {len(vectors)}")
     xq = np.asarray(vector, np.float32).reshape(1, -1)

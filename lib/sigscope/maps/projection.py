@@ -9,18 +9,14 @@ milliseconds; `sigscope.maps.background` makes the real one meanwhile.
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
-from threading import Event, Thread
-from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from tqdm import tqdm
 
 from sigscope import paths
 from sigscope.embeddings.load import Embeddings
@@ -39,10 +35,11 @@ from sigscope.maps.map import (
     vectors_key,
     write_map,
 )
+from sigscope.maps.sampling import is_sampled, picture_places, placed_note, sample
+from sigscope.maps.telling import Tell, bar, share_of, told
 
-Tell = Callable[[float, str], None]  # the share of the work that is done, and what is done now
 VERSIONS = ("umap-learn", "numba", "scikit-learn")  # a map may look otherwise under others
-START_S, POINT_S, TICK_S = 10.0, 0.001, 1.0  # UMAP compiles first; then as measured; a tick
+START_S, POINT_S = 10.0, 0.001  # UMAP compiles first; then as measured
 FARTHEST = 1.999  # UMAP cuts neighbours at cosine distance 2 off, which leaves a point without any
 log = logging.getLogger(__name__)
 _keys: WeakKeyDictionary[Embeddings, dict[tuple, tuple[int, str]]] = WeakKeyDictionary()
@@ -61,7 +58,7 @@ def open_map(
         settings: how; None is two dimensions, pictures only.
         progress: show a bar on stderr while it is made.
     """
-    return kept_map(embeddings, settings, _bar(progress))
+    return kept_map(embeddings, settings, bar(progress))
 
 
 def kept_map(embeddings: Embeddings, settings: MapSettings | None, tell: Tell) -> Map:
@@ -100,13 +97,16 @@ def make_map(
     Args:
         embeddings: what to lay out. With no more points than n_neighbors there is no neighbourhood
             to keep: they are laid out by principal components, and the settings say so.
+            Of very many pictures a sample is laid out, and the others placed (`maps.sampling`).
         settings: how; None is two dimensions, pictures only.
         tell: is told how far it is; while UMAP lays out, which tells nothing, by an estimate.
 
     Raises:
         ValueError: There is nothing to lay out, or a vector holds NaN or infinity.
     """
-    settings, tell = settings or MapSettings(), tell or _bar(False)
+    settings, tell = settings or MapSettings(), tell or bar(False)
+    if is_sampled(embeddings):
+        return _make_sampled(embeddings, settings, tell)
     ids, kinds, vectors = points(embeddings, settings)
     record = settings_record(embeddings, settings)
     tell(0.0, "finding neighbours")
@@ -125,12 +125,25 @@ def make_map(
     return Map(ids, kinds, places, record, scores, replace(found, labels=labels), trust)
 
 
+def _make_sampled(embeddings: Embeddings, settings: MapSettings, tell: Tell) -> Map:
+    few, rows = sample(embeddings, settings.seed)
+    made = make_map(few, settings, tell=share_of(tell, 0, 0.5))
+    own = few.images, made.places[: len(rows)]
+    placed, error = picture_places(embeddings.images, rows, *own, share_of(tell, 0.5, 1))
+    record = settings_record(embeddings, settings)
+    return replace(made, settings=record, scores=made.scores | error, rows=rows, placed=placed)
+
+
 def quick_map(embeddings: Embeddings, settings: MapSettings | None = None) -> Map:
     """Return a map by principal components: to show at once, and the baseline for a better one.
 
     It is neither judged nor clustered. 3,900 vectors of 384 numbers take about 20 ms.
     """
     settings = settings or MapSettings()
+    if is_sampled(embeddings):
+        few, rows = sample(embeddings, settings.seed)
+        made = quick_map(few, settings)
+        return replace(made, rows=rows, settings={**made.settings, "n": len(embeddings)})
     ids, kinds, vectors = points(embeddings, settings)
     note = "A quick map by principal components; it keeps few neighbours."
     record = {**settings_record(embeddings, settings), "method": "PCA", "note": note}
@@ -160,36 +173,30 @@ def settings_record(embeddings: Embeddings, settings: MapSettings) -> dict[str, 
     """Return all that a map depends on, as JSON keeps it; its hash is worked out once."""
     keys = _keys.setdefault(embeddings, {})
     if settings.kinds not in keys:
-        ids, _, vectors = points(embeddings, settings)
-        keys[settings.kinds] = len(ids), vectors_key(ids, vectors)
+        keys[settings.kinds] = _known(embeddings, settings)
     n, key = keys[settings.kinds]
-    few = n <= settings.n_neighbors
-    note = f"{n} points are too few for UMAP; laid out by principal components."
+    few, further = n <= settings.n_neighbors, {}
+    note = f"{n} points are too few for UMAP; laid out by principal components." if few else ""
+    if is_sampled(embeddings):
+        note, further = placed_note(len(embeddings)), {"n": len(embeddings)}
     return {
         **as_record(settings),
         "vectors": key,
         "metric": "cosine",
         "method": "PCA" if few else "UMAP",
-        "note": note if few else "",
+        "note": note,
         "versions": {name: version(name) for name in VERSIONS},
         "format": FORMAT,
+        **further,
     }
 
 
-def _bar(progress: bool) -> Tell:
-    """Return what shows progress as a bar on stderr, or keeps quiet."""
-    if not progress:
-        return lambda share, doing: None
-    bar = tqdm(total=100, unit="%", bar_format="{desc}: {percentage:.0f} %|{bar}| {elapsed}")
-
-    def tell(share: float, doing: str) -> None:
-        bar.set_description_str(f"Map: {doing}", refresh=False)
-        bar.n = round(100 * share)
-        bar.refresh()
-        if share >= 1:
-            bar.close()
-
-    return tell
+def _known(embeddings: Embeddings, settings: MapSettings) -> tuple[int, str]:
+    """Return how many points there are, and what changes with any of their vectors."""
+    if embeddings.stamp:
+        return len(embeddings), embeddings.stamp
+    ids, _, vectors = points(embeddings, settings)
+    return len(ids), vectors_key(ids, vectors)
 
 
 def _checked(ids: np.ndarray, vectors: np.ndarray) -> np.ndarray:
@@ -221,32 +228,12 @@ def _umap(
         n_jobs=1,
         precomputed_knn=(rows, np.clip(distances, 0, FARTHEST).astype(np.float32)),
     )
-    with _told(tell, 0.1, 0.8, "laying out", START_S + POINT_S * n), warnings.catch_warnings():
+    with told(tell, 0.1, 0.8, "laying out", START_S + POINT_S * n), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that there is no transform, and one thread
         warnings.simplefilter("ignore", RuntimeWarning)  # that all points are one
         places = method.fit_transform(vectors)
     places = _whole_places(np.asarray(places, np.float32), vectors, settings.dims)
     return _components(places, settings.dims)  # turned so that it is widest along x
-
-
-@contextmanager
-def _told(tell: Tell, start: float, end: float, doing: str, seconds: float) -> Iterator[None]:
-    """Tell each second how far work should be that takes so long, until it is over."""
-    over, begun = Event(), monotonic()
-
-    def estimate() -> None:
-        tell(start, doing)
-        while not over.wait(TICK_S):
-            share = min((monotonic() - begun) / seconds, 0.99)
-            tell(start + (end - start) * share, doing)
-
-    thread = Thread(target=estimate, name="map progress", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def _whole_places(places: np.ndarray, vectors: np.ndarray, dims: int) -> np.ndarray:
