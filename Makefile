@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run explorer notebooks report screenshots test test-portable test-extras bench fix gallery model autofaiss lock install
+.PHONY: help run explorer notebooks report screenshots test test-portable test-extras bench bench-large fix gallery model autofaiss lock install
 
 PORT ?= 8501
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -71,6 +71,10 @@ test-extras: install ## models, stores and engines that need an extra (end of ma
 bench: EXTRAS := test openvino
 bench: install ## measure speed: ratios within one run (QUICK=1: a few minutes)
 	$(PY) tests/benchmarks/run.py $(if $(QUICK),--quick)
+
+bench-large: EXTRAS := test
+bench-large: install ## measure an index larger than memory; needs 17 GB of disk (SIGSCOPE_BENCH_N=1000000: fewer)
+	$(PY) tests/benchmarks/bench_large.py
 
 fix: EXTRAS := test
 fix: install ## put style right

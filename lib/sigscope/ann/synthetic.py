@@ -73,7 +73,21 @@ class SyntheticGallery:
         out = np.empty((n, world.d), np.float32) if out is None else out
         if out.shape != (n, world.d) or out.dtype != np.float32:
             raise ValueError(f"out is {out.dtype} {out.shape}; it must be float32 {(n, world.d)}")
-        return _filled(out, world._images(*self.leaves(n, rng, PICTURES), chunk))
+        return _filled(out, world.streamed(n, rng, chunk=chunk))
+
+    def streamed(
+        self, n: int, rng: np.random.Generator, *, first: int = 0, chunk: int = CHUNK
+    ) -> Iterator[np.ndarray]:
+        """Yield the rows that ``pictures`` returns, from the first asked for, a chunk at a time.
+
+        Args:
+            n: how many there are in all.
+            rng: picks the leaves.
+            first: how many rows are passed over, at no cost.
+            chunk: rows in each, but perhaps the last: float32 unit rows, (chunk, d).
+        """
+        roots, leaves = self.leaves(n, rng, PICTURES)
+        return self._images(roots[first:], leaves[first:], chunk)
 
     def queries(
         self, kind: str, n: int, rng: np.random.Generator, d: int | None = None

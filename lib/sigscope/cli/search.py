@@ -23,6 +23,7 @@ EPILOG = """Examples:
     sigscope search "in the snow" --picture cat.jpg --json | jq -r '.[].path'
     sigscope search "un chat noir" --by words
     sigscope search "a red bus" --pictures ~/Photos --index hnsw
+    sigscope search "a red bus" --pictures vectors:~/embeddings --index ivf-rabitq+disk
     sigscope search "a red bus" --pictures ~/Photos --store milvus://photos.db
     sigscope search "a dog jumps" --pictures videos:~/Films --by-film
     sigscope search "a dog left of a cat" --rerank Salesforce/blip-itm-base-coco
@@ -61,7 +62,8 @@ def search(
         typer.Option(
             metavar="NAME",
             help="What searches: flat, hnsw, ivf, ivf-pq-fast+rerank, ... It is kept in the cache, "
-            "and new pictures are added to it.",
+            "and new pictures are added to it. With ivf-rabitq+disk millions of vectors stay on "
+            "disk, where they are in a folder of vectors.",
         ),
     ] = "flat",
     store: Store = "",

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from sigscope.embeddings.shards import REMAKE, StaleEmbeddings, mapped
+from sigscope.trouble import watched
 
 BLOCK = 16_384  # rows read at once
 OPEN = 64  # files mapped at a time; a process may open only so many
@@ -41,7 +42,8 @@ class StoredRows:
         Raises:
             StaleEmbeddings: A file is no .npy of rows, or they differ in d.
         """
-        shapes = [mapped(file).shape for file in files]
+        heads = [_head(file) for file in files]
+        shapes = [shape for shape, _, _ in heads]
         if len({d for _, d in shapes}) > 1:
             raise StaleEmbeddings(
                 f"the files in {files[0].parent} differ in their dimensions; {REMAKE}"
@@ -51,7 +53,8 @@ class StoredRows:
         self._mapped = lru_cache(OPEN)(mapped)
         self.rows = rows
         self._are_unit = are_unit
-        self.are_halves = are_unit and all(mapped(file).dtype == "<f2" for file in files)
+        self._heads = [(dtype, offset) for _, dtype, offset in heads]
+        self.are_halves = are_unit and all(dtype == "<f2" for dtype, _ in self._heads)
         n = int(self._ends[-1]) if shapes else 0
         self.shape = (n if rows is None else len(rows), shapes[0][1] if shapes else 0)
 
@@ -130,8 +133,24 @@ class StoredRows:
         for some in np.split(order, borders) if len(order) else ():
             number = file_of[some[0]]
             begin = self._ends[number - 1] if number else 0
-            found[some] = self._mapped(self._files[number])[numbers[some] - begin]
+            found[some] = self._read(number, numbers[some] - begin)
         return found
+
+    def _read(self, number: int, rows: np.ndarray) -> np.ndarray:
+        """Return rising rows of one file, read and not mapped: what is mapped counts as memory."""
+        (dtype, offset), file = self._heads[number], self._files[number]
+        if offset is None:
+            return self._mapped(file)[rows]
+        read = np.empty((rows.size, self.shape[1]), dtype)
+        with watched(file), file.open("rb", buffering=0) as source:
+            for run in np.split(np.arange(rows.size), np.flatnonzero(np.diff(rows) != 1) + 1):
+                source.seek(offset + int(rows[run[0]]) * read[0].nbytes)
+                left = read[run[0] : run[-1] + 1].reshape(-1).view(np.uint8).data
+                while left and (count := source.readinto(left)):
+                    left = left[count:]
+                if left:
+                    raise StaleEmbeddings(f"{file} has become shorter; {REMAKE}")
+        return read
 
     def _none(self) -> np.ndarray:
         kind = self._mapped(self._files[0]).dtype if self._files else np.float16
@@ -144,6 +163,12 @@ class StoredRows:
         with np.errstate(divide="ignore", invalid="ignore"):
             rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         return rows
+
+
+def _head(file: Path) -> tuple[tuple[int, int], np.dtype, int | None]:
+    """Return shape, dtype and where the first row begins; None where rows do not lie in order."""
+    rows = mapped(file)  # and let go: a process may open only so many
+    return rows.shape, rows.dtype, rows.offset if rows.flags.c_contiguous else None
 
 
 def in_order(files: Iterable[Path]) -> list[Path]:

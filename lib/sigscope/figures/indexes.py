@@ -43,8 +43,9 @@ def _style_of(index: str) -> dict:
     name = index.lower()
     known = (look for start, look in FAMILIES.items() if name.startswith(start))
     colour, symbol = next(known, (PALETTE["yellow"], "circle"))
-    again = name.endswith("+rerank")
-    dash = "dash" if again else "dot" if "-l2" in name else "solid"
+    again = name.endswith(("+rerank", "+disk"))
+    dash = "longdashdot" if name.endswith("+disk") else "dash" if again else "solid"
+    dash = "dot" if "-l2" in name else dash
     mark = {"symbol": symbol + "-open" * again, "color": colour, "size": 7}
     return {"line": {"color": colour, "dash": dash, "width": 1.7}, "marker": mark}
 

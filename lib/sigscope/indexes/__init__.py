@@ -1,5 +1,6 @@
 """Vectors become something that searches."""
 
+from sigscope.indexes.disk_files import build_on_disk
 from sigscope.indexes.exact import (
     cosines_float64,
     exact_neighbours,
@@ -13,6 +14,7 @@ __all__ = [
     "INDEXES",
     "IndexSpec",
     "VectorIndex",
+    "build_on_disk",
     "cells",
     "cosines_float64",
     "exact_neighbours",

@@ -1,4 +1,4 @@
-"""Backends: what searches. Faiss, plain numpy and scikit-learn behind the same few methods.
+"""Backends: what searches. Faiss, numpy and scikit-learn behind the same few methods.
 
 Each has ``index`` (the thing itself), ``search``, ``search_among`` and ``write``, and is made by
 ``build`` or ``read``. Scores are cosines, best first; a slot that stays empty holds -1 and -inf.
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sigscope.indexes.faiss_backend import FaissIndex
+from sigscope.indexes.on_disk import DiskIndex
 from sigscope.indexes.specs import IndexSpec
 from sigscope.types import SearchIndex
 
@@ -17,7 +18,10 @@ AT_ONCE = 2**24  # cosines held at a time
 
 
 def build(spec: IndexSpec, xb: np.ndarray) -> SearchIndex:
-    """Return the backend of spec over xb, unit rows, float32, contiguous, (n, d)."""
+    """Return the backend of spec over xb, unit rows, float32, contiguous, (n, d).
+
+    Of the backend "disk" they may be what is read like an array, such as `StoredRows`.
+    """
     return _KINDS[spec.backend].build(spec, xb)
 
 
@@ -27,12 +31,16 @@ def get_ready(spec: IndexSpec) -> None:
         import sklearn.neighbors  # noqa: F401
 
 
-def read(path: Path, spec: IndexSpec, mmap: bool) -> SearchIndex:
+def read(path: Path, spec: IndexSpec, mmap: bool, xb: Any = None) -> SearchIndex:
     """Return what was written to path by the backend of spec, mapped into memory if mmap says so.
+
+    The backend "disk" needs xb, the rows that its codes are of.
 
     Raises:
         ValueError, RuntimeError: It is not such a file.
     """
+    if spec.backend == "disk":
+        return DiskIndex.read(path, spec, mmap, xb)
     return _KINDS[spec.backend].read(path, spec, mmap)
 
 
@@ -139,4 +147,4 @@ def _best(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     return np.take_along_axis(scores, order, 1), found
 
 
-_KINDS = {"faiss": FaissIndex, "numpy": NumpyIndex, "sklearn": SklearnIndex}
+_KINDS = {"faiss": FaissIndex, "numpy": NumpyIndex, "sklearn": SklearnIndex, "disk": DiskIndex}

@@ -55,7 +55,7 @@ class FaissIndex:
                 f"not {spec.metric}; give the spec another factory"
             )
         train(index, xb)
-        _set_default(core(index), spec, n)
+        set_default(core(index), spec, n)
         return cls(index, spec).with_added(xb)
 
     @classmethod
@@ -229,7 +229,7 @@ def _metric(index: faiss.Index) -> str:
     return names[0] if names else f"number {sorted(found)}"
 
 
-def _set_default(inner: faiss.Index, spec: IndexSpec, n: int) -> None:
+def set_default(inner: faiss.Index, spec: IndexSpec, n: int) -> None:
     """Set the default effort before anybody searches, so that plain Faiss has it too."""
     if isinstance(inner, faiss.IndexIVF) and spec.knob == CELLS:
         inner.nprobe = spec.default_effort(n)

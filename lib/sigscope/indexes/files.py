@@ -21,6 +21,7 @@ from sigscope.indexes.specs import IndexSpec
 _AGAIN = "build the index again with VectorIndex.build and save it"
 _ABOUT = {"name", "spec", "ntotal", "d", "ids", "vectors", "build_s"}
 _LENGTH, _HASH, _PIECE = 8, 32, 2**20  # bytes
+_ROWS = 32_768  # hashed at once
 
 
 class StaleIndex(ValueError):
@@ -33,8 +34,14 @@ def ids_fingerprint(ids: Sequence[str]) -> str:
 
 
 def vectors_fingerprint(xb: np.ndarray) -> str:
-    """Return a SHA-256 over the float32 bytes of xb, row by row, 64 hexadecimal digits."""
-    return hashlib.sha256(np.ascontiguousarray(xb, dtype=np.float32).data).hexdigest()
+    """Return a SHA-256 over the float32 bytes of xb, row by row, 64 hexadecimal digits.
+
+    They may be what is read like an array.
+    """
+    found = hashlib.sha256()
+    for start in range(0, len(xb), _ROWS):
+        found.update(np.ascontiguousarray(xb[start : start + _ROWS], dtype=np.float32).data)
+    return found.hexdigest()
 
 
 class Sink:
@@ -76,7 +83,9 @@ def read_index(
     if xb is not None and vectors_fingerprint(xb) != about["vectors"]:
         raise StaleIndex(f"{path} was built from other vectors of the same pictures; {_AGAIN}")
     spec = _spec(path, about)
-    return about, spec, _backend(path, spec, about, mmap)
+    if spec.backend == "disk" and xb is None:
+        raise StaleIndex(f"{path} holds codes alone; give the vectors that they are of, as xb")
+    return about, spec, _backend(path, spec, about, mmap, xb)
 
 
 def _read_about(path: Path) -> dict:
@@ -115,9 +124,9 @@ def _spec(path: Path, about: dict) -> IndexSpec:
         raise StaleIndex(f"{path} is of another version; {_AGAIN}") from error
 
 
-def _backend(path: Path, spec: IndexSpec, about: dict, mmap: bool) -> Any:
+def _backend(path: Path, spec: IndexSpec, about: dict, mmap: bool, xb: Any) -> Any:
     try:
-        backend = backends.read(path, spec, mmap)
+        backend = backends.read(path, spec, mmap, xb)
     except (RuntimeError, ValueError) as error:
         who = f"Faiss {faiss.__version__}" if spec.backend == "faiss" else spec.backend
         raise StaleIndex(f"{path} cannot be read by {who}; {_AGAIN}") from error

@@ -13,6 +13,7 @@ import pandas as pd
 
 from sigscope.indexes.faiss_backend import FaissIndex
 
+BLOCK = 32_768  # rows hashed at once
 MOST_GONE = 0.2  # share of the rows inside; beyond it an index is emptied and filled anew
 MOST_GROWTH = 2.0  # times the rows it was trained on; beyond it, or below half, it is built anew
 
@@ -20,13 +21,20 @@ MOST_GROWTH = 2.0  # times the rows it was trained on; beyond it, or below half,
 def row_numbers(xb: np.ndarray, ids: Sequence[str]) -> np.ndarray:
     """Return a number for each row of xb, (n, d), by its id and vector, uint64, shape (n,).
 
+    The rows may be what is read like an array; BLOCK of them are read at a time.
+
     Equal rows of one id (two captions that say the same) are told apart by how many came before.
     """
-    hashes = (
-        hashlib.blake2b(row.tobytes() + str(id).encode(), digest_size=8)
-        for row, id in zip(np.ascontiguousarray(xb, np.float32), ids, strict=True)
-    )
-    numbers = np.frombuffer(b"".join(one.digest() for one in hashes), np.uint64)
+    if len(ids) != len(xb):
+        raise ValueError(f"{len(xb)} vectors and {len(ids)} ids; each vector needs its own id")
+    numbers, names = np.empty(len(xb), np.uint64), iter(ids)
+    for start in range(0, len(xb), BLOCK):
+        block = np.ascontiguousarray(xb[start : start + BLOCK], np.float32)
+        hashes = (
+            hashlib.blake2b(row.tobytes() + str(id).encode(), digest_size=8).digest()
+            for row, id in zip(block, names, strict=False)  # names go on in the next block
+        )
+        numbers[start : start + len(block)] = np.frombuffer(b"".join(hashes), np.uint64)
     again = pd.Series(numbers).groupby(numbers).cumcount().to_numpy(np.uint64)
     return numbers + again * np.uint64(0x9E3779B97F4A7C15)
 

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from sigscope.arguments import whole
 from sigscope.indexes import backends
@@ -22,7 +23,7 @@ from sigscope.indexes.files import (
     vectors_fingerprint,
     write_index,
 )
-from sigscope.indexes.specs import CELLS, IndexSpec, cells, find_spec
+from sigscope.indexes.specs import CELLS, IndexSpec, find_spec
 from sigscope.types import SearchIndex
 
 FLOAT32 = np.dtype(np.float32)
@@ -57,22 +58,24 @@ class VectorIndex:
 
         Args:
             name: a name in ``INDEXES``, or a spec of your own.
-            xb: unit rows, float32, shape (n, d).
+            xb: unit rows, float32, shape (n, d); for an index on disk they may be `StoredRows`.
             ids: n of them.
 
         Raises:
             ValueError: The rows are no unit rows, or there are too few of them for this index.
         """
         name, spec = find_spec(name)
-        _check_rows(xb, ids)
+        on_disk = spec.backend == "disk" and not isinstance(xb, np.ndarray)
+        if not on_disk:
+            _check_rows(xb, ids)
         if problem := spec.problem(*xb.shape):
             raise ValueError(f"index {name!r} cannot be built here: {problem}")
-        xb = np.ascontiguousarray(xb)
+        xb = xb if on_disk else np.ascontiguousarray(xb)
         backends.get_ready(spec)
         start = perf_counter()
         backend = backends.build(spec, xb)
         build_s = perf_counter() - start
-        return cls(name, spec, backend, _frozen(ids), vectors_fingerprint(xb), build_s, xb.shape[1])
+        return cls(name, spec, backend, frozen(ids), vectors_fingerprint(xb), build_s, xb.shape[1])
 
     def __len__(self) -> int:
         """Return the number of rows, n."""
@@ -97,7 +100,7 @@ class VectorIndex:
         """Bytes of the index when saved, without ids and vectors to re-rank with, for each row."""
         counted = Sink()
         (getattr(self.backend, "base", None) or self.backend).write(counted)
-        return counted.size / len(self)
+        return (counted.size + getattr(self.backend, "lists_bytes", 0)) / len(self)
 
     @property
     def rerank_bytes_per_vector(self) -> float:
@@ -111,7 +114,7 @@ class VectorIndex:
         if self.spec.knob:
             line += f"; {self.spec.knob} {self.spec.default_effort(self._trained)}"
         if self.spec.knob == CELLS:
-            line += f" of {cells(self._trained)}"
+            line += f" of {self.spec.cells(self._trained)}"
         if self.spec.candidates:
             line += f", {self.spec.candidates} candidates a result"
         return line
@@ -168,8 +171,11 @@ class VectorIndex:
         Faiss reads the file as an index (numpy, those of its own), and passes over what it says.
 
         Raises:
-            ValueError: It has grown, and its rows lie in another order than ids says.
+            ValueError: It has grown, and its rows lie in another order than ids says; or it has a
+                folder of its own on disk.
         """
+        if getattr(self.backend, "lists_bytes", 0):
+            raise ValueError(f"index {self.name!r} lies in a folder of its own already")
         if hasattr(self.backend, "place"):
             raise ValueError(f"index {self.name!r} has grown; build it anew to save it in a file")
         about = {
@@ -206,10 +212,13 @@ class VectorIndex:
         """
         about, spec, backend = read_index(Path(path), ids, xb, mmap)
         known = about["vectors"], about["build_s"], about["d"]
-        return cls(about["name"], spec, backend, _frozen(ids), *known)
+        return cls(about["name"], spec, backend, frozen(ids), *known)
 
 
-def _frozen(ids: Sequence[str]) -> np.ndarray:
+def frozen(ids: Sequence[str]) -> np.ndarray:
+    """Return ids as an array that nobody can change by accident; one of pandas' stays as it is."""
+    if isinstance(ids, pd.api.extensions.ExtensionArray):
+        return ids
     ids = np.array([str(i) for i in ids], dtype=object)
     ids.setflags(write=False)
     return ids

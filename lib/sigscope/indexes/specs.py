@@ -13,6 +13,10 @@ Fast scan passes over a row whose code is the worst in every sub-vector. Among a
 that happens, so rows too few for two cells (n < 78) are scanned by the same codes, but plainly.
 (np leaves out a slow step of training that only another kind of search makes use of.)
 
+Of the backend "disk" the vectors stay where they are, and are read from there to re-rank
+(`indexes.on_disk`). There {cells} is 2 sqrt(n): a build takes as long as it takes to compare every
+row with every cell.
+
 ",RFlat" and ",Refine(SQfp16)" re-rank: the vectors are kept beside the codes, as float32 or as
 float16, and what the codes propose is compared again by them. float32 gives the exact cosine;
 float16 takes half the space and changes it by less than 1e-3.
@@ -45,20 +49,26 @@ class IndexSpec:
     knob: str = ""  # what effort sets; empty where there is nothing to set
     values: tuple[int, ...] = ()  # to sweep, in rising effort
     default: int = 0  # effort unless a search says otherwise; 0 is the rule of ``default_effort``
-    backend: str = "faiss"  # or "numpy" or "sklearn"
+    backend: str = "faiss"  # or "numpy", "sklearn" or "disk"
     candidates: int = 0  # how many per result asked for, where effort is not that itself
     label: str = ""  # for people
+    per_root: int = 4  # cells of an inverted file over n rows, times sqrt(n)
+    offered_from: int = 0  # rows; it can be built over fewer, but there is no point in it
 
     @property
     def reranks(self) -> bool:
-        """Whether candidates are compared again with vectors kept beside the codes."""
-        return self.factory.endswith((",RFlat", ",Refine(SQfp16)"))
+        """Whether candidates are compared again with vectors kept beside the codes, or on disk."""
+        return self.backend == "disk" or self.factory.endswith((",RFlat", ",Refine(SQfp16)"))
+
+    def cells(self, n: int) -> int:
+        """Return how many cells it has over n rows, where it is an inverted file."""
+        return cells(n, self.per_root)
 
     def recipe(self, n: int, d: int) -> str:
         """Return the factory string for n rows of d dimensions."""
         wide = -(-d // 8) * 8
-        recipe = self.factory.format(cells=cells(n), eighth=wide // 8, half=wide // 2)
-        if cells(n) == 1:
+        recipe = self.factory.format(cells=self.cells(n), eighth=wide // 8, half=wide // 2)
+        if self.cells(n) == 1:
             recipe = recipe.replace("x4fsr", "x4np").replace("x4fs", "x4np")
         return f"Pad{wide},{recipe}" if "PQ" in recipe and wide != d else recipe
 
@@ -84,7 +94,7 @@ class IndexSpec:
         Full effort is every cell of an inverted file, and of a graph the largest of the values.
         """
         if self.knob == CELLS:
-            return (*(value for value in self.values if value < cells(n)), cells(n))
+            return (*(value for value in self.values if value < self.cells(n)), self.cells(n))
         below = sum(value < n for value in self.values)
         return self.values[: below + 1]  # what reaches all n rows is enough
 
@@ -94,18 +104,22 @@ class IndexSpec:
         Without a default of its own an inverted file visits 2 sqrt(cells) of its cells.
         """
         if self.knob == CELLS and not self.default:
-            return min(cells(n), 2 * isqrt(cells(n)))
+            return min(self.cells(n), 2 * isqrt(self.cells(n)))
         return self.default
 
 
-def cells(n: int) -> int:
+def cells(n: int, per_root: int = 4) -> int:
     """Return how many cells an inverted file over n rows has."""
-    return max(1, min(4 * isqrt(n), n // ROWS_PER_CELL))
+    return max(1, min(per_root * isqrt(n), n // ROWS_PER_CELL))
 
 
 def fitting(n: int, d: int) -> dict[str, IndexSpec]:
-    """Return the indexes of ``INDEXES`` that can be built over n rows of d dimensions."""
-    return {name: spec for name, spec in INDEXES.items() if not spec.problem(n, d)}
+    """Return the indexes of ``INDEXES`` for n rows of d dimensions: they can be built, and pay."""
+    return {
+        name: spec
+        for name, spec in INDEXES.items()
+        if n >= spec.offered_from and not spec.problem(n, d)
+    }
 
 
 def find_spec(name: str | IndexSpec) -> tuple[str, IndexSpec]:
@@ -168,9 +182,14 @@ _COMPRESSED = {  # each with how many candidates per result re-ranking looks at
     "ivf-rabitq": (_inverted("RaBitQ", "IVF, RaBitQ"), 20),
     "ivf-sq8": (_inverted("SQ8", "IVF, 8 bits"), 2),
 }
+_ON_DISK = replace(
+    _inverted("RaBitQ", "IVF, RaBitQ, vectors on disk"),
+    backend="disk", candidates=20, per_root=2, offered_from=50_000,
+)  # fmt: skip
 INDEXES: dict[str, IndexSpec] = {
     **_EXACT,
     **_APPROXIMATE,
     **{name: spec for name, (spec, _) in _COMPRESSED.items()},
     **{f"{name}+rerank": _reranked(*how) for name, how in _COMPRESSED.items()},
+    "ivf-rabitq+disk": _ON_DISK,
 }

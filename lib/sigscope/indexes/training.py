@@ -10,6 +10,7 @@ import faiss
 import numpy as np
 
 from sigscope.indexes.specs import CODE_WORDS, ROWS_PER_CELL
+from sigscope.progress import Progress, progress_bar
 
 SEED = 1234
 CELL_STEPS = 10  # of k-means over cells
@@ -67,6 +68,33 @@ def train(index: faiss.Index, xb: np.ndarray) -> None:
     rotation.pq = None
 
 
+def train_cells(index: faiss.IndexIVF, sample: np.ndarray, progress: Progress) -> None:
+    """Train an inverted file as `train` does, on rows drawn already, with a bar over the steps.
+
+    Args:
+        index: of codes that need no training of their own beyond what Faiss gives them.
+        sample: float32, (rows, d).
+        progress: as `progress_bar` takes it.
+    """
+    _set_clustering(index)
+    steps, index.cp.niter = index.cp.niter, 1
+    clustering = faiss.Clustering(index.d, index.nlist, index.cp)
+    with progress_bar(steps, f"Training on {len(sample):,} rows", " steps", progress) as bar:
+        for _ in range(steps):  # each goes on from the centroids of the one before
+            index.quantizer.reset()
+            clustering.train(sample, index.quantizer)
+            bar.update()
+    index.cp.niter = steps
+    index.train(sample)  # the cells stand, so this trains what else there is
+
+
+def drawn(n: int, most: int) -> np.ndarray:
+    """Return the numbers of at most so many of n rows, drawn by SEED, rising, int64."""
+    if n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(SEED).choice(n, most, replace=False))
+
+
 def _set_clustering(inner: faiss.Index) -> int:
     """Set how k-means is done, and return the most rows that it is to see."""
     most = CODE_ROWS
@@ -94,5 +122,5 @@ def _rotation(index: faiss.Index) -> faiss.OPQMatrix | None:
 def _sample(xb: np.ndarray, most: int, least: int) -> np.ndarray:
     """Return rows of xb: at most so many, drawn by SEED, at least so many, by repeating them."""
     if len(xb) > most:
-        return xb[np.sort(np.random.default_rng(SEED).choice(len(xb), most, replace=False))]
+        return xb[drawn(len(xb), most)]
     return xb if len(xb) >= least else np.resize(xb, (least, xb.shape[1]))

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,14 +11,23 @@ from zipfile import BadZipFile
 import faiss
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from sigscope import paths
 from sigscope.cache import mark_used
-from sigscope.files import PART, atomic_write, digest, folder_lock, slug
+from sigscope.files import PART, atomic_write, digest, folder_lock, sha256, slug
+from sigscope.indexes.disk_files import (
+    ABOUT,
+    build_on_disk,
+    build_seconds,
+    grow_on_disk,
+    open_on_disk,
+)
 from sigscope.indexes.exact import exact_neighbours, neighbour_recall
 from sigscope.indexes.files import StaleIndex
 from sigscope.indexes.growing import GrownIndex, grow, is_sparse, outgrown, row_numbers
-from sigscope.indexes.index import VectorIndex
+from sigscope.indexes.index import VectorIndex, frozen
+from sigscope.indexes.on_disk import DiskIndex
 from sigscope.indexes.specs import IndexSpec, find_spec
 
 FILE, ROWS = "index.faiss", "rows.npz"  # the index, and which rows are in it
@@ -47,16 +57,16 @@ def open_index(
 
     Args:
         index: a name in ``INDEXES``, or a spec.
-        xb: unit rows, float32, shape (n, d).
+        xb: unit rows, float32, shape (n, d); for an index on disk they may be `StoredRows`.
         ids: of the rows.
         of: what the rows are of, as JSON: all that decides where the index lies, its name first.
         asked: vectors like the queries to come, by kind; recall is measured with some of them.
         effort: the value of the knob that recall is measured at; None is the default.
     """
     name, spec = find_spec(index)
-    if spec.backend != "faiss" or spec.factory == "Flat":
+    if spec.backend not in ("faiss", "disk") or spec.factory == "Flat":
         return VectorIndex.build(index, xb, ids)
-    xb = np.ascontiguousarray(xb)
+    xb = np.ascontiguousarray(xb) if isinstance(xb, np.ndarray) else xb
     key = digest([*of, asdict(spec), faiss.__version__, xb.shape[1]])[:12]
     folder = paths.CACHE / "indexes" / f"{slug(f'{of[0]}-{name}')}-{key}"
     rows = row_numbers(xb, ids)
@@ -83,8 +93,12 @@ class KeptIndex:
     now: dict[str, float]  # and when it was measured last
 
     @classmethod
-    def load(cls, folder: Path, spec: IndexSpec, rows: np.ndarray) -> "KeptIndex":
+    def load(
+        cls, folder: Path, index: str | IndexSpec, rows: np.ndarray, xb: np.ndarray
+    ) -> "KeptIndex":
         """Return the index kept in folder, in memory if it has to grow to these rows, else mapped.
+
+        What is on disk stays there; it is read of xb, where rows are in their order.
 
         Raises:
             StaleIndex: it is broken, of another spec or other pictures, or these are too many rows.
@@ -98,7 +112,13 @@ class KeptIndex:
             was = f"was trained on {about['trained']:,} rows"
             raise StaleIndex(f"{folder / FILE} {was}, and there are {len(rows):,} now")
         kept = cls(None, inside, **about)
-        place = kept.place(rows)
+        place, spec = kept.place(rows), find_spec(index)[1]
+        if spec.backend == "disk":
+            if is_sparse(place):
+                raise StaleIndex(f"much of what is in {folder} is gone from the gallery")
+            backend = open_on_disk(folder, spec, xb, sha256(inside.tobytes()), place)
+            kept.index = _over_disk(index, backend, inside, folder)
+            return kept
         kept.index = VectorIndex.load(
             folder / FILE, ids=inside.astype(str), mmap=not kept.must_grow(rows)
         )
@@ -115,23 +135,30 @@ class KeptIndex:
         names = ("trained", "effort", "built", "now")
         about = json.dumps({name: getattr(self, name) for name in names})
         try:
-            self.index.save(folder / FILE)
+            if self.index.spec.backend != "disk":  # that one is there already
+                self.index.save(folder / FILE)
             with atomic_write(folder / ROWS) as part:
                 np.savez(part, rows=self.rows, about=np.array(about))
         except OSError as error:
             log.warning("index %s cannot be kept in %s (%s)", self.index.name, folder, error)
 
     def grown(
-        self, xb: np.ndarray, rows: np.ndarray, asked: Mapping[str, np.ndarray]
+        self, folder: Path, xb: np.ndarray, rows: np.ndarray, asked: Mapping[str, np.ndarray]
     ) -> "KeptIndex":
         """Return the index with all of these rows in it, measured where it is time to."""
         before, place = self._step(), self.place(rows)
         was_sparse, inside = is_sparse(place), self.rows
-        backend, place = grow(self.index.backend, place, xb)
-        if was_sparse:
-            inside = inside[:0]
-        inside = np.concatenate([inside, rows[place[inside.size :]]])
-        index = replace(self.index, backend=backend, ids=inside.astype(str))
+        if self.index.spec.backend == "disk":
+            place = np.concatenate([place, np.setdiff1d(np.arange(len(rows)), place)])
+            inside = np.concatenate([inside, rows[place[inside.size :]]])
+            of, how = sha256(inside.tobytes()), {"progress": sys.stderr.isatty()}
+            backend, names = grow_on_disk(folder, self.index.backend, xb, place, of, **how), inside
+        else:
+            backend, place = grow(self.index.backend, place, xb)
+            inside = inside[:0] if was_sparse else inside
+            inside = np.concatenate([inside, rows[place[inside.size :]]])
+            names = inside.astype(str)
+        index = replace(self.index, backend=backend, ids=names)
         grown = replace(self, index=index, rows=inside)
         if was_sparse or grown._step() != before:
             index = replace(index, backend=GrownIndex(backend, place), ids=rows)
@@ -150,11 +177,10 @@ class KeptIndex:
         place, backend = self.place(rows), self.index.backend
         if not np.array_equal(place, np.arange(len(rows))):
             backend = GrownIndex(backend, place)
-        ids = np.array([str(id) for id in ids], object)
-        ids.setflags(write=False)
         if note := self._fallen(len(rows), folder):
             log.warning(note)
-        return replace(self.index, backend=backend, ids=ids, trained=self.trained, note=note)
+        about = {"trained": self.trained, "note": note}
+        return replace(self.index, backend=backend, ids=frozen(ids), **about)
 
     def _fallen(self, n: int, folder: Path) -> str:
         kinds = [
@@ -184,7 +210,8 @@ def recalls(
         effort: the value of the knob; None is the default.
     """
     found, k = {}, min(K, len(xb))
-    for kind, vectors in asked.items():
+    shown = sys.stderr.isatty() and index.spec.backend == "disk"  # else it takes no time
+    for kind, vectors in tqdm(asked.items(), "Measuring", disable=not shown, file=sys.stderr):
         if len(vectors):
             drawn = np.random.default_rng(0).permutation(len(vectors))[:QUERIES]
             xq = np.ascontiguousarray(vectors[np.sort(drawn)], np.float32)
@@ -203,28 +230,45 @@ def _opened(
 ) -> KeptIndex:
     """Return the index kept in folder for these rows: as it is, grown, or built now."""
     spec = find_spec(index)[1]
-    kept = _loaded(folder, spec, rows)
+    kept = _loaded(folder, index, rows, xb)
     if kept is None:
-        built = VectorIndex.build(index, xb, rows.astype(str))
+        built = _built(folder, index, xb, rows)
         effort = effort if spec.knob else None
         found = recalls(built, xb, asked, effort)
         kept = KeptIndex(built, rows, len(rows), effort, found, found)
     elif kept.must_grow(rows):
         before = len(kept.rows)
-        kept = kept.grown(xb, rows, asked)
+        kept = kept.grown(folder, xb, rows, asked)
         log.info("index %s grew from %d rows to %d", kept.index.name, before, len(kept.rows))
     else:
-        mark_used(folder / FILE)
+        mark_used(folder if spec.backend == "disk" else folder / FILE)
         return kept
     kept.save(folder)
     return kept
 
 
-def _loaded(folder: Path, spec: IndexSpec, rows: np.ndarray) -> KeptIndex | None:
-    if not (folder / FILE).exists():
+def _loaded(
+    folder: Path, index: str | IndexSpec, rows: np.ndarray, xb: np.ndarray
+) -> KeptIndex | None:
+    if not any((folder / name).exists() for name in (FILE, ABOUT)):
         return None
     try:
-        return KeptIndex.load(folder, spec, rows)
+        return KeptIndex.load(folder, index, rows, xb)
     except StaleIndex as reason:
         log.warning("%s. It is built again now.", reason)
         return None
+
+
+def _built(folder: Path, index: str | IndexSpec, xb: np.ndarray, rows: np.ndarray) -> VectorIndex:
+    if find_spec(index)[1].backend != "disk":
+        return VectorIndex.build(index, xb, rows.astype(str))
+    of, how = sha256(rows.tobytes()), {"progress": sys.stderr.isatty()}
+    backend = build_on_disk(folder, find_spec(index)[1], xb, of, **how)
+    return _over_disk(index, backend, rows, folder)
+
+
+def _over_disk(
+    index: str | IndexSpec, backend: DiskIndex, rows: np.ndarray, folder: Path
+) -> VectorIndex:
+    name, spec = find_spec(index)
+    return VectorIndex(name, spec, backend, rows, "", build_seconds(folder), backend.d)

@@ -78,13 +78,18 @@ def builder(
         about = {"gallery": gallery.name, "model": encoder.get("model", ""), "encoder": encoder}
         how = {"about": about, "progress": sys.stderr.isatty()}
         return lambda xb, items, what: open_milvus(store, index, xb, items, what=what, **how)
-    if isinstance(embeddings.images, StoredRows):
+    stays = isinstance(embeddings.images, StoredRows)
+    if stays and find_spec(index)[1].backend != "disk":
         return partial(_stored, index)
+
+    def ids(items: pd.DataFrame) -> Any:
+        return items["id"].array if stays else items["id"]
+
     if not kept:
-        return lambda xb, items, what: VectorIndex.build(index, xb, items["id"])
+        return lambda xb, items, what: VectorIndex.build(index, xb, ids(items))
     of = [gallery.name, os.fsencode(gallery.root.resolve()).hex(), gallery.part, encoder]
     how = {"asked": {"picture": embeddings.images, "text": embeddings.captions}, "effort": effort}
-    return lambda xb, items, what: open_index(index, xb, items["id"], [*of, what], **how)
+    return lambda xb, items, what: open_index(index, xb, ids(items), [*of, what], **how)
 
 
 def _stored(index: str | IndexSpec, xb: StoredRows, items: pd.DataFrame, what: str) -> StoredIndex:
@@ -92,7 +97,7 @@ def _stored(index: str | IndexSpec, xb: StoredRows, items: pd.DataFrame, what: s
     if spec != INDEXES["flat"]:
         raise ValueError(
             f"index {name!r} is built over vectors in memory, and the {len(xb):,} of these {what} "
-            "stay on disk; search them with index flat"
+            "stay on disk; search them with index ivf-rabitq+disk, or flat"
         )
     return StoredIndex(xb, items["id"].array)
 
