@@ -14,7 +14,7 @@ from sigscope.embeddings import vector_folder
 from sigscope.embeddings.embed import open_embeddings
 from sigscope.embeddings.load import load_embeddings
 from sigscope.gallery import rows
-from sigscope.search import stored_index, term_table
+from sigscope.search import stored_index, targets, term_table
 from sigscope.search.compose import Part
 from sigscope.search.examples import example_queries
 from sigscope.search.export import as_csv, as_paths, as_zip
@@ -88,6 +88,17 @@ def test_every_search_finds_the_same_as_in_memory(stored, held, ask):
     assert len(found) > 0
     both = [table.astype({"score": "float64"}).round({"score": 5}) for table in (found, expected)]
     pd.testing.assert_frame_equal(*both, check_dtype=False, check_like=False)
+
+
+@pytest.mark.parametrize("by", ["both", "words"])
+@pytest.mark.parametrize("how", [{}, {"category": "warm"}, {"split": "val"}])
+@pytest.mark.parametrize("words", ["a red square", "square", "blue or orange squares"])
+def test_only_those_of_many_named_rows_are_scored_that_can_be_found(
+    stored, words, how, by, monkeypatch
+):
+    whole = stored.by_text(words, 3, by=by, **how)
+    monkeypatch.setattr(targets, "MANY_NAMED", 3)
+    pd.testing.assert_frame_equal(stored.by_text(words, 3, by=by, **how), whole)
 
 
 def test_match_and_examples_are_the_same_as_in_memory(stored, held):

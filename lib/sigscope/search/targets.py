@@ -25,6 +25,7 @@ from sigscope.indexes.milvus import MilvusIndex
 from sigscope.indexes.milvus_loading import open_milvus
 from sigscope.indexes.specs import INDEXES, IndexSpec, find_spec
 from sigscope.rerank.corrections import Correction, search_corrected
+from sigscope.search.named_rows import worth_scoring
 from sigscope.search.queries import Results
 from sigscope.search.saved_indexes import open_index
 from sigscope.search.stored_index import StoredIndex
@@ -32,6 +33,7 @@ from sigscope.search.stored_index import StoredIndex
 Build = Callable[[np.ndarray, pd.DataFrame, str], "VectorIndex | MilvusIndex | StoredIndex"]
 COLUMNS = pd.Index(["rank", "id", "score", "caption", "category", "path"])
 SHOWN = ["id", "caption", "category", "path"]
+MANY_NAMED = 5_000  # rows with words of the query, of which not all are scored
 TEXT = pd.StringDtype("python", na_value=np.nan)  # prints as str; quicker to pick a few rows from
 
 
@@ -224,6 +226,9 @@ class Target:
         if lift is None:
             return self._table(scores, rows)
         named = np.flatnonzero(lift if among is None else lift * among)
+        if named.size > MANY_NAMED and not corrections:
+            best = 1.0 if self.index.spec.knob or not len(scores) else scores[0]
+            named = worth_scoring(named, lift, k + len(without), found, best, by)
         theirs, named = found(max(1, named.size), named)
         other = ~np.isin(rows, named) & (by == "both")
         scores = np.concatenate([theirs * (by == "both") + lift[named], scores[other]])
