@@ -11,6 +11,8 @@ from visiting import embed_some, on_list, press, visitor
 
 from sigscope import paths
 
+pytestmark = pytest.mark.slow
+
 SLOW = """import json, sys, time
 for done in range(0, 1000, 10):
     print(json.dumps([done, 1000]), flush=True)

@@ -11,6 +11,8 @@ from visiting import cards, grid, on_list, said, visitor
 from sigscope import paths
 from sigscope.models import checkpoints
 
+pytestmark = pytest.mark.slow
+
 PAGES = ("search", "map", "compare", "duplicates", "rate", "data", "report")
 GALLERIES = {  # the colours of the pictures; where they are captioned, the captions
     "one": ["red"],
