@@ -16,11 +16,15 @@ const DRAWN = { // on a field of 16 by 16
   tick: "M3.5 8.5l3 3 6-7",
   pin: "M8 14.5C5 11 3.5 8.6 3.5 6.3a4.5 4.5 0 0 1 9 0C12.500 8.600 11 11 8 14.500z M8 4.700v3",
 };
+const icons = {}; // each is read once, and copied from then on
 const icon = (name) => {
-  const made = el("span");
-  made.innerHTML = `<svg viewBox="0 0 16 16" width="16" height="16" fill="none" aria-hidden="true"
-    stroke="currentColor" stroke-width="1.7" stroke-linecap="round"><path d="${DRAWN[name]}"/></svg>`;
-  return made;
+  if (!icons[name]) {
+    icons[name] = el("span");
+    icons[name].innerHTML = `<svg viewBox="0 0 16 16" width="16" height="16" fill="none"
+      aria-hidden="true" stroke="currentColor" stroke-width="1.7" stroke-linecap="round"><path
+      d="${DRAWN[name]}"/></svg>`;
+  }
+  return icons[name].cloneNode(true);
 };
 
 const STAR = "starred"; // the tag that a star stands for

@@ -9,6 +9,7 @@ latter is the one to use; a picture of a single letter has none. Nothing is down
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -136,6 +137,7 @@ def known_text_areas(gallery: Gallery) -> pd.DataFrame | None:
     return table
 
 
+@cache
 def ocr_is_installed() -> bool:
     """Return whether RapidOCR, the extra ``ocr``, is there to measure with."""
     return find_spec("rapidocr") is not None
