@@ -15,6 +15,7 @@ import faiss
 import numpy as np
 
 from sigscope.indexes.exact import nearest
+from sigscope.indexes.gpu import GpuCopy, is_asked
 from sigscope.indexes.specs import CANDIDATES, CELLS, IndexSpec
 from sigscope.indexes.training import base, core, train
 
@@ -43,6 +44,7 @@ class FaissIndex:
         self._graph = isinstance(self._core, faiss.IndexHNSW)
         self._beam = self._core.hnsw.efSearch if self._graph else 0
         self._settings: dict[tuple, faiss.SearchParameters] = {}
+        self._copy = GpuCopy(index) if is_asked() else None
 
     @classmethod
     def build(cls, spec: IndexSpec, xb: np.ndarray) -> "FaissIndex":
@@ -83,7 +85,8 @@ class FaissIndex:
         if self._graph and k > (effort or self._beam):
             effort = k  # a graph looks no further than effort, whatever k is
         params = None if effort is None else self._with_effort(effort)
-        return self._cosines(*self.index.search(xq, k, params=params))
+        found = self._copy.search(xq, k, params) if self._copy is not None else None
+        return self._cosines(*(found or self.index.search(xq, k, params=params)))
 
     def _refined(
         self, xq: np.ndarray, k: int, effort: int | None, candidates: int | None
