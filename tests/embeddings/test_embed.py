@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,14 @@ from toy import ToyEncoder, unit, write_gallery
 
 from sigscope import files, paths
 from sigscope.datasets.load import load_gallery
-from sigscope.embeddings import decode, store
+from sigscope.embeddings import decode, large_stores, store
 from sigscope.embeddings.embed import embed_gallery, open_embeddings
 from sigscope.embeddings.load import load_embeddings
 from sigscope.embeddings.shards import StaleEmbeddings
 from sigscope.embeddings.store import StoreError
+from sigscope.embeddings.stored_rows import StoredRows
 from sigscope.images.read import open_picture
+from sigscope.search.searcher import Searcher
 
 
 @pytest.fixture(autouse=True)
@@ -640,3 +643,42 @@ def test_a_lock_that_its_last_owner_removed_is_not_ours(folder, monkeypatch):
 def test_sizes_below_one_are_refused(name, gallery, folder):
     with pytest.raises(ValueError, match=f"{name} is 0"):
         embed_gallery(gallery, ToyEncoder(), folder, **{name: 0})
+
+
+# --- vectors that stay on disk
+
+
+def test_vectors_that_stay_on_disk_are_those_in_memory(made, folder, gallery, monkeypatch):
+    monkeypatch.setenv("SIGSCOPE_VECTORS", "disk")
+    found = load_embeddings(folder, gallery=gallery, identity=ToyEncoder().identity)
+    assert isinstance(found.images, StoredRows) and isinstance(found.captions, StoredRows)
+    np.testing.assert_array_equal(found.images[:], made.images)
+    np.testing.assert_array_equal(found.captions[np.arange(len(made.captions))], made.captions)
+    for name in ("ids", "caption_ids", "caption_texts"):
+        assert list(getattr(found, name)) == list(getattr(made, name))
+    np.testing.assert_array_equal(found.owners, made.owners)
+    tables = [
+        Searcher(gallery, of, ToyEncoder()).by_text("a red square", 20) for of in (found, made)
+    ]
+    scores = [table.set_index("id")["score"].sort_index() for table in tables]
+    pd.testing.assert_series_equal(*scores, check_index_type=False, atol=1e-6)
+
+
+def test_vectors_stay_on_disk_where_they_would_fill_the_memory(made, folder, monkeypatch):
+    monkeypatch.setattr(large_stores, "_room", lambda: 4 * 4 * (20 + 40) - 1)
+    assert isinstance(load_embeddings(folder).images, StoredRows)
+    monkeypatch.setenv("SIGSCOPE_VECTORS", "memory")
+    assert isinstance(load_embeddings(folder).images, np.ndarray)
+    monkeypatch.setenv("SIGSCOPE_VECTORS", "")
+    monkeypatch.setattr(large_stores, "_room", lambda: 4 * 4 * (20 + 40))
+    assert isinstance(load_embeddings(folder).images, np.ndarray)
+    monkeypatch.setenv("SIGSCOPE_VECTORS", "tape")
+    with pytest.raises(ValueError, match="SIGSCOPE_VECTORS is 'tape'; it must be one of auto, mem"):
+        load_embeddings(folder)
+
+
+def test_a_gallery_that_lists_others_is_refused_on_disk_as_well(made, folder, gallery, monkeypatch):
+    monkeypatch.setenv("SIGSCOPE_VECTORS", "disk")
+    turned = replace(gallery, items=gallery.items.iloc[::-1].reset_index(drop=True))
+    with pytest.raises(StaleEmbeddings, match="do not list the same pictures"):
+        load_embeddings(folder, gallery=turned)

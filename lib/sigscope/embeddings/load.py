@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from sigscope.embeddings.large_stores import lists_the_same, stay_on_disk, stored_parts
 from sigscope.embeddings.shards import (
     FETCH,
     REMAKE,
@@ -29,7 +30,7 @@ from sigscope.embeddings.store import (
     read_manifest,
     unfinished,
 )
-from sigscope.embeddings.stored_rows import in_order
+from sigscope.embeddings.stored_rows import StoredRows, in_order
 from sigscope.files import same
 from sigscope.gallery.cells import text_of, texts_of
 from sigscope.gallery.columns import FILES, URLS, caption_columns, first_of
@@ -46,8 +47,8 @@ TEXT = pa.string()
 class Embeddings:
     """Unit vectors of a gallery's pictures and captions, with the id of each row.
 
-    Of a folder of vectors (`vector_folder`) the vectors are `StoredRows`, which stay on disk, and
-    ids and texts are columns of Arrow.
+    Of a folder of vectors (`vector_folder`), and where they would fill the memory, the vectors are
+    `StoredRows`, which stay on disk, and ids and texts are columns of Arrow.
     """
 
     folder: Path
@@ -153,6 +154,9 @@ def _read(folder: Path, manifest: dict) -> Embeddings:
         names = [name for shard in manifest["shards"] for name in shard["files"]]
         return [folder / name for name in names if name.startswith(start)]
 
+    if stay_on_disk(manifest):
+        about = {"folder": folder, "manifest": manifest, "failed": failures(manifest)}
+        return checked(**stored_parts(files, manifest), **about)
     d = manifest["dimension"]
     items = read_table(files("metadata"), {"id": TEXT})
     captions = read_table(files("captions"), {"id": TEXT, "caption": TEXT})
@@ -179,6 +183,8 @@ def checked(**parts: Any) -> Embeddings:
             raise StaleEmbeddings(
                 f"{found.folder} has {len(rows)} vectors for {len(ids)} {what}; {REMAKE}"
             )
+    if isinstance(found.images, StoredRows):
+        return found
     if len(set(found.ids)) < len(found.ids):
         twice = Counter(found.ids).most_common(1)[0][0]
         raise StaleEmbeddings(f"{found.folder} has the id {twice} more than once; {REMAKE}")
@@ -191,9 +197,7 @@ def _check_ids(found: Embeddings, gallery: Gallery | None) -> None:
     """Raise unless every item of the gallery is there or failed, in the gallery's order."""
     if gallery is None:
         return
-    failed = set(found.failed["id"])
-    expected = [id_ for id_ in gallery.items["id"].tolist() if id_ not in failed]
-    if expected != found.ids.tolist():
+    if not lists_the_same(gallery, found.ids, found.failed["id"].tolist()):
         raise StaleEmbeddings(
             f"{found.folder} and {gallery.name} do not list the same pictures; {REMAKE}"
         )
