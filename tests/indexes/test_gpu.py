@@ -111,5 +111,5 @@ def test_visitors_share_one_gpu_and_each_gets_his_own(vectors, asked):
 def test_a_gpu_that_is_not_there_is_said_in_a_sentence(setting, said, vectors, monkeypatch):
     monkeypatch.setattr(faiss, "get_num_gpus", lambda: 0)
     monkeypatch.setenv(gpu.SETTING, setting)
-    with pytest.raises(ValueError, match=rf"{gpu.SETTING}={setting}.*({said}).*set it to cpu"):
+    with pytest.raises(gpu.NoGpu, match=rf"{gpu.SETTING}={setting}.*({said}).*set it to cpu"):
         VectorIndex.build("flat", vectors[0], IDS)

@@ -19,22 +19,26 @@ HOW = "leave it out, or set it to cpu, to search without one"
 log = logging.getLogger(__name__)
 
 
+class NoGpu(ValueError):
+    """A GPU is asked for that is not there; the message says what to do."""
+
+
 def is_asked() -> bool:
     """Return whether indexes are to be copied to a GPU.
 
     Raises:
-        ValueError: They are, and this machine or this Faiss has none; or the setting says neither.
+        NoGpu: They are, and this machine or this Faiss has none; or the setting says neither.
     """
     asked = os.environ.get(SETTING, "cpu")
     if asked not in ("cpu", "cuda"):
-        raise ValueError(f"{SETTING}={asked} is neither cpu nor cuda; {HOW}")
+        raise NoGpu(f"{SETTING}={asked} is neither cpu nor cuda; {HOW}")
     if asked == "cuda" and not hasattr(faiss, "StandardGpuResources"):
-        raise ValueError(
+        raise NoGpu(
             f"{SETTING}=cuda, and the Faiss that is installed has no code for GPUs: "
             f"run 'pip uninstall faiss-cpu' and 'pip install faiss-gpu-cu12'; {HOW}"
         )
     if asked == "cuda" and not faiss.get_num_gpus():
-        raise ValueError(f"{SETTING}=cuda, and Faiss finds no GPU here; {HOW}")
+        raise NoGpu(f"{SETTING}=cuda, and Faiss finds no GPU here; {HOW}")
     return asked == "cuda"
 
 
