@@ -39,7 +39,7 @@ st.caption(
 ask.box("Compare")
 words = query.words()
 with st.sidebar:
-    sides = st.slider("How many", 2, compared.MOST, key="sides")
+    sides = st.slider("Lists", 2, compared.MOST, key="sides")
     k = st.slider("Results", 5, 30, step=5, key="each")
 
 columns = st.columns(sides, gap="medium")

@@ -25,7 +25,7 @@ except (GalleryError, UnreadableGallery) as reason:
     notices.say(reason)
     searcher, failed = None, getattr(reason, "failed", NONE_FAILED)
 left_out = cards.left_out(gallery, failed)
-with st.container(horizontal=True):
+with st.container(horizontal=True, key="facts"):
     st.metric("Pictures", f"{len(gallery):,}", border=True)
     st.metric("Captions", f"{len(gallery.captions):,}", border=True)
     st.metric("Searchable", f"{len(searcher or ()):,}", border=True)

@@ -64,10 +64,6 @@ with st.container():  # one place, so that the map keeps its own whatever is sai
         progress()
     choices = mapped.colours(shown, about)
     colour_by = mapped.colour_choice(choices)
-    if colour_by in mapped.MEANS:
-        st.caption(mapped.MEANS[colour_by])
-    if about:
-        st.caption(literal(f"★ {about.name}. {about.placement.note}"))
 table = mapped.table_of(shown, wanted, about, colour_by)
 left, right = st.columns([3, 2], gap="medium")
 with left:
@@ -80,6 +76,10 @@ with left:
             "base": thumbnails.address(""), "library": drawing.address(),
         },
     )  # fmt: skip
+    if about:
+        st.caption(literal(f"★ {about.name}. {about.placement.note}"))
+    if colour_by in mapped.MEANS:
+        st.caption(mapped.MEANS[colour_by])
     st.caption(f"{mapped.faithful(shown)} {DISTANCES}")
 ids = kept.selection()
 with right, st.container(height=mapped.HEIGHT, border=False, key="beside"):

@@ -80,6 +80,7 @@ def _begin(source: str = "") -> None:
     st.session_state.pop(ASKED, None)
     if source:
         adding.begin(source)
+        st.session_state["source"] = ""
 
 
 def under_way() -> None:

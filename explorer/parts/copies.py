@@ -78,7 +78,7 @@ def offer() -> None:
         if looking.failed:
             notices.say(looking.failed)
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.text("Nobody has looked for copies here yet: it takes a minute or so, once.")
+            st.text("The pictures have not been compared yet: it takes a minute or so, once.")
             st.button("Look for copies", key="look", type="primary", on_click=_begin)
 
 

@@ -13,6 +13,7 @@ from browsing import (
     go_to,
     is_on,
     is_still,
+    press,
     sized,
     text_of,
     wait_for,
@@ -57,6 +58,14 @@ def test_every_text_and_every_focus_can_be_seen(driver, port, theme, address):
     driver.get(launch.url(port) + address)
     wait_for(driver, lambda: is_still(driver) and PAGES[address] in text_of(driver), MAP_S)
     assert faint(driver) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_bar_of_a_selection_can_be_read(page, theme):
+    look(page, theme)
+    press(page, f"Select {cards(page)[0]}")
+    bar = element(page, ".st-key-chosen-bar")
+    assert "1 selected" in bar.text and faint(page) == []
 
 
 def look(driver, theme: str):

@@ -197,6 +197,13 @@ def test_what_is_not_in_the_gallery_is_said_not_to_match(visit):
     assert "no good match" in said(visit).lower() and cards(visit)
 
 
+def test_where_the_first_stands_far_above_the_second_nothing_is_denied(visit, monkeypatch):
+    monkeypatch.setattr("sigscope.search.match.FAR", 0.0)  # so that each first one does
+    search(visit, "xqzt vvvw blorp")
+    assert "one picture stands far above all others" in said(visit) and "weak match" in said(visit)
+    assert not visit.info and "no good match" not in said(visit).lower()
+
+
 def test_clear_begins_anew(visit):
     search(visit, WORDS)
     visit.button(key="clear").click().run()

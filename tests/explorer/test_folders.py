@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import signal
 from contextlib import suppress
 from io import TextIOWrapper
@@ -34,6 +35,7 @@ from sigscope.cli import launch
 
 pytestmark = NO_BROWSER
 N_TRIP = 80
+N_HOLIDAY, SHARD = 256, 128  # pictures, and of them in each piece that a killed run leaves whole
 ODD = {  # captions, by the names of their files
     "a%20b.png": "<script>window.hurt = 1</script>",
     "100%.png": "<img src=x onerror='window.hurt = 1'>",
@@ -131,15 +133,20 @@ def test_zip_says_which_file_is_gone_and_holds_no_formula(page, port, odd, tmp_p
     assert rows["sum.png"]["caption"] == "'=SUM(1+1)" and rows["sum.png"]["file"]
 
 
+def noise(folder, many: int):
+    """Fill a new folder with so many pictures of noise."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(many):
+        pixels = rng.integers(0, 255, (32, 32, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:02}.png")
+
+
 @pytest.fixture
 def trip(tmp_path, port):
     """A folder of which half is embedded."""
     folder = tmp_path / "trip"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for number in range(N_TRIP):
-        noise = rng.integers(0, 255, (32, 32, 3), np.uint8)
-        Image.fromarray(noise).save(folder / f"{number:02}.png")
+    noise(folder, N_TRIP)
     embed_some(load_gallery(folder), Encoder.load(), batches=2, size=N_TRIP // 4)
     return folder
 
@@ -190,6 +197,27 @@ def test_folder_is_searched_while_it_is_embedded_and_as_it_changes(page, port, t
     wait_for(page, lambda: str(trip) not in text_of(page) and "gallery=" not in page.current_url)
     assert not page.find_elements(By.CSS_SELECTOR, ".stAlert [class*=rror]")
     assert len(list(trip.iterdir())) == N_TRIP - 1
+
+
+def done_of(page) -> int:
+    """Return how many pictures of the holiday the page says are embedded, 0 where it says none."""
+    found = re.search(rf"(\d+) of {N_HOLIDAY} pictures", text_of(page))
+    return int(found[1]) if found else 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="nothing here lists processes")
+def test_folder_whose_embedding_was_killed_goes_on_where_it_was(page, tmp_path):
+    holiday = tmp_path / "holiday"
+    noise(holiday, N_HOLIDAY)
+    add(page, holiday)
+    wait_for(page, lambda: SHARD < done_of(page) < N_HOLIDAY)
+    os.kill(embedder_of(holiday), signal.SIGKILL)
+    wait_for(page, lambda: "it stopped without a word" in text_of(page).lower())
+    add(page, holiday)
+    first = wait_for(page, lambda: done_of(page))
+    assert SHARD <= first < N_HOLIDAY, "what a killed run has done is not done again"
+    element(page, "[class*='st-key-look-holiday'] button").click()
+    wait_for(page, lambda: f"Searchable\n{N_HOLIDAY}" in text_of(page), MAP_S)
 
 
 def test_folder_of_the_system_is_asked_about_first(page):
