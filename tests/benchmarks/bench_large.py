@@ -40,7 +40,7 @@ SIZES = sorted({min(n, N) for n in (100_000, 1_000_000, 5_000_000, N)})
 NAME = "ivf-rabitq+disk"
 FILE_ROWS = 20_000
 QUERIES, SINGLES, FLAT_SINGLES, FLAT_ROWS = 200, 100, 9, 500_000
-EFFORTS, ENOUGH = (8, 16, 32, 64, 128, 256, 512), 0.97
+EFFORTS, ENOUGH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512), 0.97
 RECALL, FASTER, MOST_GB = 0.90, 20.0, 8.0
 KINDS = ("text", "image")
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from functools import lru_cache
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -53,8 +54,10 @@ class StoredRows:
         self._mapped = lru_cache(OPEN)(mapped)
         self.rows = rows
         self._are_unit = are_unit
-        self._heads = [(dtype, offset) for _, dtype, offset in heads]
-        self.are_halves = are_unit and all(dtype == "<f2" for dtype, _ in self._heads)
+        self._offsets = np.array([offset for _, _, offset in heads], np.int64)
+        kinds = {dtype for _, dtype, _ in heads}
+        self.are_halves = are_unit and kinds <= {np.dtype("<f2")}
+        self._are_alike = len(kinds) == 1 and (self._offsets >= 0).all()
         n = int(self._ends[-1]) if shapes else 0
         self.shape = (n if rows is None else len(rows), shapes[0][1] if shapes else 0)
 
@@ -126,30 +129,40 @@ class StoredRows:
 
     def _picked(self, numbers: np.ndarray) -> np.ndarray:
         """Return rows of all files by their numbers, read in the order of the files."""
+        order = np.argsort(numbers, kind="stable")
+        if self._are_alike and len(numbers):
+            rising = self._read(numbers[order])
+            found = np.empty_like(rising)
+            found[order] = rising
+            return found
         file_of = np.searchsorted(self._ends, numbers, side="right")
         found = np.empty((len(numbers), self.shape[1]), self._none().dtype)
-        order = np.argsort(numbers, kind="stable")
         borders = np.flatnonzero(np.diff(file_of[order])) + 1
         for some in np.split(order, borders) if len(order) else ():
             number = file_of[some[0]]
             begin = self._ends[number - 1] if number else 0
-            found[some] = self._read(number, numbers[some] - begin)
+            found[some] = self._mapped(self._files[number])[numbers[some] - begin]
         return found
 
-    def _read(self, number: int, rows: np.ndarray) -> np.ndarray:
-        """Return rising rows of one file, read and not mapped: what is mapped counts as memory."""
-        (dtype, offset), file = self._heads[number], self._files[number]
-        if offset is None:
-            return self._mapped(file)[rows]
-        read = np.empty((rows.size, self.shape[1]), dtype)
-        with watched(file), file.open("rb", buffering=0) as source:
-            for run in np.split(np.arange(rows.size), np.flatnonzero(np.diff(rows) != 1) + 1):
-                source.seek(offset + int(rows[run[0]]) * read[0].nbytes)
-                left = read[run[0] : run[-1] + 1].reshape(-1).view(np.uint8).data
-                while left and (count := source.readinto(left)):
-                    left = left[count:]
-                if left:
-                    raise StaleEmbeddings(f"{file} has become shorter; {REMAKE}")
+    def _read(self, numbers: np.ndarray) -> np.ndarray:
+        """Return rising rows of all files, read and not mapped: what is mapped counts as memory."""
+        files = np.searchsorted(self._ends, numbers, side="right")
+        read = np.empty((len(numbers), self.shape[1]), self._none().dtype)
+        width, view = read.itemsize * self.shape[1], memoryview(read.reshape(-1).view(np.uint8))
+        breaks = np.flatnonzero((np.diff(numbers) != 1) | (np.diff(files) != 0)) + 1
+        runs = pairwise([0, *breaks.tolist(), len(numbers)])
+        begins = np.concatenate([[0], self._ends])
+        places = (self._offsets[files] + (numbers - begins[files]) * width).tolist()
+        for number, some in groupby(runs, key=lambda run: files[run[0]]):
+            file = self._files[number]
+            with watched(file), open(file, "rb", buffering=0) as source:
+                for start, stop in some:
+                    source.seek(places[start])
+                    left = view[start * width : stop * width]
+                    while left and (count := source.readinto(left)):
+                        left = left[count:]
+                    if left:
+                        raise StaleEmbeddings(f"{file} has become shorter; {REMAKE}")
         return read
 
     def _none(self) -> np.ndarray:
@@ -165,10 +178,10 @@ class StoredRows:
         return rows
 
 
-def _head(file: Path) -> tuple[tuple[int, int], np.dtype, int | None]:
-    """Return shape, dtype and where the first row begins; None where rows do not lie in order."""
+def _head(file: Path) -> tuple[tuple[int, int], np.dtype, int]:
+    """Return shape, dtype and where the first row begins, -1 if they do not lie row by row."""
     rows = mapped(file)  # and let go: a process may open only so many
-    return rows.shape, rows.dtype, rows.offset if rows.flags.c_contiguous else None
+    return rows.shape, rows.dtype, rows.offset if rows.flags.c_contiguous else -1
 
 
 def in_order(files: Iterable[Path]) -> list[Path]:
