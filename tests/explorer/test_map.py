@@ -105,3 +105,13 @@ def test_swipe_over_the_map_scrolls_the_page_until_the_lasso_is_on(page, port):
     touched(page, *around, (190, 330), (95, 330))
     wait_for(page, lambda: " selected" in text_of(page) and cards(page))
     assert abs(scrolled(page) - before) < 50
+
+
+def test_click_in_the_legend_takes_a_category_off_the_map(page, port):
+    map_page(page, port)
+    taken = "return document.querySelector('.map')._fullData.filter(t => t.visible !== true).length"
+    assert page.execute_script(taken) == 0
+    first = element(page, ".map .legendtoggle")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", first)
+    ActionChains(page).move_to_element(first).click().perform()
+    wait_for(page, lambda: page.execute_script(taken) == 1)
