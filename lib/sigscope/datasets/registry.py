@@ -143,6 +143,13 @@ _ALL = (
         f"{_DSD}, from which R5 made its table",
     ),
     Dataset(
+        "urls",
+        *("url_tables", "load_urls"),
+        "It needs a table (.csv, .tsv, .jsonl, .parquet) with a column url and perhaps one of "
+        "captions, or a .txt with one URL a line; what they name is downloaded first.",
+        "a table of your own, as https://github.com/rom1504/img2dataset takes it",
+    ),
+    Dataset(
         "sbu",
         *("sbu", "load_sbu"),
         "It needs SBU_captioned_photo_dataset_urls.txt with SBU_captioned_photo_dataset_captions"
