@@ -5,19 +5,27 @@ import random
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from contextlib import suppress
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import checkpoints
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hostile_server import HostileServer
 from toy import ToyEncoder, write_gallery
 
 from sigscope import files, paths
 from sigscope.cli.main import main
+from sigscope.datasets import url_tables
 from sigscope.datasets.load import load_gallery
-from sigscope.embeddings import embed_gallery
+from sigscope.downloads.limits import Limits
+from sigscope.embeddings import embed, embed_gallery
 from sigscope.embeddings.ray_engine import MISSING, RayEngine, RayError
 from sigscope.models.encoder import Encoder
 
@@ -160,6 +168,36 @@ def test_workers_that_are_killed_are_started_again_and_nothing_is_lost(
 
 
 @needs_ray
+@pytest.mark.slow
+def test_a_run_that_is_killed_ten_times_has_every_picture_once(cluster, notes, tmp_path):
+    """Each run is killed at a moment that nobody has chosen, every second time with its workers."""
+    folder, store = write_gallery(tmp_path / "gallery", 8 * N), tmp_path / "store"
+    embed_gallery(load_gallery(folder), ToyEncoder(), tmp_path / "plain", **SIZES)
+    script = [sys.executable, SUPPORT / "embed_by_ray.py", folder, store, notes]
+    script.append(cluster.get_runtime_context().gcs_address)
+    rng, told = random.Random(0), []
+    for number in range(10):
+        with subprocess.Popen(
+            script, stdout=subprocess.PIPE, text=True, env={**os.environ, **surroundings()}
+        ) as run:
+            done = begun = int(run.stdout.readline() or 0)
+            while done < begun + rng.randint(1, 18) and (line := run.stdout.readline()):
+                done = int(line)
+            time.sleep(rng.random() / 10)
+            for pid in living(notes) if number % 2 else []:
+                os.kill(pid, signal.SIGKILL)
+            run.kill()
+        until = time.monotonic() + WAIT_S
+        while living(notes) and time.monotonic() < until:
+            time.sleep(0.05)
+        told.append(len(list(store.glob("making/*/record.json"))))
+        print(f"kill {number + 1}: {done} of {8 * N} told, {told[-1]} shards whole", flush=True)
+    assert told == sorted(told) and told[0] < told[-1] < 8 * N // SIZES["shard_size"]
+    embed_by_ray(folder, ToyEncoder(), store)
+    assert hashes(store) == hashes(tmp_path / "plain")
+
+
+@needs_ray
 @pytest.mark.parametrize("what", ["the run", "all"])
 def test_a_run_that_is_killed_goes_on_where_it_was(what, cluster, folder, plain, notes, tmp_path):
     store = tmp_path / "store"
@@ -215,6 +253,49 @@ def test_folders_that_workers_do_not_see_are_named(cluster, folder, unseen, tmp_
         embed_by_ray(folder, ToyEncoder(), tmp_path / "store")
 
 
+def shards_of(kind: str, folder: Path, home: Path, server: HostileServer) -> str:
+    """Write twenty pictures of a gallery as a table of URLs, as parquet, or as webdataset's tar."""
+    home.mkdir()
+    names = sorted(path.name for path in folder.glob("*.png"))[:20]
+    data = [(folder / name).read_bytes() for name in names]
+    if kind == "urls":
+        rows = "".join(f"{server.url(f'picture/{n}')},no {n}\n" for n in range(20))
+        (home / "list.csv").write_text(f"url,caption\n{rows}{server.url('404')},gone\n")
+        return f"urls:{home / 'list.csv'}"
+    if kind == "parquet":
+        images = [{"bytes": each, "path": name} for each, name in zip(data, names, strict=True)]
+        table = pa.table({"image": images, "text": [f"a {name[4:-4]} square" for name in names]})
+        pq.write_table(table, home / "train-00000.parquet")
+        return str(home)
+    with tarfile.open(home / "00000.tar", "w") as tar:
+        for name, each in zip(names, data, strict=True):
+            for member, content in (
+                (name, each),
+                (f"{name[:-4]}.txt", f"a {name[4:-4]} square".encode()),
+            ):
+                entry = tarfile.TarInfo(member)
+                entry.size = len(content)
+                tar.addfile(entry, BytesIO(content))
+    return str(home)
+
+
+@needs_ray
+@pytest.mark.parametrize("kind", ["urls", "parquet", "webdataset"])
+def test_a_table_of_urls_parquet_and_tars_are_embedded_as_folders_are(
+    kind, cluster, folder, notes, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(url_tables, "LIMITS", Limits(allowed=("127.0.0.1/32",)))
+    with HostileServer() as server:
+        source = shards_of(kind, folder, tmp_path / "shards", server)
+        embed_gallery(load_gallery(source), ToyEncoder(), tmp_path / "plain", **SIZES)
+    made = embed_by_ray(source, NotingEncoder(notes), tmp_path / "store")  # and no server is asked
+    assert hashes(tmp_path / "store") == hashes(tmp_path / "plain")
+    assert os.listdir(notes) and str(os.getpid()) not in os.listdir(notes)
+    assert len(made) + len(made.failed) == 20 and len(made.captions) == len(made)
+    if kind == "urls":
+        assert load_gallery(source).problems["reason"].str.contains("404").tolist() == [True]
+
+
 @needs_ray
 def test_the_command_line_chooses_the_engine(cluster, folder, capsys):
     assert main(["embed", "--pictures", str(folder), "--engine", "ray"]) == 0
@@ -236,6 +317,32 @@ def test_an_address_that_does_not_answer_is_one_sentence(
     assert main(command) == 1
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith(f"no Ray cluster answers at {address} (") and "ray start" in said
+
+
+@pytest.mark.parametrize(
+    ("gpu", "room"),
+    [
+        ("", (3, {"num_gpus": 1, "num_cpus": 1})),
+        ("0.5", (6, {"num_gpus": 0.5, "num_cpus": 1})),
+        (".3", (9, {"num_gpus": 0.3, "num_cpus": 1})),
+        ("0", (5, {"num_cpus": 4})),
+    ],
+)
+def test_workers_take_as_much_of_each_gpu_as_is_set(gpu, room, monkeypatch):
+    sizes = [{"CPU": 8.0, "GPU": 2.0}, {"CPU": 12.0, "GPU": 1.0}, {"memory": 1.0}]
+    ray = SimpleNamespace(nodes=lambda: [{"Alive": True, "Resources": each} for each in sizes])
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setenv("SIGSCOPE_ENGINE", "ray")
+    monkeypatch.setenv("SIGSCOPE_ENGINE_GPU", gpu)
+    assert embed._engine_set()._room(ray) == room
+
+
+def test_a_share_of_a_gpu_that_is_none_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
+    monkeypatch.setenv("SIGSCOPE_ENGINE", "ray")
+    monkeypatch.setenv("SIGSCOPE_ENGINE_GPU", "two")
+    with pytest.raises(ValueError, match="SIGSCOPE_ENGINE_GPU is 'two'; it is a share of a GPU"):
+        embed._engine_set()
 
 
 def test_without_ray_the_extra_is_named(folder, capsys, monkeypatch):

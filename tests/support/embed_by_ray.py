@@ -1,7 +1,7 @@
 """Embeds a gallery by Ray, slowly, with an encoder that notes which processes it runs in.
 
-``python embed_by_ray.py GALLERY STORE NOTES`` prints how many pictures are done whenever that
-changes.
+``python embed_by_ray.py GALLERY STORE NOTES [ADDRESS]`` prints how many pictures are done whenever
+that changes; without the address of a cluster it starts Ray itself.
 """
 
 import os
@@ -46,12 +46,12 @@ class OtherEncoder(ToyEncoder):
 
 
 if __name__ == "__main__":
-    gallery, store, notes = map(Path, sys.argv[1:])
+    gallery, store, notes = map(Path, sys.argv[1:4])
     embed_gallery(
         load_gallery(gallery),
         NotingEncoder(notes),
         store,
         **SIZES,
-        engine=RayEngine(cores=1),
+        engine=RayEngine(*sys.argv[4:], cores=1),
         progress=lambda done, total: print(done, flush=True),
     )

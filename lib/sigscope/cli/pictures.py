@@ -15,6 +15,8 @@ EMBED = """Examples:
 
     sigscope embed --pictures ~/Photos
     sigscope embed --pictures coco:~/coco --engine ray
+    sigscope embed --pictures ~/webdataset-shards --engine ray
+    sigscope embed --pictures urls:~/table.parquet --engine ray
     SIGSCOPE_CACHE=/nfs/cache sigscope embed --pictures /nfs/photos --engine ray --address auto
 
 The last one runs on a Ray cluster; `ray start` says how to make one.

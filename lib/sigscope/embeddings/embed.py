@@ -6,6 +6,7 @@ vector nor its captions are stored. Rows carry ids; nothing is joined by row num
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
@@ -161,7 +162,10 @@ def _engine_set() -> Engine | None:
         return None
     from sigscope.embeddings.ray_engine import RayEngine
 
-    return RayEngine(address)
+    gpu = os.environ.get("SIGSCOPE_ENGINE_GPU") or "1"
+    if not re.fullmatch(r"0|1|0?\.\d+", gpu):
+        raise ValueError(f"SIGSCOPE_ENGINE_GPU is {gpu!r}; it is a share of a GPU, from 0 to 1")
+    return RayEngine(address, gpu=float(gpu))
 
 
 def stored_failures(gallery: Gallery, model: str) -> pd.DataFrame | None:

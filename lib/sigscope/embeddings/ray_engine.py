@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any
 
 from sigscope import paths
-from sigscope.arguments import whole
+from sigscope.arguments import real, whole
 from sigscope.embeddings.worker import Made, Order, Workshop
 from sigscope.files import LOCK, same, size_of
 from sigscope.types import EncoderLike
@@ -37,7 +37,7 @@ class RayEngine:
     No more than ``AHEAD`` shards a worker are under way, and nothing else is held.
     """
 
-    def __init__(self, address: str = "", cores: int = 4) -> None:
+    def __init__(self, address: str = "", cores: int = 4, gpu: float = 1) -> None:
         """Choose a cluster; it is not connected to before there is something to do.
 
         Args:
@@ -45,11 +45,14 @@ class RayEngine:
                 process has started; "auto" is the cluster that this machine belongs to; or
                 HOST:PORT of one.
             cores: for each worker where no GPU is, or as many as the smallest machine has.
+            gpu: how much of a GPU each worker takes, where there are some: a whole one, or a part
+                such as 0.5, so that several share one; 0 leaves GPUs to others.
 
         Raises:
             RayError: Ray is not installed.
         """
         self.address, self.cores = address, whole("cores", cores, "it must be at least 1")
+        self.gpu = real("gpu", gpu, "it is a share of one, from 0 to 1", least=0, most=1)
         _ray()
 
     def __call__(
@@ -106,11 +109,11 @@ class RayEngine:
                 "start --head', check the address, or leave it out to use this machine"
             ) from error
 
-    def _room(self, ray: Any) -> tuple[int, dict[str, int]]:
+    def _room(self, ray: Any) -> tuple[int, dict[str, float]]:
         """Return how many workers the cluster has room for, and what each of them takes."""
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        if gpus := sum(int(node.get("GPU", 0)) for node in nodes):
-            return gpus, {"num_gpus": 1, "num_cpus": 1}
+        if self.gpu and (gpus := sum(int(node.get("GPU", 0)) for node in nodes)):
+            return gpus * int(1 / self.gpu), {"num_gpus": self.gpu, "num_cpus": 1}
         sizes = [int(node.get("CPU", 0)) for node in nodes if node.get("CPU", 0) >= 1]
         if not sizes:
             raise RayError("the Ray cluster has no processors for this; start workers that do")
