@@ -19,7 +19,7 @@ from sigscope.cli import launch
 pytestmark = NO_BROWSER
 KEPT = paths.CACHE / "screenshots"
 PAGES = {  # the address of each, and what is on it once it is ready
-    "search": ("/?q=sailing+ship", "best first"),
+    "search": ("/?q=sailing+ship", "Nothing you type"),
     "map": ("/map?q=sailing+ship", "Trustworthiness"),
     "compare": ("/compare?q=sailing+ship&sides=3", "in 3 lists"),
     "duplicates": ("/duplicates", "alike"),
