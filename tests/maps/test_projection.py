@@ -8,7 +8,7 @@ from small_gallery import small_embeddings, small_gallery
 from small_maps import GALLERY, few_embeddings, island_map
 
 from sigscope import paths
-from sigscope.maps import faithfulness, map, projection
+from sigscope.maps import faithfulness, map, projection, telling
 from sigscope.maps.map import MapSettings, StaleMap, read_map, write_map
 
 BOTH = ("picture", "caption")
@@ -80,7 +80,7 @@ def test_copies_of_a_picture_have_places_too(embeddings):
 
 @pytest.mark.slow
 def test_progress_rises_to_one_and_says_what_is_done(embeddings, monkeypatch):
-    monkeypatch.setattr(projection, "TICK_S", 0.001)
+    monkeypatch.setattr(telling, "TICK_S", 0.001)
     told = []
     projection.make_map(embeddings, tell=lambda share, doing: told.append((share, doing)))
     shares = [share for share, _ in told]
