@@ -33,6 +33,7 @@ def gallery(tmp_path_factory):
     pictures = write_gallery(home / "pictures", N)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paths, "CACHE", home / "cache")
+        patch.setenv("SIGSCOPE_VECTORS", "disk")
         patch.setenv("SIGSCOPE_RATINGS", str(home / "ratings.sqlite"))
         patch.setattr(rows, "MANY", 5)
         patch.setattr(sampling, "MOST", 40)

@@ -34,6 +34,7 @@ class Blind(ToyEncoder):
 
 @pytest.fixture
 def gallery(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGSCOPE_VECTORS", "disk")
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(rows, "MANY", 5)
     monkeypatch.setattr(vector_folder, "ALIKE", -2)  # what the texts say is not in their vectors

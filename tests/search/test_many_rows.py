@@ -9,10 +9,12 @@ from toy import ToyEncoder, write_gallery
 from vector_folders import of_gallery, random_folder
 
 from sigscope import paths
+from sigscope.ann import recommend, sweep
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings import vector_folder
 from sigscope.embeddings.embed import open_embeddings
 from sigscope.embeddings.load import load_embeddings
+from sigscope.embeddings.stored_rows import StayOnDisk
 from sigscope.gallery import rows
 from sigscope.search import stored_index, targets, term_table
 from sigscope.search.compose import Part
@@ -42,6 +44,7 @@ def homes(tmp_path_factory):
     pictures = write_gallery(home / "pictures", N)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paths, "CACHE", home / "cache")
+        patch.setenv("SIGSCOPE_VECTORS", "disk")
         patch.setattr(rows, "MANY", 5)
         patch.setattr(term_table, "BATCH", 7)
         of_gallery(pictures, pictures / "vectors")
@@ -132,8 +135,25 @@ def test_another_index_than_flat_says_that_the_vectors_stay_on_disk(stored):
 
 
 def test_what_would_hold_all_vectors_is_refused(stored):
-    with pytest.raises(TypeError, match="24 vectors stay on disk"):
-        np.asarray(stored.embeddings.images, dtype=np.float32)
+    images, ids = stored.embeddings.images, stored.embeddings.ids
+    for hold in (
+        lambda: np.asarray(images, dtype=np.float32),
+        lambda: sweep(["flat"], images, ids, {"image": images[:5]}),
+        lambda: recommend(images, images[:20]),
+    ):
+        with pytest.raises(StayOnDisk, match="24 vectors in memory .* set SIGSCOPE_VECTORS=memory"):
+            hold()
+
+
+def test_vectors_that_fit_are_held_and_searched_by_every_index(stored, monkeypatch):
+    monkeypatch.setenv("SIGSCOPE_VECTORS", "auto")
+    there = open_embeddings(stored.gallery, ToyEncoder())
+    assert isinstance(there.images, np.ndarray) and there.images.dtype == np.float32
+    quick = Searcher(stored.gallery, there, ToyEncoder(), "hnsw")
+    found, expected = (s.by_text("a red square", 7) for s in (quick, stored))
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, atol=1e-3)
+    runs = sweep(["flat"], there.images, there.ids, {"image": there.images[:5]}, k=3)
+    assert [run.neighbour_recall for run in runs] == [1.0]
 
 
 def asked(folder):

@@ -192,8 +192,11 @@ def sweep(
         exact: exact neighbours by kind, where they are known already.
         singles: queries of each kind that are asked one at a time.
         progress: show a bar on stderr.
+
+    Raises:
+        StayOnDisk: xb is `StoredRows`, and indexes are built over arrays here.
     """
-    names = [name_of(entry) for entry in entries]
+    names, xb = [name_of(entry) for entry in entries], np.asarray(xb)
     with threads_set(threads):
         exact = exact or {kind: exact_neighbours(xb, xq, k) for kind, xq in queries.items()}
     runs: list[IndexRun] = []

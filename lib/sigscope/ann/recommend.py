@@ -94,9 +94,10 @@ def recommend(
         progress: show a bar on stderr.
 
     Raises:
+        StayOnDisk: the vectors are `StoredRows`, and indexes are built over arrays here.
         ValueError: a budget, the vectors or the queries are not what they should be.
     """
-    budget = IndexBudget(recall, memory, latency)
+    budget, vectors = IndexBudget(recall, memory, latency), np.asarray(vectors)
     rng = np.random.default_rng(0) if rng is None else rng
     asked = queries if isinstance(queries, Mapping) else {"query": queries}
     tuning, held_out = _split(asked, rng)

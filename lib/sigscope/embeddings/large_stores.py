@@ -22,11 +22,11 @@ SHARE = 0.5  # of the machine's memory, which vectors may fill
 TEXT = pa.large_string()
 
 
-def stay_on_disk(manifest: dict) -> bool:
-    """Return whether the vectors of a store are to be read from disk when they are needed.
+def stay_on_disk(rows: int, d: int, most: float = float("inf")) -> bool:
+    """Return whether so many vectors of d dimensions are to be read from disk when needed.
 
-    They are where SIGSCOPE_VECTORS is "disk", and where they would take more than half of the
-    machine's memory, unless it is "memory".
+    They are where SIGSCOPE_VECTORS is "disk", and where they are more than ``most`` or would take
+    more than half of the machine's memory, unless it is "memory".
 
     Raises:
         ValueError: SIGSCOPE_VECTORS is something else.
@@ -34,8 +34,7 @@ def stay_on_disk(manifest: dict) -> bool:
     place = os.environ.get(SETTING) or "auto"
     if place not in PLACES:
         raise ValueError(f"{SETTING} is {place!r}; it must be one of {', '.join(PLACES)}")
-    rows = sum(shard["items"] + shard["captions"] for shard in manifest["shards"])
-    return place == "disk" or place == "auto" and 4 * rows * manifest["dimension"] > _room()
+    return place == "disk" or place == "auto" and (rows > most or 4 * rows * d > _room())
 
 
 def stored_parts(files: Callable[[str], list[Path]], manifest: dict) -> dict:

@@ -154,10 +154,10 @@ def _read(folder: Path, manifest: dict) -> Embeddings:
         names = [name for shard in manifest["shards"] for name in shard["files"]]
         return [folder / name for name in names if name.startswith(start)]
 
-    if stay_on_disk(manifest):
+    d = manifest["dimension"]
+    if stay_on_disk(sum(shard["items"] + shard["captions"] for shard in manifest["shards"]), d):
         about = {"folder": folder, "manifest": manifest, "failed": failures(manifest)}
         return checked(**stored_parts(files, manifest), **about)
-    d = manifest["dimension"]
     items = read_table(files("metadata"), {"id": TEXT})
     captions = read_table(files("captions"), {"id": TEXT, "caption": TEXT})
     return checked(

@@ -21,6 +21,10 @@ BLOCK = 16_384  # rows read at once
 OPEN = 64  # files mapped at a time; a process may open only so many
 
 
+class StayOnDisk(RuntimeError, TypeError):
+    """All of the vectors are wanted at once, and they stay on disk."""
+
+
 class StoredRows:
     """The rows of some .npy files below each other, (n, d), or some of these; threads may share it.
 
@@ -83,10 +87,11 @@ class StoredRows:
         return self.shape[0]
 
     def __array__(self, *args: object, **how: object) -> np.ndarray:
-        """Refuse to become one array; TypeError says how large it would be."""
+        """Refuse to become one array; StayOnDisk says how large it would be."""
         size = self.shape[0] * self.shape[1] * 4 / 1e9
-        raise TypeError(
-            f"{len(self):,} vectors stay on disk ({size:.1f} GB as float32); read them in blocks"
+        raise StayOnDisk(
+            f"this needs {len(self):,} vectors in memory ({size:.1f} GB as float32), and they stay "
+            "on disk; set SIGSCOPE_VECTORS=memory if there is room, or take a part of the gallery"
         )
 
     def __getitem__(self, which: int | slice | np.ndarray) -> np.ndarray:

@@ -1,23 +1,28 @@
-"""Folders of vectors, such as clip-retrieval's, as embeddings that stay on disk."""
+"""Folders of vectors, such as clip-retrieval's, as embeddings; where they are many, on disk."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from sigscope.embeddings.catalogue import Catalogue
+from sigscope.embeddings.large_stores import stay_on_disk
 from sigscope.embeddings.load import Embeddings, failures
 from sigscope.embeddings.shards import StaleEmbeddings
 from sigscope.gallery.gallery import Gallery
 from sigscope.types import EncoderLike
 
+HELD = 200_000  # vectors of pictures and of captions
 COMPARED = 16  # texts encoded again to see whether the model is the one that is named
 ALIKE = 0.98  # the least cosine there
 NAME_IT = "name the model that made them, as in SIGSCOPE_MODEL=google/siglip2-base-patch16-224"
 
 
 def open_folder(gallery: Gallery, encoder: EncoderLike) -> Embeddings:
-    """Return the vectors of a gallery of `datasets.vector_tables.load_vectors`, read when needed.
+    """Return the vectors of a gallery of `datasets.vector_tables.load_vectors`.
+
+    More than HELD stay on disk, and are read when they are needed (see `stay_on_disk`).
 
     Args:
         gallery: whose ``vectors`` name the folder, or a part of such a gallery.
@@ -37,7 +42,7 @@ def open_folder(gallery: Gallery, encoder: EncoderLike) -> Embeddings:
     captions = catalogue.vectors("texts", rows[said])
     first = texts[np.flatnonzero(said)[:COMPARED]]
     check_encoder(gallery.vectors, encoder, images.shape[1], first, captions[: len(first)])
-    return Embeddings(
+    found = Embeddings(
         folder=gallery.vectors,
         ids=ids,
         images=images,
@@ -47,6 +52,19 @@ def open_folder(gallery: Gallery, encoder: EncoderLike) -> Embeddings:
         manifest={"encoder": encoder.identity},
         failed=failures({"failed": []}),
         stamp=gallery.fingerprint,
+    )
+    size = len(images) + len(captions), images.shape[1]
+    return found if stay_on_disk(*size, most=HELD) else _in_memory(found)
+
+
+def _in_memory(found: Embeddings) -> Embeddings:
+    return replace(
+        found,
+        ids=np.asarray(found.ids, dtype=object),
+        images=found.images[:],
+        caption_ids=np.asarray(found.caption_ids, dtype=object),
+        caption_texts=np.asarray(found.caption_texts, dtype=object),
+        captions=found.captions[:],
     )
 
 
