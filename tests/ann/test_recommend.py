@@ -9,6 +9,8 @@ from toy import unit
 from sigscope.ann.recommend import recommend
 from sigscope.indexes.exact import exact_neighbours, neighbour_recall
 
+pytestmark = pytest.mark.slow
+
 FEW = 400
 
 

@@ -7,6 +7,8 @@ from sigscope import load_gallery
 from sigscope.spreadsheets import csv_of
 from sigscope.tags import STAR, TagStore
 
+pytestmark = pytest.mark.slow
+
 WORDS = "a red apple"
 
 

@@ -14,6 +14,8 @@ from sigscope.maps import Making, projection
 from sigscope.maps.map import KINDS, MapSettings
 from sigscope.tags import TagStore
 
+pytestmark = pytest.mark.slow
+
 WORDS = "a red apple"
 LISTED = r'<li( style="--mark: #\w+")?><img src="(.*?)".*?<p>\d+\. (.*?)</p>'
 

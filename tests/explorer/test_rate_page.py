@@ -16,6 +16,8 @@ from sigscope.ratings.scores import score_lists
 from sigscope.ratings.store import RatingStore
 from sigscope.search.searcher import Searcher
 
+pytestmark = pytest.mark.slow
+
 
 class NamedEncoder(ToyEncoder):
     def describe(self):

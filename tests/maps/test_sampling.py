@@ -30,6 +30,7 @@ class Blind(ToyEncoder):
 def home(tmp_path_factory):
     home = tmp_path_factory.mktemp("sampled")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIGSCOPE_VECTORS", "disk")
         patch.setattr(paths, "CACHE", home / "cache")
         patch.setattr(rows, "MANY", 5)
         patch.setattr(sampling, "MOST", 100)
