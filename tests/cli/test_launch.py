@@ -266,6 +266,18 @@ def test_cells_that_were_skipped_are_not_counted(folder, tmp_path, monkeypatch):
     assert "stopped at code cell 1:" in run_once(path, tmp_path).error
 
 
+def test_what_is_not_run_is_counted_and_says_what_it_wants(folder, tmp_path, monkeypatch):
+    path = write(folder, "01-a.ipynb", "film = 1", "film + 1", "print('two')")
+    book = nbformat.read(path, 4)
+    book.cells[0].metadata["tags"] = ["needs-video"]
+    nbformat.write(book, path)
+    monkeypatch.setattr(notebooks, "unmet", lambda gallery: {"needs-video"})
+    said = run_once(path, tmp_path).sentence()
+    assert said.startswith("01-a.ipynb: 1 cells in ")
+    assert said.endswith("; 2 were not run, for want of PyAV, which reads films: pip install "
+                         "'sigscope[video]'.")  # fmt: skip
+
+
 def test_on_few_pictures_a_cell_that_fails_is_a_sentence_and_the_next_one_runs(
     folder, tmp_path, monkeypatch
 ):

@@ -15,6 +15,7 @@ from sigscope import paths
 from sigscope.gallery.gallery import Gallery
 
 SKIP = "skip-execution"  # which nbclient knows
+NOT_RUN = "Not run here:"  # what such a cell prints, and what it needs
 NEEDS = {
     "needs-captions": "captions",
     "needs-test-split": "a test split with captions",
@@ -75,7 +76,7 @@ def mark_skipped(cells: Iterable[nbformat.NotebookNode], lacking: set[str]) -> N
         if reasons:
             missing |= dict.fromkeys(makes, reasons[0])
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), SKIP]
-            text = f"Not run here: it needs {reasons[0]}.\n"
+            text = f"{NOT_RUN} it needs {reasons[0]}.\n"
             cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=text)]
         else:
             missing = {name: why for name, why in missing.items() if name not in makes}

@@ -23,7 +23,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 from sigscope import paths
 from sigscope.claims import is_shipped
-from sigscope.cli.notebook_needs import SKIP, excuse, is_enough, mark_skipped, unmet
+from sigscope.cli.notebook_needs import NOT_RUN, SKIP, excuse, is_enough, mark_skipped, unmet
 from sigscope.datasets.load import load_gallery
 from sigscope.files import atomic_write, read_json, sha256, write_json
 from sigscope.models import checkpoints
@@ -43,6 +43,7 @@ class NotebookOutcome:
     seconds: float
     error: str = ""
     was_done: bool = False
+    left_out: str = ""  # how many cells were not run, and why, in words
 
     def sentence(self) -> str:
         """Return it in words."""
@@ -50,7 +51,8 @@ class NotebookOutcome:
             return self.error
         if self.was_done:
             return f"{self.name}: nothing has changed since it was run."
-        return f"{self.name}: {self.cells} cells in {self.seconds:.0f} s."
+        left_out = f"; {self.left_out}" if self.left_out else ""
+        return f"{self.name}: {self.cells} cells in {self.seconds:.0f} s{left_out}."
 
 
 def found(folder: Path = paths.NOTEBOOKS) -> list[Path]:
@@ -117,6 +119,7 @@ def execute(notebook: nbformat.NotebookNode, path: Path, tell: Tell) -> Notebook
     mark_skipped(_code(notebook), unmet(gallery))
     client.allow_errors = not (is_shipped() or is_enough(gallery))
     total = sum(SKIP not in cell.metadata.get("tags", []) for cell in _code(notebook))
+    left_out = _left_out(notebook)
     start, done, problem = perf_counter(), [0], []
     client.on_cell_executed = lambda **_: done.__setitem__(0, done[0] + 1)
     worker = threading.Thread(target=lambda: problem.append(_problem(client)), daemon=True)
@@ -132,7 +135,14 @@ def execute(notebook: nbformat.NotebookNode, path: Path, tell: Tell) -> Notebook
     if client.allow_errors:
         excuse(_code(notebook))
     error = f"{path.name} stopped {problem[0]}" if problem[0] else ""
-    return NotebookOutcome(path.name, total, perf_counter() - start, error)
+    return NotebookOutcome(path.name, total, perf_counter() - start, error, left_out=left_out)
+
+
+def _left_out(notebook: nbformat.NotebookNode) -> str:
+    skipped = [cell for cell in _code(notebook) if SKIP in cell.metadata.get("tags", [])]
+    said = dict.fromkeys(cell.outputs[0].text.strip().rstrip(".") for cell in skipped)
+    reasons = "; ".join(text.removeprefix(f"{NOT_RUN} it needs ") for text in said)
+    return f"{len(skipped)} were not run, for want of {reasons}" if skipped else ""
 
 
 def _problem(client: NotebookClient) -> str:
@@ -203,7 +213,7 @@ def _surroundings() -> str:
     package = Path(__file__).parents[1]
     read = [path for path in sorted(package.glob("*/*.py")) if path.parent.name != "cli"]
     read += [package / "cli" / "embed.py", *sorted(paths.GALLERY.glob("metadata.*"))]
-    read += paths.DATA.glob("how_fast.json")
+    read += sorted(paths.DATA.glob("how_*.json"))
     model = checkpoints.named(None)
     read += sorted(Path(model).glob("*.*")) if Path(model).is_dir() else []
     installed = sorted(f"{one.name} {one.version}" for one in distributions())
