@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from toy import ToyEncoder, unit
-from vector_folders import random_folder
+from toy import unit
+from vector_folders import Blind, random_folder
 
 from sigscope import paths
 from sigscope.datasets.load import load_gallery
@@ -15,15 +15,6 @@ from sigscope.maps.placing import place
 from sigscope.maps.projection import make_map, open_map, quick_map, stored_map
 
 N, D, SAMPLE = 900, 8, 60
-
-
-class Blind(ToyEncoder):
-    """Every text has the same vector."""
-
-    dimension = D
-
-    def encode_texts(self, texts, batch_size=64):
-        return np.tile(np.eye(1, D, dtype=np.float32), (len(texts), 1))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +38,7 @@ def gallery(home):
 
 @pytest.fixture(scope="module")
 def embeddings(gallery):
-    return open_embeddings(gallery, Blind())
+    return open_embeddings(gallery, Blind(D))
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +88,7 @@ def test_captions_of_the_sample_are_points_as_well(embeddings):
 
 def test_the_map_is_kept_and_found_again(whole, embeddings, gallery, monkeypatch):
     monkeypatch.setattr(projection, "make_map", None)
-    again = stored_map(open_embeddings(gallery, Blind()))
+    again = stored_map(open_embeddings(gallery, Blind(D)))
     np.testing.assert_array_equal(again.placed, whole.placed)
     np.testing.assert_array_equal(again.rows, whole.rows)
 

@@ -4,8 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from toy import ToyEncoder
-from vector_folders import random_folder
+from vector_folders import Blind, random_folder
 
 from sigscope import paths
 from sigscope.datasets.load import load_gallery
@@ -21,17 +20,6 @@ from sigscope.search.searcher import Searcher
 N, D, INDEX = 3000, 32, "ivf-rabitq+disk"
 
 
-class Blind(ToyEncoder):
-    """Every text has the same vector, whatever it says."""
-
-    def __init__(self):
-        super().__init__()
-        self.dimension = D
-
-    def encode_texts(self, texts, batch_size=64):
-        return np.tile(np.eye(1, D, dtype=np.float32), (len(texts), 1))
-
-
 @pytest.fixture
 def gallery(tmp_path, monkeypatch):
     monkeypatch.setenv("SIGSCOPE_VECTORS", "disk")
@@ -42,7 +30,7 @@ def gallery(tmp_path, monkeypatch):
 
 
 def searcher_of(gallery, index=INDEX, **how):
-    return Searcher(gallery, open_embeddings(gallery, Blind()), Blind(), index, **how)
+    return Searcher(gallery, open_embeddings(gallery, Blind(D)), Blind(D), index, **how)
 
 
 def folders():
@@ -105,7 +93,7 @@ def test_what_is_broken_is_built_again_and_said_so(gallery, caplog):
 
 
 def test_grows_by_new_rows_and_passes_over_those_that_are_gone(gallery, caplog):
-    vectors, ids = open_embeddings(gallery, Blind()).images, gallery.items["id"].array
+    vectors, ids = open_embeddings(gallery, Blind(D)).images, gallery.items["id"].array
     few, most = np.arange(2000), np.arange(100, 3000)
     open_index(INDEX, vectors.only(few), ids.take(few), ["toys"])
     caplog.set_level("INFO")
@@ -128,7 +116,7 @@ def test_a_build_and_a_search_hold_no_vector_of_every_row(gallery, monkeypatch):
     monkeypatch.setattr("sigscope.indexes.files._ROWS", 200)
     monkeypatch.setattr(on_disk, "TRAINED_PER_CELL", 4)
     monkeypatch.setattr("sigscope.indexes.exact.BLOCK", 200)
-    embeddings = open_embeddings(gallery, Blind())
+    embeddings = open_embeddings(gallery, Blind(D))
     open_index(INDEX, embeddings.images, gallery.items["id"].array, ["warm"])
     tracemalloc.start()
     found = open_index(INDEX, embeddings.images, gallery.items["id"].array, ["toys"])

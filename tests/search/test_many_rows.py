@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from toy import ToyEncoder, write_gallery
-from vector_folders import of_gallery, random_folder
+from vector_folders import Blind, of_gallery, random_folder
 
 from sigscope import paths
 from sigscope.ann import recommend, sweep
@@ -25,17 +25,6 @@ from sigscope.search.searcher import Searcher
 N = 24  # of the toy gallery
 D, MANY = 64, 30_000  # of random vectors
 KEPT, MOST = 90, 90  # bytes in memory an item; as float32 it has 256, its id as an object some 70
-
-
-class Blind(ToyEncoder):
-    """Every text has the same vector, whatever it says."""
-
-    def __init__(self):
-        super().__init__()
-        self.dimension = D
-
-    def encode_texts(self, texts, batch_size=64):
-        return np.tile(np.eye(1, D, dtype=np.float32), (len(texts), 1))
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +148,7 @@ def test_vectors_that_fit_are_held_and_searched_by_every_index(stored, monkeypat
 def asked(folder):
     """Search a folder of vectors by words, filtered, by an item and by captions."""
     gallery = load_gallery(f"vectors:{folder}")
-    searcher = Searcher(gallery, open_embeddings(gallery, Blind()), Blind())
+    searcher = Searcher(gallery, open_embeddings(gallery, Blind(D)), Blind(D))
     id = gallery.items["id"].iat[77]
     searcher.by_text("a red dog", 10)
     searcher.by_text("a red dog", 10, category="dog", split=["train", "val"])

@@ -8,6 +8,17 @@ import pandas as pd
 from toy import ToyEncoder, unit
 
 
+class Blind(ToyEncoder):
+    """Every text has the same vector, of d dimensions, whatever it says."""
+
+    def __init__(self, d: int):
+        super().__init__()
+        self.dimension = d
+
+    def encode_texts(self, texts, batch_size=64):
+        return np.tile(np.eye(1, self.dimension, dtype=np.float32), (len(texts), 1))
+
+
 def write_vector_folder(
     folder: Path, table: pd.DataFrame, images: np.ndarray, texts: np.ndarray | None, shards: int = 3
 ) -> Path:

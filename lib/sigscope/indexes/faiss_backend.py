@@ -8,6 +8,7 @@ Where candidates are re-ranked, ``base`` is the index that proposes them, and th
 are compared by are in Faiss's ``refine_index``.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -150,11 +151,7 @@ class FaissIndex:
         if rows.size <= max(FEW, k * factor):
             return _only(refine, xq, k, rows)
         _, proposed = self.base.search_among(xq, k * factor, rows, effort)
-        scores = np.full(proposed.shape, -np.inf, np.float32)
-        for q, found, row in zip(xq, proposed, scores, strict=True):
-            row[found >= 0] = refine.reconstruct_batch(found[found >= 0]) @ q
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return np.take_along_axis(scores, best, 1), np.take_along_axis(proposed, best, 1)
+        return reranked(xq, k, proposed, refine.reconstruct_batch)
 
     def _wholly(self, xq: np.ndarray, k: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self._graph:  # the rows themselves are beside the graph
@@ -218,6 +215,24 @@ class FaissIndex:
         if isinstance(self.index, faiss.IndexPreTransform):
             return faiss.SearchParametersPreTransform(index_params=params)
         return params
+
+
+def reranked(
+    xq: np.ndarray, k: int, proposed: np.ndarray, read: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the k best of the rows proposed for each query, by their exact cosines.
+
+    Args:
+        xq: unit queries, float32, (queries, d).
+        k: how many.
+        proposed: row numbers, int64, (queries, wide); -1 is an empty slot, which comes last.
+        read: returns the vectors of some rows, (rows, d).
+    """
+    scores = np.full(proposed.shape, -np.inf, np.float32)
+    for q, found, row in zip(xq, proposed, scores, strict=True):
+        row[found >= 0] = read(found[found >= 0]) @ q
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(scores, best, 1), np.take_along_axis(proposed, best, 1)
 
 
 def _short(found: np.ndarray) -> bool:

@@ -13,7 +13,7 @@ import faiss
 import numpy as np
 
 from sigscope.indexes.exact import nearest
-from sigscope.indexes.faiss_backend import FEW, METRICS, FaissIndex, set_default
+from sigscope.indexes.faiss_backend import FEW, METRICS, FaissIndex, reranked, set_default
 from sigscope.indexes.specs import IndexSpec
 from sigscope.indexes.training import TRAINED_PER_CELL, drawn, train_cells
 from sigscope.progress import Progress
@@ -74,7 +74,7 @@ class DiskIndex:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the k best of what the codes propose."""
         wide = min(k * (candidates or self.spec.candidates), self.ntotal)
-        return self._reranked(xq, k, self.base.search(xq, wide, effort)[1])
+        return reranked(xq, k, self.base.search(xq, wide, effort)[1], self._read)
 
     def search_among(
         self,
@@ -89,17 +89,7 @@ class DiskIndex:
         if rows.size <= max(FEW, wide):
             scores, found = nearest(self._read(rows), xq, k)
             return scores, rows[found]
-        return self._reranked(xq, k, self.base.search_among(xq, wide, rows, effort)[1])
-
-    def _reranked(
-        self, xq: np.ndarray, k: int, proposed: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the best of the rows proposed for each query, compared by what is on disk."""
-        scores = np.full(proposed.shape, -np.inf, np.float32)
-        for q, found, row in zip(xq, proposed, scores, strict=True):
-            row[found >= 0] = self._read(found[found >= 0]) @ q
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return np.take_along_axis(scores, best, 1), np.take_along_axis(proposed, best, 1)
+        return reranked(xq, k, self.base.search_among(xq, wide, rows, effort)[1], self._read)
 
     def _read(self, inside: np.ndarray) -> np.ndarray:
         return self.rows[inside if self._place is None else self._place[inside]]
