@@ -23,6 +23,7 @@ from sigscope.search import Endpoint, Merger, by_template, example_queries
 
 MAIN = "main"  # the gallery that SIGSCOPE_GALLERY names, or the shipped one
 AT_ONCE = 32  # pictures that are embedded while a visitor waits; more are a job of the server's
+MANY = 50_000  # pictures; the vectors of fewer stay on disk only where SIGSCOPE_VECTORS says so
 SEEN, READ = "versions seen", "read in this run"
 _one_at_a_time = Lock()  # a gallery is embedded once, whoever asks first
 _changes: dict[str, int] = {}  # how often each gallery has changed, by its key
@@ -143,6 +144,12 @@ def _exact(key: str, model: str) -> Searcher:
     ready.by_text("warm-up", 1)
     ready.by_picture(Image.new("RGB", (64, 64), "white"), 1)
     return ready
+
+
+def vectors_stay_on_disk() -> bool:
+    """Whether the vectors of the visitor's gallery are read from disk when they are needed."""
+    they_may = len(gallery()) >= MANY or os.environ.get("SIGSCOPE_VECTORS") == "disk"
+    return they_may and searcher().embeddings.stay_on_disk
 
 
 def _forget_older(version: str, model: str) -> None:

@@ -108,7 +108,7 @@ def chips() -> None:
 
 def indexes() -> list[str]:
     """The indexes that can be built over the visitor's gallery, whichever model is loaded."""
-    there = fitting(len(resources.gallery()), WIDEST)
+    there = fitting(len(resources.gallery()), WIDEST, stored=resources.vectors_stay_on_disk())
     return [name for name in store.indexes() if name in there or name == store.NAME]
 
 

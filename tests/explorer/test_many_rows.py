@@ -7,7 +7,7 @@ from toy import ToyEncoder, write_gallery
 from vector_folders import of_gallery
 from visiting import cards, given, grid, on_list, said, visitor
 
-from sigscope import paths
+from sigscope import INDEXES, paths
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import open_embeddings
 from sigscope.gallery import rows
@@ -53,6 +53,15 @@ def gallery(tmp_path_factory):
 def test_every_page_is_shown(gallery, page):
     app = visitor(page, gallery=gallery, q="a red square")
     assert not app.exception, app.exception[0].stack_trace
+
+
+def test_only_indexes_that_need_no_vectors_in_memory_are_offered(gallery):
+    app = visitor(gallery=gallery, q="a red square")
+    (index,) = (box for box in app.selectbox if box.label == "Index")
+    assert index.options == [INDEXES["flat"].label]  # the one on disk is for 50,000 and more
+    refused = visitor(gallery=gallery, q="a red square", index="hnsw")
+    assert not refused.exception and len(cards(refused)) > 0
+    assert "Index=hnsw cannot be had here" in refused.error[0].value
 
 
 def test_words_find_pictures_and_a_card_says_how_many(gallery):

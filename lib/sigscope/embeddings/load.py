@@ -66,6 +66,11 @@ class Embeddings:
         """The number of dimensions, d."""
         return self.images.shape[1]
 
+    @property
+    def stay_on_disk(self) -> bool:
+        """Whether the vectors are `StoredRows`."""
+        return isinstance(self.images, StoredRows)
+
     @cached_property
     def owners(self) -> np.ndarray:
         """The row of the picture of each caption, int64, (m,); -1 where it is not there."""
@@ -183,7 +188,7 @@ def checked(**parts: Any) -> Embeddings:
             raise StaleEmbeddings(
                 f"{found.folder} has {len(rows)} vectors for {len(ids)} {what}; {REMAKE}"
             )
-    if isinstance(found.images, StoredRows):
+    if found.stay_on_disk:
         return found
     if len(set(found.ids)) < len(found.ids):
         twice = Counter(found.ids).most_common(1)[0][0]

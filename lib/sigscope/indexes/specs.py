@@ -113,13 +113,23 @@ def cells(n: int, per_root: int = 4) -> int:
     return max(1, min(per_root * isqrt(n), n // ROWS_PER_CELL))
 
 
-def fitting(n: int, d: int) -> dict[str, IndexSpec]:
-    """Return the indexes of ``INDEXES`` for n rows of d dimensions: they can be built, and pay."""
+def fitting(n: int, d: int, *, stored: bool = False) -> dict[str, IndexSpec]:
+    """Return the indexes of ``INDEXES`` for n rows of d dimensions: they can be built, and pay.
+
+    Over ``stored`` rows, those that stay on disk (`StoredRows`), few can be built.
+    """
     return {
         name: spec
         for name, spec in INDEXES.items()
-        if n >= spec.offered_from and not spec.problem(n, d)
+        if n >= spec.offered_from
+        and not spec.problem(n, d)
+        and (not stored or searches_stored_rows(spec))
     }
+
+
+def searches_stored_rows(spec: IndexSpec) -> bool:
+    """Return whether an index needs no rows in memory: exact search, and one that is on disk."""
+    return spec.backend == "disk" or spec == INDEXES["flat"]
 
 
 def find_spec(name: str | IndexSpec) -> tuple[str, IndexSpec]:

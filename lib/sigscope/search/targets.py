@@ -23,7 +23,7 @@ from sigscope.gallery.rows import rows_of, same_ids
 from sigscope.indexes.index import VectorIndex
 from sigscope.indexes.milvus import MilvusIndex
 from sigscope.indexes.milvus_loading import open_milvus
-from sigscope.indexes.specs import INDEXES, IndexSpec, find_spec
+from sigscope.indexes.specs import IndexSpec, find_spec, searches_stored_rows
 from sigscope.rerank.corrections import Correction, search_corrected
 from sigscope.search.named_rows import worth_scoring
 from sigscope.search.queries import Results
@@ -80,7 +80,7 @@ def builder(
         about = {"gallery": gallery.name, "model": encoder.get("model", ""), "encoder": encoder}
         how = {"about": about, "progress": sys.stderr.isatty()}
         return lambda xb, items, what: open_milvus(store, index, xb, items, what=what, **how)
-    stays = isinstance(embeddings.images, StoredRows)
+    stays = embeddings.stay_on_disk
     if stays and find_spec(index)[1].backend != "disk":
         return partial(_stored, index)
 
@@ -96,7 +96,7 @@ def builder(
 
 def _stored(index: str | IndexSpec, xb: StoredRows, items: pd.DataFrame, what: str) -> StoredIndex:
     name, spec = find_spec(index)
-    if spec != INDEXES["flat"]:
+    if not searches_stored_rows(spec):
         raise ValueError(
             f"index {name!r} is built over vectors in memory, and the {len(xb):,} of these {what} "
             "stay on disk; search them with index ivf-rabitq+disk, or flat"
