@@ -8,6 +8,7 @@ from sigscope.embeddings import StaleEmbeddings, StoreError
 from sigscope.gallery import GalleryError
 from sigscope.images import MachineTrouble
 from sigscope.models import ModelError
+from sigscope.priority import stand_back
 
 
 def tell(done: int, total: int) -> None:
@@ -15,6 +16,7 @@ def tell(done: int, total: int) -> None:
 
 
 if __name__ == "__main__":
+    stand_back()
     try:
         Searcher.open(sys.argv[1], progress=tell)
     except (GalleryError, MachineTrouble, ModelError, StaleEmbeddings, StoreError) as reason:

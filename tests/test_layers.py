@@ -20,6 +20,7 @@ ORDER = [
     "cache",
     "databases",
     "progress",
+    "priority",
     "types",
     "images",
     "gallery",

@@ -28,6 +28,7 @@ from sigscope.files import read_json, write_json
 from sigscope.gallery.rows import read_column, write_column
 from sigscope.maps.map import Map, MapSettings, StaleMap, as_record, read_map
 from sigscope.maps.projection import kept_map, map_folder, settings_record, stored_map
+from sigscope.priority import stand_back
 
 TEXTS = ("ids", "caption_ids", "caption_texts")
 VECTORS = ("images", "captions")
@@ -194,4 +195,5 @@ def main(place: Path) -> None:
 
 
 if __name__ == "__main__":
+    stand_back()
     main(Path(sys.argv[1]))
