@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from picture_features import Features, Tower, seen
 from text_features import read
+from torch.nn.functional import normalize
 from towers import class_names, classifier
 from training_sources import Source
 from transformers import VisionTextDualEncoderModel, VisionTextDualEncoderProcessor
@@ -60,34 +61,43 @@ class Lessons:
     """What is learnt from.
 
     Attributes:
-        pictures: of every training picture.
+        pictures: every training picture as it is.
+        mirrored: their mirror images; None where no maps are learnt from.
         captions: for each picture the numbers of its captions.
         group: int, shape (n,): pictures of one group show the same.
         chance: how likely each picture is drawn; they sum to 1.
         texts: all texts.
         classes: for each class of the classifier the numbers of its names in their prompts.
-        weights: of the classifier, float32, (1000, 1280).
-        bias: float32, (1000,).
+        weights: a unit row of the classifier for each class, float32, (1000, 1280).
+        answers: what the classifier says of each picture: probabilities, float32, (n, 1000).
+        taught: a teacher's unit vectors of the pictures, float32, (n, d); None without a teacher.
     """
 
     pictures: Features
+    mirrored: Features | None
     captions: list[np.ndarray]
     group: np.ndarray
     chance: np.ndarray
     texts: Texts
     classes: list[np.ndarray]
     weights: torch.Tensor
-    bias: torch.Tensor
+    answers: torch.Tensor
+    taught: torch.Tensor | None = None
 
     def names(self, rng: np.random.Generator) -> torch.Tensor:
         """Return one name of each class in a prompt, as the locked tower sees it, (1000, 384)."""
         rows = [choice[rng.integers(len(choice))] for choice in self.classes]
         return self.texts.seen[rows]
 
-    def answers(self, rows: np.ndarray) -> torch.Tensor:
-        """Return what the classifier says of pictures: probabilities, shape (n, 1000)."""
-        features = torch.from_numpy(self.pictures.features[rows].astype(np.float32))
-        return (features @ self.weights.T + self.bias).softmax(1)
+    def maps(self, rows: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
+        """Return the maps of pictures, half of them of mirror images, float32, (n, c, h, w)."""
+        looks = rng.integers(2, size=len(rows))
+        return torch.cat(
+            [
+                (self.mirrored if look else self.pictures).map([row])
+                for look, row in zip(looks, rows, strict=True)
+            ]
+        )
 
 
 def gather(
@@ -106,15 +116,19 @@ def gather(
     asked = [source.split("val") for source in sources]
     captions = [list(texts) for table in [*asked, *learnt] for texts in table["captions"]]
     texts = _texts([*names, *captions], model, processor, folder)
+    files = [table["file"].tolist() for table in learnt]
+    pictures = seen(tower, files, folder / "maps")
+    weights, answers = classified(tower.number, pictures.features)
     lessons = Lessons(
-        pictures=seen(tower, [table["file"].tolist() for table in learnt], folder / "maps"),
+        pictures=pictures,
+        mirrored=seen(tower, files, folder / "maps", mirrored=True),
         captions=[texts.rows(own) for table in learnt for own in table["captions"]],
         group=_groups(sources, learnt),
         chance=_chances(sources, learnt),
         texts=texts,
         classes=[texts.rows(listed) for listed in names],
-        weights=classifier(tower.number)[1],
-        bias=classifier(tower.number)[2],
+        weights=weights,
+        answers=answers.softmax(1),
     )
     exams = [
         Exam(
@@ -127,6 +141,13 @@ def gather(
         if len(table)
     ]
     return lessons, exams
+
+
+def classified(number: int, features: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a classifier's unit rows, (1000, 1280), and its logits of pictures, (n, 1000)."""
+    _, weights, bias = classifier(number)
+    values = torch.from_numpy(features.astype(np.float32))
+    return normalize(weights, dim=1), values @ weights.T + bias
 
 
 def _texts(listed, model, processor, folder: Path) -> Texts:

@@ -2,18 +2,19 @@
 
 The tower is cut in two. Below block `CUT` it stays as it is, and what it makes of each picture is
 kept in half precision, so that the blocks above can be trained without running those below again.
-Pictures are taken `CHUNK` at a time; a chunk's files are named by the pictures' bytes, so a stopped
-run goes on, and a picture that changes is seen anew.
+Pictures and their mirror images are taken `CHUNK` at a time; a chunk's files are named by the
+pictures' bytes, so a stopped run goes on, and a picture that changes is seen anew.
 """
 
 import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from towers import WIDTH, image_processor, image_tower
 from tqdm import tqdm
 
@@ -22,7 +23,7 @@ from sigscope.models import shortcuts
 
 CHUNK = 256
 BATCH = 2  # pictures at once: what a CPU core's caches hold
-CUT = 18  # of 21 blocks of EfficientNet-Lite2
+CUT = 15  # of 21 blocks of EfficientNet-Lite2
 WORKERS = 2  # threads, each of which computes on one core
 
 
@@ -68,8 +69,12 @@ class Features:
     def __init__(self, paths: Sequence[Path]):
         """Open the chunks."""
         self.features = np.concatenate([np.load(features_of(path)) for path in paths])
-        maps = [np.load(maps_of(path), mmap_mode="r") for path in paths]
-        self._places = [(chunk, row) for chunk in maps for row in range(len(chunk))]
+        self._paths = paths
+
+    @cached_property
+    def _places(self) -> list[tuple[np.ndarray, int]]:
+        maps = [np.load(maps_of(path), mmap_mode="r") for path in self._paths]
+        return [(chunk, row) for chunk in maps for row in range(len(chunk))]
 
     def __len__(self) -> int:
         """Return the number of pictures."""
@@ -91,22 +96,39 @@ def maps_of(path: Path) -> Path:
     return path.with_suffix(".m.npy")
 
 
-def seen(tower: Tower, listed: Sequence[Sequence[str]], folder: Path) -> Features:
-    """Return what a tower makes of lists of files, made in folder as far as it is not there."""
+def seen(
+    tower: Tower,
+    listed: Sequence[Sequence[str]],
+    folder: Path,
+    *,
+    mirrored: bool = False,
+    maps: bool = True,
+) -> Features:
+    """Return what a tower makes of lists of files, made in folder as far as it is not there.
+
+    Args:
+        tower: what looks at the pictures.
+        listed: files, one list for each source.
+        folder: where it is kept.
+        mirrored: look at the mirror images.
+        maps: keep the maps below CUT too.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     chunks = [chunk for files in listed for chunk in _chunks(files)]
+    way = f"{tower.name}, {'mirrored' if mirrored else 'plain'}"
     paths = []
     with ThreadPoolExecutor(WORKERS, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        for chunk in tqdm(chunks, desc=f"chunks of {CHUNK} pictures"):
+        for chunk in tqdm(chunks, desc=f"{way}, chunks of {CHUNK} pictures"):
             digests = "".join(pool.map(_digest, chunk))
-            key = hashlib.sha256(f"{digests}{tower.name}0{CUT}".encode())
+            key = hashlib.sha256(f"{digests}{way}{CUT}".encode())
             path = folder / key.hexdigest()[:24]
-            if not features_of(path).exists():
+            if not all(of(path).exists() for of in (features_of, maps_of)[: 1 + maps]):
                 pairs = [chunk[i : i + BATCH] for i in range(0, len(chunk), BATCH)]
-                features, maps = zip(
-                    *pool.map(lambda pair: tower(_opened(pair)), pairs), strict=True
+                features, kept = zip(
+                    *pool.map(lambda pair: tower(_opened(pair, mirrored)), pairs), strict=True
                 )
-                _save(maps_of(path), maps)
+                if maps:
+                    _save(maps_of(path), kept)
                 _save(features_of(path), features)
             paths.append(path)
     return Features(paths)
@@ -126,5 +148,6 @@ def _digest(file: str) -> str:
     return hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
-def _opened(files: Sequence[str]) -> list[Image.Image]:
-    return [open_picture(Path(file)) for file in files]
+def _opened(files: Sequence[str], mirrored: bool) -> list[Image.Image]:
+    pictures = (open_picture(Path(file)) for file in files)
+    return [ImageOps.mirror(picture) if mirrored else picture for picture in pictures]

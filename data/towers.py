@@ -160,7 +160,10 @@ def text_tower() -> tuple[transformers.BertModel, transformers.PreTrainedTokeniz
 
 
 def only_latin(folder: Path) -> list[int]:
-    """Take the words of other scripts and the unused ones from tokenizer.json; return rows kept."""
+    """Take the words of other scripts and the unused ones from tokenizer.json; return rows kept.
+
+    It is cut and padded as here, too, whatever a run asked the tokenizer for.
+    """
     file = folder / "tokenizer.json"
     written = json.loads(file.read_text(encoding="utf8"))
     vocabulary = written["model"]["vocab"]
@@ -172,6 +175,8 @@ def only_latin(folder: Path) -> list[int]:
         token["id"] = number[token["content"]]
     for token in written["post_processor"].get("special_tokens", {}).values():
         token["ids"] = [number[word] for word in token["tokens"]]
+    written["truncation"]["max_length"] = MAX_TOKENS
+    written["padding"]["strategy"] = "BatchLongest"
     file.write_text(json.dumps(written), encoding="utf8")
     (folder / "vocab.txt").unlink(missing_ok=True)
     return rows

@@ -1,26 +1,26 @@
 """Make the shipped checkpoint: `python data/train_siglit_mini.py` (``pip install -e ".[train]"``).
 
-Locked-image tuning (SigLiT) in three steps: (1) put the two pretrained towers together and let them
-see every picture and read every text once; (2) train a head on each, the towers locked; (3) train
-the heads and the upper blocks of the image tower, which is kept if val gains by it. It learns from
-the train splits of the gallery and, where their folders are given, of Flickr8k and of textbook
-photographs; see `heads` for what it is asked and `training_sources` for the splits. What step 1
-leaves behind is kept under data/cache/training, so a stopped run goes on. data/write_model_card.py
-writes the card.
+Locked-image tuning (SigLiT) and distillation in three steps: (1) let the pretrained towers see
+every picture, and read every text, once; (2) train a teacher: heads on what several image towers
+see, and the text head that stays; (3) train the student, one image tower's upper blocks and its
+head, to give the teacher's vectors. It learns from the train splits of the gallery and, where their
+folders are given, of Flickr8k and of textbook photographs; see `heads` for what it is asked and
+`training_sources` for the splits. What step 1 leaves behind is kept under data/cache/training, so a
+stopped run goes on. data/write_model_card.py writes the card.
 """
 
 import argparse
-import copy
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from heads import Recipe, Student, Upper, learn
-from lessons import gather
+from heads import Learner, Recipe, Upper, features, learn
+from lessons import Exam, Lessons, gather
 from picture_features import CUT, Tower
+from teacher import for_teacher
 from towers import untrained
 from training_sources import (
     Source,
@@ -36,16 +36,18 @@ from sigscope.models import record_checksums
 from sigscope.paths import CACHE, MINI
 
 WORK = CACHE / "training"
-HEADS = Recipe(steps=360)
-UPPER = Recipe(
-    steps=560,
+TEACHER = Recipe(steps=360, picture_dropout=0.5)
+STUDENT = Recipe(
+    steps=640,
     batch=128,
     rate=3e-4,
-    upper=2e-4,
+    text=3e-5,
+    upper=4e-4,
     captions=4,
-    queue=2048,
-    answers=0.5,
-    stay=0.05,
+    contrast=0.2,
+    answers=0.1,
+    made_up=0.05,
+    follow=10.0,
     average=0.99,
     seed=1,
 )
@@ -79,7 +81,7 @@ def sources(flickr8k: str | None, photos: str | None) -> list[Source]:
 
 
 @torch.no_grad()
-def put_back(student: Student, model: VisionTextDualEncoderModel) -> None:
+def put_back(student: Learner, model: VisionTextDualEncoderModel) -> None:
     """Write what the student learnt into the dual encoder, in place."""
     layer = model.text_model.encoder.layer[-1]
     for mine, theirs in (
@@ -90,13 +92,12 @@ def put_back(student: Student, model: VisionTextDualEncoderModel) -> None:
     ):
         theirs.load_state_dict(mine.state_dict())
     model.visual_projection.weight.copy_(student.picture.projection())
-    if student.upper is not None:
-        encoder = model.vision_model.encoder
-        for mine, theirs in zip(student.upper.blocks, encoder.blocks[CUT:], strict=True):
-            for name, norm in NORMS.items():
-                parts = (mine.get_submodule(name), theirs.get_submodule(name))
-                unfold(*parts, theirs.get_submodule(norm))
-        unfold(student.upper.top, encoder.top_conv, encoder.top_bn)
+    encoder = model.vision_model.encoder
+    for mine, theirs in zip(student.upper.blocks, encoder.blocks[CUT:], strict=True):
+        for name, norm in NORMS.items():
+            parts = (mine.get_submodule(name), theirs.get_submodule(name))
+            unfold(*parts, theirs.get_submodule(norm))
+    unfold(student.upper.top, encoder.top_conv, encoder.top_bn)
 
 
 def unfold(mine: torch.nn.Conv2d, theirs: torch.nn.Conv2d, norm: torch.nn.Module) -> None:
@@ -108,9 +109,23 @@ def unfold(mine: torch.nn.Conv2d, theirs: torch.nn.Conv2d, norm: torch.nn.Module
     norm.bias.copy_(mine.bias)
 
 
-def val(curve: list[dict]) -> float:
-    """Return what a step of training reached: the mean over its exams."""
-    return float(np.mean(list(curve[-1]["val"].values())))
+def taught(model, lessons: Lessons, exams: list[Exam]) -> tuple[Learner, torch.Tensor, list[dict]]:
+    """Return a teacher, its vectors of the pictures, float32, (n, d), and how it learnt."""
+    teacher = Learner(model, lessons, TEACHER)
+    curve = learn(teacher, lessons, TEACHER, exams, TEACHER.steps // 4, print)
+    with torch.no_grad():
+        seen = features(teacher.eval(), lessons.pictures, np.arange(len(lessons.pictures)))
+        return teacher, teacher.picture(seen), curve
+
+
+def student_of(teacher: Learner, model, lessons: Lessons, tower: Tower) -> Learner:
+    """Return a student that begins with the teacher's text head and with what is near its own."""
+    student = Learner(model, lessons, STUDENT)
+    student.text.load_state_dict(teacher.text.state_dict())
+    student.scales.data.copy_(teacher.scales)
+    student.picture.follow(lessons.pictures.features, lessons.taught)
+    student.upper = Upper(tower)
+    return student
 
 
 def save(model, processor, folder: Path, record: dict) -> None:
@@ -135,16 +150,14 @@ def main() -> None:
     tower = Tower()
     learnt_from = sources(given.flickr8k, given.photos)
     lessons, exams = gather(learnt_from, tower, model, processor, WORK)
-    student, steps = Student(model, lessons, HEADS), {}
-    for name, recipe in {"heads": HEADS, "upper blocks": UPPER}.items():
-        before = copy.deepcopy(student)
-        if recipe.upper:
-            student.upper = Upper(tower)
-        curve = learn(student, lessons, recipe, exams, recipe.steps // 4, print)
-        worse = bool(steps) and val(curve) < max(val(step["curve"]) for step in steps.values())
-        steps[name] = {"recipe": asdict(recipe), "curve": curve, "kept": not worse}
-        if worse:
-            student = before
+    teacher, vectors, teacher_curve = taught(model, *for_teacher(learnt_from, lessons, exams, WORK))
+    lessons = replace(lessons, taught=vectors)
+    student = student_of(teacher, model, lessons, tower)
+    curve = learn(student, lessons, STUDENT, exams, STUDENT.steps // 4, print)
+    steps = {
+        "teacher": {"recipe": asdict(TEACHER), "curve": teacher_curve},
+        "student": {"recipe": asdict(STUDENT), "curve": curve},
+    }
     put_back(student, model)
     learnt = {
         "pictures": {source.name: len(source.split("train")) for source in learnt_from},

@@ -56,7 +56,6 @@ def steps_table(steps: dict) -> pd.DataFrame:
             "step": name,
             "steps": step["recipe"]["steps"],
             "batch": step["recipe"]["batch"],
-            "kept": "yes" if step["kept"] else "no",
             "minutes": round(step["curve"][-1]["seconds"] / 60, 1),
             **{f"val, {source}": f"{s:.3f}" for source, s in step["curve"][-1]["val"].items()},
         }

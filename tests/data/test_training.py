@@ -1,14 +1,17 @@
 """How `siglit-mini` is trained, on toys: splits, heads, losses, and what the checkpoint gets."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 import transformers
-from heads import PictureHead, contrast, view
-from towers import LITES, ONES, WIDTH, is_latin, mean_layer
+from heads import PictureHead, contrast, sit, view
+from lessons import Exam
+from teacher import Joined
+from towers import DIMENSION, LITES, ONES, WIDTH, is_latin, mean_layer
 from train_siglit_mini import unfold
 from training_sources import HELD_OUT, LARGEST, dealt
 
@@ -70,22 +73,37 @@ def test_a_convolution_without_norm_is_written_back_into_one_with_a_norm():
 def test_pictures_of_one_group_and_equal_texts_are_no_wrong_answers():
     vectors, scale = torch.eye(3), torch.tensor(2.0)
     owner, same = np.arange(3), np.array([7, 7, 8])
-    both = contrast(scale, vectors, vectors, vectors, owner, np.array([0, 0, 1]), same)
+    both = contrast(scale, vectors, vectors, owner, np.array([0, 0, 1]), same)
     # rows 0 and 1 have one wrong answer left, row 2 has two
     by_hand = (2 * math.log(1 + math.exp(-2)) + math.log(1 + 2 * math.exp(-2))) / 3
     assert both.item() == pytest.approx(by_hand)
 
 
-def test_pictures_of_earlier_batches_are_wrong_answers_to_texts_alone():
-    vectors, scale = torch.eye(4), torch.tensor(1.0)
-    owner, same = np.arange(2), np.arange(2)
-    loss = contrast(scale, vectors[:2], vectors, vectors[:2], owner, np.arange(4), same)
-    to_picture, to_text = (math.log(1 + n * math.exp(-1)) for n in (3, 1))
-    assert loss.item() == pytest.approx((to_picture + to_text) / 2)
-
-
-def test_a_view_of_maps_is_a_square_within_them_as_it_is_or_mirrored():
-    maps, rng = torch.arange(81.0).view(1, 1, 9, 9), np.random.default_rng(0)
+def test_a_view_of_maps_is_a_square_within_them():
+    maps, rng = torch.arange(289.0).view(1, 1, 17, 17), np.random.default_rng(0)
     views = [view(maps, rng) for _ in range(30)]
-    assert {one.shape for one in views} == {(1, 1, side, side) for side in (7, 8, 9)}
-    assert {int(one[0, 0, 0, 1] - one[0, 0, 0, 0]) for one in views} == {1, -1}
+    assert {one.shape for one in views} == {(1, 1, side, side) for side in (13, 15, 17)}
+    assert {int(one[0, 0, 0, 1] - one[0, 0, 0, 0]) for one in views} == {1}
+
+
+def test_a_students_head_begins_near_the_vectors_of_its_teacher():
+    rng = np.random.default_rng(0)
+    features = rng.uniform(0, 3, (20_000, 30)).astype(np.float16)
+    vectors = torch.from_numpy(features.astype(np.float32)) @ torch.randn(30, DIMENSION)
+    vectors = torch.nn.functional.normalize(vectors, dim=1)
+    head = PictureHead(features, 0.3).eval()
+    head.follow(features, vectors)
+    with torch.no_grad():
+        made = head(torch.from_numpy(features.astype(np.float32)))
+    assert (made * vectors).sum(1).min() > 0.95
+
+
+def test_an_exam_is_the_mean_of_hit_rates_both_ways():
+    pictures, texts = torch.eye(4)[:2], torch.eye(4)[[0, 1, 0]]  # text 2 is of picture 1
+    learner = SimpleNamespace(
+        upper=None, eval=lambda: None, picture=lambda rows: rows, text=lambda rows: rows
+    )
+    exam = Exam("toy", Joined(pictures.numpy()), np.arange(3), np.array([0, 1, 1]))
+    lessons = SimpleNamespace(texts=SimpleNamespace(seen=texts))
+    # texts 0 and 1 find theirs first, text 2 second; each picture finds one of its texts first
+    assert sit(learner, exam, lessons) == pytest.approx((2 / 3 + 1 + 1 + 1 + 1 + 1) / 6)
