@@ -68,7 +68,8 @@ class Lessons:
         chance: how likely each picture is drawn; they sum to 1.
         texts: all texts.
         classes: for each class of the classifier the numbers of its names in their prompts.
-        weights: a unit row of the classifier for each class, float32, (1000, 1280).
+        weights: a unit row of the classifier for each class, float32, (1000, 1280); of several
+            towers beside each other where the pictures are `teacher.Joined`.
         answers: what the classifier says of each picture: probabilities, float32, (n, 1000).
         taught: a teacher's unit vectors of the pictures, float32, (n, d); None without a teacher.
     """
