@@ -1,19 +1,25 @@
-"""Embed the shipped gallery with the shipped model: what a fresh clone starts from."""
+"""Embed the shipped gallery with the shipped model and lay it out: what a fresh clone starts from."""
 
 import shutil
 
 from sigscope.datasets.load import load_gallery
 from sigscope.embeddings.embed import embed_gallery
+from sigscope.maps.map import KINDS, MapSettings, settings_key, write_map
+from sigscope.maps.projection import make_map
 from sigscope.models.encoder import Encoder
-from sigscope.paths import GALLERY, MINI, SHIPPED
+from sigscope.paths import GALLERY, MINI, SHIPPED, SHIPPED_MAPS
 
 
 def main() -> None:
-    """Make the store anew, in float32."""
+    """Make the store anew, in float32, and the maps of its pictures, without and with captions."""
     gallery, encoder = load_gallery(GALLERY), Encoder.load(MINI, device="cpu", dtype="float32")
     folder = SHIPPED / f"{gallery.name}-{encoder.model}"
-    shutil.rmtree(folder, ignore_errors=True)
+    for old in (folder, SHIPPED_MAPS):
+        shutil.rmtree(old, ignore_errors=True)
     embeddings = embed_gallery(gallery, encoder, folder, shard_size=1024, progress=True)
+    for settings in (MapSettings(), MapSettings(KINDS)):
+        made = make_map(embeddings, settings)
+        write_map(SHIPPED_MAPS / settings_key(made.settings), made)
     print(f"{len(embeddings):,} pictures and {len(embeddings.caption_ids):,} captions in {folder}.")
 
 

@@ -13,6 +13,7 @@ GALLERY = DATA / "gallery"
 MODELS = DATA / "models"
 MINI = MODELS / "siglit-mini"
 SHIPPED = DATA / "embeddings"
+SHIPPED_MAPS = DATA / "maps"
 NOTEBOOKS = ROOT / "notebooks"
 EXPLORER = ROOT / "explorer"
 

@@ -56,7 +56,8 @@ def in_home(home, *command) -> str:
 def test_wheel_holds_the_package_and_what_is_shipped_beside_it_and_nothing_else(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     code = {name.removeprefix("lib/") for name in tracked("lib/sigscope")}
-    folders = ("data/gallery", "data/models", "data/embeddings", "notebooks", "explorer")
+    data = ("data/gallery", "data/models", "data/embeddings", "data/maps")
+    folders = (*data, "notebooks", "explorer")
     shipped = {f"sigscope/_shipped/{name}" for folder in folders for name in tracked(folder)}
     assert code | shipped == {name for name in names if ".dist-info/" not in name}
     assert "sigscope/_shipped/explorer/.streamlit/config.toml" in names

@@ -8,6 +8,7 @@ from small_gallery import small_embeddings, small_gallery
 from small_maps import GALLERY, few_embeddings, island_map
 
 from sigscope import paths
+from sigscope.embeddings import load_embeddings
 from sigscope.maps import faithfulness, map, projection, telling
 from sigscope.maps.map import MapSettings, StaleMap, read_map, write_map
 
@@ -167,6 +168,29 @@ def test_a_broken_map_is_made_again(few, cache):
     path.write_bytes(path.read_bytes()[:-4])
     assert projection.stored_map(few) is None
     np.testing.assert_array_equal(projection.open_map(few).places, made.places)
+
+
+def test_a_shipped_map_is_taken_and_a_damaged_one_is_made_anew_in_the_cache(
+    few, cache, monkeypatch
+):
+    shipped = cache / "shipped"
+    monkeypatch.setattr(paths, "SHIPPED_MAPS", shipped)
+    made = projection.make_map(few)
+    folder = shipped / map.settings_key(made.settings)
+    write_map(folder, replace(made, places=made.places + 1))
+    np.testing.assert_array_equal(projection.open_map(few).places, made.places + 1)
+    assert not (cache / "maps").exists()
+    (folder / map.RECORD).write_text("{}")
+    np.testing.assert_array_equal(projection.open_map(few).places, made.places)
+    assert (folder / map.RECORD).read_text() == "{}" and (cache / "maps").is_dir()
+
+
+@pytest.mark.parametrize("kinds", [BOTH[:1], BOTH])
+def test_maps_of_the_shipped_gallery_come_along(kinds):
+    """A new pin of UMAP, numba or scikit-learn wants them anew: data/ship_embeddings.py."""
+    embeddings = load_embeddings(next(paths.SHIPPED.glob("gallery-*")))
+    assert projection.stored_map(embeddings, MapSettings(kinds))
+    assert not projection.stored_map(embeddings, MapSettings(kinds, seed=1))
 
 
 def test_a_written_map_is_read_back_whole(tmp_path):

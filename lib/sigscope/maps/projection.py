@@ -2,9 +2,10 @@
 
 UMAP (McInnes, Healy & Melville 2018) lays out a graph of exact cosine neighbours, seeded and on one
 thread, so that the same vectors and versions give the same map on the same kind of machine. A map
-is kept below ``paths.CACHE/maps`` in a folder whose name says all that it depends on. Where UMAP
-has not been run yet, `quick_map` lays the points out by their two or three principal components in
-milliseconds; `sigscope.maps.background` makes the real one meanwhile.
+is kept below ``paths.CACHE/maps`` in a folder whose name says all that it depends on; those of the
+shipped gallery are in ``paths.SHIPPED_MAPS``. Where UMAP has not been run yet, `quick_map` lays the
+points out by their two or three principal components in milliseconds; `sigscope.maps.background`
+makes the real one meanwhile.
 """
 
 import logging
@@ -48,7 +49,7 @@ _keys: WeakKeyDictionary[Embeddings, dict[tuple, tuple[int, str]]] = WeakKeyDict
 def open_map(
     embeddings: Embeddings, settings: MapSettings | None = None, *, progress: bool = False
 ) -> Map:
-    """Return the map of embeddings: the one in the cache, or one that is made now and kept there.
+    """Return the map of embeddings: the shipped or the kept one, or one that is made now and kept.
 
     A kept map is loaded in milliseconds. A second process that wants a map which is being made
     waits for it.
@@ -66,9 +67,8 @@ def kept_map(embeddings: Embeddings, settings: MapSettings | None, tell: Tell) -
     settings = settings or MapSettings()
     record = settings_record(embeddings, settings)
     folder = map_folder(record)
-    if not (folder / LOCK).exists():
-        with suppress(StaleMap):
-            return read_map(folder, record)
+    if not (folder / LOCK).exists() and (kept := stored_map(embeddings, settings)):
+        return kept
     with folder_lock(folder, say=log.info):
         with suppress(StaleMap):  # whoever held it before us may have made it
             return read_map(folder, record)
@@ -77,10 +77,11 @@ def kept_map(embeddings: Embeddings, settings: MapSettings | None, tell: Tell) -
 
 
 def stored_map(embeddings: Embeddings, settings: MapSettings | None = None) -> Map | None:
-    """Return the map in the cache, or None where it has not been made yet; milliseconds."""
+    """Return the shipped map or the one in the cache, None where there is none; milliseconds."""
     record = settings_record(embeddings, settings or MapSettings())
-    with suppress(StaleMap):
-        return read_map(map_folder(record), record)
+    for folder in (paths.SHIPPED_MAPS / settings_key(record), map_folder(record)):
+        with suppress(StaleMap):
+            return read_map(folder, record)
     return None
 
 
