@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 import address
+import drawing
 import kept
 import query
 import resources
@@ -38,7 +39,7 @@ try:
     kept.check()
     about = f"{query.title()} · " if page.title in ("Search", "Map", "Compare") else ""
     st.set_page_config(f"{about}{page.title} · sigscope".lstrip(" ·"), **PAGE)
-    shell.frame(resources.current())
+    shell.frame(resources.current(), drawing.address() if page.title == "Map" else "")
     with box:
         living.told()
     page.run()

@@ -38,6 +38,7 @@ def warm() -> None:
         searcher = resources.searcher(key=resources.MAIN)
         searcher.match(searcher.by_text("warm-up", by="both"))  # what it learns of the gallery
         resources.examples()
+    drawing.packed()
     with suppress(Exception):
         living.tend(resources.MAIN)
     gc.collect()

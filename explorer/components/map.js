@@ -10,10 +10,12 @@ const idOf = (point) => [point?.customdata].flat()[0];
 
 let library;
 const fetched = (address) => library ??= new Promise((done, failed) => {
-  const script = Object.assign(document.createElement("script"), { src: address });
-  script.onload = () => done(window.Plotly);
-  script.onerror = () => { library = null; failed(new Error(FAILED)); };
-  document.head.append(script);
+  const early = document.querySelector(`script[src="${address}"]`); // by the shell
+  const script = early ?? Object.assign(document.createElement("script"), { src: address });
+  if (early && window.Plotly) done(window.Plotly);
+  script.addEventListener("load", () => done(window.Plotly));
+  script.addEventListener("error", () => { library = null; failed(new Error(FAILED)); });
+  if (!early) document.head.append(script);
 });
 
 const apart = (plot) => { // the names of large clusters come first, and stay

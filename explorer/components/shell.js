@@ -7,7 +7,15 @@ const STATES = ["data-test-connection-state", "data-test-script-state"];
 const ACTS = ["click", "submit", "keydown"];
 let timer, isAsked = false, isAnswering = false;
 
-export default function () {
+const fetchEarly = (address) => { // what fails is asked for again by who needs it
+  if (!address || document.querySelector(`script[src="${address}"]`)) return;
+  const script = Object.assign(document.createElement("script"), { src: address });
+  script.onerror = () => script.remove();
+  document.head.append(script);
+};
+
+export default function ({ data }) {
+  fetchEarly(data.script);
   const app = document.querySelector('[data-testid="stApp"]');
   document.documentElement.lang = "en";
   const gone = document.querySelector(".gone") ?? document.createElement("p");

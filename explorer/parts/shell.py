@@ -28,9 +28,15 @@ def sidebar(pages: Sequence, galleries: Mapping[str, str]) -> None:
                          on_change=leave)  # fmt: skip
 
 
-def frame(key: str) -> None:
-    """Mount what every page needs of JavaScript; the key is of the gallery."""
-    grid.component("shell")(key="shell", height="content", data={"gallery": key})
+def frame(key: str, script: str = "") -> None:
+    """Mount what every page needs of JavaScript; what draws a map is fetched while one is made.
+
+    Args:
+        key: of the gallery.
+        script: the address of a script that the page will want.
+    """
+    data = {"gallery": key, "script": script}
+    grid.component("shell")(key="shell", height="content", data=data)
 
 
 def leave() -> None:

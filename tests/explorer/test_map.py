@@ -69,6 +69,18 @@ def test_map_keeps_its_place_while_what_draws_it_is_fetched(page, port):
     assert settled(page, lambda: page.execute_script(BELOW)) == before
 
 
+def test_what_draws_the_map_is_fetched_once_and_where_it_fails_it_is_said(page, port):
+    scripts = "return document.querySelectorAll('script[src*=drawing]').length"
+    opened(page, port, "/")
+    assert page.execute_script(scripts) == 0
+    page.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*/drawing/*"]})
+    opened(page, port, "/map")
+    wait_for(page, lambda: "could not be fetched" in element(page, ".map").text)
+    page.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+    map_page(page, port)
+    assert page.execute_script(scripts) == 1
+
+
 def test_click_on_the_map_opens_a_picture_while_the_tool_is_the_lasso(page, port):
     map_page(page, port)
     x, y, id = settled(page, lambda: a_point(page))

@@ -109,3 +109,16 @@ async def _asked(route, address):
     transport = httpx.ASGITransport(app=Starlette(routes=[route]))
     async with httpx.AsyncClient(transport=transport, base_url="http://explorer") as client:
         return await client.get(address)
+
+
+@pytest.mark.parametrize("accepted", ["gzip, br", "identity"])
+def test_what_draws_the_map_is_sent_packed_to_who_takes_it(accepted):
+    import drawing
+
+    client = TestClient(Starlette(routes=[drawing.ROUTE]))
+    answer = client.get(drawing.address(), headers={"Accept-Encoding": accepted})
+    assert answer.content == drawing.SCRIPT.read_bytes()
+    assert answer.headers.get("Content-Encoding", "identity") in accepted
+    assert (
+        answer.headers["Vary"] == "Accept-Encoding" and "max-age" in answer.headers["Cache-Control"]
+    )

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,7 +33,6 @@ from sigscope.priority import stand_back
 TEXTS = ("ids", "caption_ids", "caption_texts")
 VECTORS = ("images", "captions")
 READY, MAKING, FAILED = "ready", "being made", "failed"
-PAGE_FIRST_S = 1.0  # what a page that shows the quick map has the machine to itself
 
 
 @dataclass(eq=False)
@@ -102,7 +100,6 @@ def _make(
 ) -> None:
     """Have the map made, and say how it ended, whatever happens."""
     try:
-        time.sleep(PAGE_FIRST_S)
         said = _run(making, embeddings, settings)
         making.map = read_map(folder, record)
         making.state, making.share, making.doing = READY, 1.0, "done"
