@@ -1,4 +1,4 @@
-"""Embed the shipped gallery with the shipped model and lay it out: what a fresh clone starts from."""
+"""Embed the shipped gallery with the shipped model, and lay it out: a fresh clone starts there."""
 
 import shutil
 

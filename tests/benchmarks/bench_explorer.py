@@ -4,12 +4,14 @@ Marks: a warm server's first pictures within 3 s; words to pictures on the scree
 (median, one visitor, a browser), of which 60 ms are ours; 600 ms (p95) with ten visitors who all
 ask at once; 5 MB of memory for each further visitor, which those who come after use again; no error
 and nobody else's results in two minutes of twenty visitors; 2 s for the first search after a
-restart; the panel open within 150 ms; the first map of 20,000 pictures within 3 s, and its colours
-changed within 500 ms; 100,000 points that follow the hand, drawn without a graphics card.
+restart; the panel open within 150 ms; the first map of 20,000 pictures within 3 s (a warm server, a
+fresh browser), and its colours changed within 500 ms; 100,000 points that follow the hand, drawn
+without a graphics card.
 """
 
 import asyncio
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -194,21 +196,43 @@ def of_maps(searcher: Searcher) -> list[Mark]:
             store = _cached_store(gallery, searcher.encoder)
             embed_gallery(gallery, Standing(searcher.encoder), store)
         here = {"SIGSCOPE_GALLERY": str(root), "SIGSCOPE_CACHE": str(cache)}
-        with serving(**here) as (port, _), browser() as driver:
-            driver.get(launch.url(port))
-            wait_for(driver, lambda: is_ready(driver))
-            start = perf_counter()
-            driver.get(f"{launch.url(port)}/map")
-            wait_for(driver, lambda: driver.execute_script(DRAWN))
-            first_s = perf_counter() - start
-            wait_for(driver, lambda: "Trustworthiness" in text_of(driver), MAP_S)
-            driver.set_script_timeout(60)
-            turns = ["cluster", "category"] * 4
-            times = [driver.execute_async_script(COLOURED, name) for name in turns]
+        first_s = []
+        for is_last in (False, False, True):
+            shutil.rmtree(cache / "maps", ignore_errors=True)
+            with serving(**here) as (port, process), browser() as driver:
+                first_s.append(first_map_s(driver, port, process.pid))
+                if is_last:
+                    wait_for(driver, lambda: "Trustworthiness" in text_of(driver), MAP_S)
+                    driver.set_script_timeout(60)
+                    turns = ["cluster", "category"] * 4
+                    times = [driver.execute_async_script(COLOURED, name) for name in turns]
+    first = f"first map of {MANY:,} pictures on screen, warm server, fresh browser"
     return [
-        Mark(f"first map of {MANY:,} pictures on screen", first_s, "s", 3),
+        Mark(first, statistics.median(first_s), "s", 3),
         Mark(f"another colour of {MANY:,} points", statistics.median(times), "ms", 500),
     ]
+
+
+def first_map_s(driver, port: int, server: int) -> float:
+    """Return the seconds from opening the map to its points, once the server's process rests."""
+    driver.get(launch.url(port))
+    wait_for(driver, lambda: is_ready(driver))
+    while processor_s(server, during=1.0) > 0.05:
+        pass
+    start = perf_counter()
+    driver.get(f"{launch.url(port)}/map")
+    wait_for(driver, lambda: driver.execute_script(DRAWN))
+    return perf_counter() - start
+
+
+def processor_s(process: int, during: float) -> float:
+    """Return the seconds of processor time that a process takes within some seconds."""
+    taken = []
+    for pause in (during, 0.0):
+        parts = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        taken.append((int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK"))
+        sleep(pause)
+    return taken[1] - taken[0]
 
 
 DRAWN = "return !!document.querySelector('.js-plotly-plot')?._fullData?.some(t => t.x?.length > 1)"
