@@ -9,8 +9,15 @@ import streamlit as st
 import address
 from parts import figures
 from sigscope.cli import Notebook, executed, read_notebook
+from sigscope.paths import NOTEBOOKS
 from sigscope.search import as_csv
 from thumbnails import uri
+
+HERE = "As it was last executed on this machine."
+AS_IT_CAME = (
+    "Of the shipped gallery and model, as it came; `make notebooks PICTURES=FOLDER` executes it on "
+    "pictures of your own."
+)
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
@@ -28,7 +35,7 @@ def report(paths: Mapping[str, Path]) -> None:
     book = book_of(str(paths[name]), paths[name].stat().st_mtime)
     st.markdown(book.promise.split("\n\n")[0])
     st.caption(
-        "As it was last executed on this machine or in the repository. `make report` writes all "
+        f"{AS_IT_CAME if paths[name].is_relative_to(NOTEBOOKS) else HERE} `make report` writes all "
         "notebooks as one site of static pages; scores say in the notebook what they depend on."
     )
     shown = st.segmented_control("Show", ["tables", "figures"], selection_mode="multi", key="kinds",

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from visiting import captions_of, cards, given, page_html, said, visitor
 
+from sigscope import cli, paths
 from sigscope.maps import Making, projection
 from sigscope.maps.map import KINDS, MapSettings
 from sigscope.tags import TagStore
@@ -220,6 +221,15 @@ def test_report_shows_the_tables_of_a_notebook():
     assert not app.exception and len(app.dataframe) > 10
     assert any("What we learned" in heading.value for heading in app.subheader)
     assert len(app.get("plotly_chart")) >= 3
+
+
+def test_report_says_of_what_a_notebook_was_executed(monkeypatch, tmp_path):
+    came = paths.NOTEBOOKS / "06-evaluate-retrieval.ipynb"
+    here = tmp_path / came.name
+    here.write_bytes(came.read_bytes())
+    for path, words in ((came, "Of the shipped gallery and model"), (here, "on this machine")):
+        monkeypatch.setattr(cli, "executed", lambda path=path: [path], raising=False)
+        assert words in said(visitor("report"))
 
 
 def test_report_can_leave_figures_out():
