@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from lessons import Exam, Lessons
 from picture_features import CUT, Tower
 from text_features import TextHead
 from torch.nn.functional import cross_entropy, dropout, log_softmax, normalize
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from towers import CEILING, DIMENSION, ONES, WIDTH
+from training_set import TrainingSet, ValidationSet
 from transformers import VisionTextDualEncoderModel
 
 MOVED = 15.0  # how far a made-up picture lies from the mean one
@@ -31,12 +31,12 @@ CROPS = (13, 15, 17, 17)  # sides of the crops of a map, of 17, that upper block
 
 @dataclass(frozen=True)
 class Recipe:
-    """What one step of training depends on, besides its lessons.
+    """What one step of training depends on, besides its training set.
 
     ``rate`` is that of the picture's head and the temperatures, ``text`` of the text's; ``upper``
     is that of the image tower's upper blocks: at 0 they are locked and only the heads learn, on
     cached features. ``captions`` of each picture are read at once. ``contrast`` weighs the softmax
-    loss, ``answers`` and ``made_up`` the two lessons of the classifier, of which ``named`` classes
+    loss, ``answers`` and ``made_up`` the two losses of the classifier, of which ``named`` classes
     are asked about, ``follow`` the distance to the teacher's vectors. What is kept is a running
     average of the weights, each step counting ``1 - average``.
     """
@@ -116,13 +116,17 @@ class Learner(torch.nn.Module):
     """Both heads, the upper blocks if they are trained, and three temperatures."""
 
     def __init__(
-        self, model: VisionTextDualEncoderModel, lessons: Lessons, recipe: Recipe, seed: int = 0
+        self,
+        model: VisionTextDualEncoderModel,
+        train_set: TrainingSet,
+        recipe: Recipe,
+        seed: int = 0,
     ):
         """Start the heads anew."""
         super().__init__()
         torch.manual_seed(seed)
         self.text = TextHead(copy.deepcopy(model))
-        self.picture = PictureHead(lessons.pictures.features, recipe.picture_dropout)
+        self.picture = PictureHead(train_set.pictures.features, recipe.picture_dropout)
         self.scales = torch.nn.Parameter(torch.full((3,), math.log(20.0)))
         self.upper: Upper | None = None
 
@@ -132,14 +136,16 @@ class Learner(torch.nn.Module):
 
 
 @torch.inference_mode()
-def sit(learner: Learner, exam: Exam, lessons: Lessons) -> float:
-    """Return the mean of hit rate@1, @5 and @10 of the exam, texts to pictures and back."""
+def evaluate(learner: Learner, val_set: ValidationSet, train_set: TrainingSet) -> float:
+    """Return the mean of hit rate@1, @5 and @10 of a set, texts to pictures and back."""
     learner.eval()
-    pictures = learner.picture(features(learner, exam.pictures, np.arange(len(exam.pictures))))
-    seen = lessons.texts.seen[exam.captions]
+    pictures = learner.picture(
+        features(learner, val_set.pictures, np.arange(len(val_set.pictures)))
+    )
+    seen = train_set.texts.seen[val_set.captions]
     texts = torch.cat([learner.text(part) for part in seen.split(1024)])
     scores = texts @ pictures.T
-    owner = torch.from_numpy(exam.owner)
+    owner = torch.from_numpy(val_set.owner)
     own = scores[torch.arange(len(scores)), owner]
     best = torch.full((len(pictures),), -torch.inf).scatter_reduce(0, owner, own, "amax")
     asked = best > -torch.inf
@@ -166,15 +172,15 @@ def view(maps: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 
 def learn(
     learner: Learner,
-    lessons: Lessons,
+    train_set: TrainingSet,
     recipe: Recipe,
-    exams: list[Exam],
+    val_sets: list[ValidationSet],
     every: int,
     tell: Callable[[dict], None],
 ) -> list[dict]:
     """Train the learner in place and return a record for each ``every`` steps.
 
-    Exams are sat by the running average of the weights, which is what the learner has at the end.
+    The running average of the weights is evaluated, which is what the learner has at the end.
     """
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
@@ -185,8 +191,8 @@ def learn(
         learner.train()
         if learner.upper is not None:
             learner.upper.eval()
-        rows = rng.choice(len(lessons.group), recipe.batch, replace=False, p=lessons.chance)
-        loss = batch_loss(learner, lessons, recipe, rows, rng)
+        rows = rng.choice(len(train_set.group), recipe.batch, replace=False, p=train_set.chance)
+        loss = batch_loss(learner, train_set, recipe, rows, rng)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
@@ -195,7 +201,9 @@ def learn(
         average.update_parameters(learner)
         losses.append(loss.item())
         if step % every == 0 or step == recipe.steps:
-            scores = {exam.name: sit(average.module, exam, lessons) for exam in exams}
+            scores = {
+                val_set.name: evaluate(average.module, val_set, train_set) for val_set in val_sets
+            }
             seconds = time.perf_counter() - start
             records.append({"step": step, "loss": float(np.mean(losses)), "seconds": seconds})
             records[-1] |= {"val": scores, "scales": learner.scales.exp().tolist()}
@@ -226,28 +234,28 @@ def optimisation(learner: Learner, recipe: Recipe) -> tuple:
 
 def batch_loss(
     learner: Learner,
-    lessons: Lessons,
+    train_set: TrainingSet,
     recipe: Recipe,
     rows: np.ndarray,
     rng: np.random.Generator,
 ) -> torch.Tensor:
     """Return the loss on one batch of pictures, with its gradient."""
     if learner.upper is None:
-        made = features(learner, lessons.pictures, rows)
+        made = features(learner, train_set.pictures, rows)
     else:
-        made = learner.upper(view(lessons.maps(rows, rng), rng))
+        made = learner.upper(view(train_set.maps(rows, rng), rng))
     pictures = learner.picture(made)
     owner = np.repeat(np.arange(len(rows)), recipe.captions)
-    chosen = np.array([rng.choice(lessons.captions[row]) for row in rows[owner]])
-    texts = learner.text(dropout(lessons.texts.seen[chosen], recipe.text_dropout))
-    same = lessons.texts.same[chosen]
+    chosen = np.array([rng.choice(train_set.captions[row]) for row in rows[owner]])
+    texts = learner.text(dropout(train_set.texts.seen[chosen], recipe.text_dropout))
+    same = train_set.texts.same[chosen]
     loss = recipe.contrast * contrast(
-        learner.scale(0), pictures, texts, owner, lessons.group[rows], same
+        learner.scale(0), pictures, texts, owner, train_set.group[rows], same
     )
-    loss = loss + recipe.answers * answers_loss(learner, lessons, recipe, rows, pictures, rng)
-    loss = loss + recipe.made_up * made_up_loss(learner, lessons, recipe, rng)
+    loss = loss + recipe.answers * answers_loss(learner, train_set, recipe, rows, pictures, rng)
+    loss = loss + recipe.made_up * made_up_loss(learner, train_set, recipe, rng)
     if recipe.follow:
-        loss = loss + recipe.follow * (1 - (pictures * lessons.taught[rows]).sum(1)).mean()
+        loss = loss + recipe.follow * (1 - (pictures * train_set.taught[rows]).sum(1)).mean()
     return loss
 
 
@@ -282,23 +290,23 @@ def contrast(
     return (to_picture + cross_entropy(said.masked_fill(torch.from_numpy(alike), -1e4), target)) / 2
 
 
-def answers_loss(learner, lessons, recipe, rows, pictures, rng) -> torch.Tensor:
+def answers_loss(learner, train_set, recipe, rows, pictures, rng) -> torch.Tensor:
     """Return how far the answers by names are from the classifier's, on half of the batch."""
     half = len(rows) // 2
-    answers = lessons.answers[rows[:half]]
+    answers = train_set.answers[rows[:half]]
     asked = answers.amax(0).topk(recipe.named).indices
-    names = learner.text(dropout(lessons.names(rng)[asked], recipe.text_dropout))
+    names = learner.text(dropout(train_set.names(rng)[asked], recipe.text_dropout))
     wanted = answers[:, asked] / answers[:, asked].sum(1, keepdim=True)
     said = log_softmax(learner.scale(1) * pictures[:half] @ names.T, dim=1)
     return -(wanted * said).sum(1).mean()
 
 
-def made_up_loss(learner, lessons, recipe, rng) -> torch.Tensor:
+def made_up_loss(learner, train_set, recipe, rng) -> torch.Tensor:
     """Return how badly made-up pictures of classes are answered by the names."""
-    asked = torch.from_numpy(rng.choice(len(lessons.weights), recipe.named, replace=False))
-    row = lessons.weights[asked]
+    asked = torch.from_numpy(rng.choice(len(train_set.weights), recipe.named, replace=False))
+    row = train_set.weights[asked]
     head = learner.picture
     noise = NOISE * head.deviation * torch.randn(len(asked), len(head.mean))
-    names = learner.text(dropout(lessons.names(rng)[asked], recipe.text_dropout))
+    names = learner.text(dropout(train_set.names(rng)[asked], recipe.text_dropout))
     said = learner.scale(2) * head(head.mean + MOVED * row + noise) @ names.T
     return cross_entropy(said, torch.arange(len(asked)))

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lessons import Exam, Lessons, classified
 from picture_features import Tower, seen
+from training_set import TrainingSet, ValidationSet, classified
 from training_sources import Source
 
 BOTH = (False, True)  # the picture, and its mirror image
-LOOKS = {  # by EfficientNet-Lite's number and the pixels of a side
+VIEWS = {  # by EfficientNet-Lite's number and the pixels of a side
     (2, 260): BOTH,
     (2, 340): (False,),
     (1, 240): BOTH,
@@ -38,30 +38,34 @@ class Joined:
 
 
 def for_teacher(
-    sources: Sequence[Source], lessons: Lessons, exams: Sequence[Exam], folder: Path
-) -> tuple[Lessons, list[Exam]]:
-    """Return the same lessons and exams as the towers of the teacher see their pictures."""
+    sources: Sequence[Source],
+    train_set: TrainingSet,
+    val_sets: Sequence[ValidationSet],
+    folder: Path,
+) -> tuple[TrainingSet, list[ValidationSet]]:
+    """Return the same sets as the towers of the teacher see their pictures."""
     learnt = [source.split("train")["file"].tolist() for source in sources]
     asked = {source.name: source.split("val")["file"].tolist() for source in sources}
     parts, weights, answers = [], [], []
-    seen_of: dict[str, list[np.ndarray]] = {exam.name: [] for exam in exams}
-    for (number, side), mirrored in LOOKS.items():
-        look = partial(_mean, Tower(number, side), mirrored, folder / "maps")
-        parts.append(look(learnt))
+    seen_of: dict[str, list[np.ndarray]] = {val_set.name: [] for val_set in val_sets}
+    for (number, side), mirrored in VIEWS.items():
+        see = partial(_mean, Tower(number, side), mirrored, folder / "maps")
+        parts.append(see(learnt))
         rows, logits = classified(number, parts[-1])
         weights.append(rows)
         answers.append(logits)
         for name, features in seen_of.items():
-            features.append(look([asked[name]]))
+            features.append(see([asked[name]]))
     joined = replace(
-        lessons,
+        train_set,
         pictures=Joined(np.concatenate(parts, axis=1)),
         mirrored=None,
         weights=torch.cat(weights, dim=1),
         answers=torch.stack(answers).mean(0).softmax(1),
     )
     return joined, [
-        replace(exam, pictures=Joined(np.concatenate(seen_of[exam.name], axis=1))) for exam in exams
+        replace(val_set, pictures=Joined(np.concatenate(seen_of[val_set.name], axis=1)))
+        for val_set in val_sets
     ]
 
 

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from heads import Learner, Recipe, Upper, features, learn
-from lessons import Exam, Lessons, gather
 from picture_features import CUT, Tower
 from teacher import for_teacher
 from towers import untrained
+from training_set import TrainingSet, ValidationSet, gather
 from training_sources import (
     Source,
     emoji_source,
@@ -109,21 +109,23 @@ def unfold(mine: torch.nn.Conv2d, theirs: torch.nn.Conv2d, norm: torch.nn.Module
     norm.bias.copy_(mine.bias)
 
 
-def taught(model, lessons: Lessons, exams: list[Exam]) -> tuple[Learner, torch.Tensor, list[dict]]:
+def taught(
+    model, train_set: TrainingSet, val_sets: list[ValidationSet]
+) -> tuple[Learner, torch.Tensor, list[dict]]:
     """Return a teacher, its vectors of the pictures, float32, (n, d), and how it learnt."""
-    teacher = Learner(model, lessons, TEACHER)
-    curve = learn(teacher, lessons, TEACHER, exams, TEACHER.steps // 4, print)
+    teacher = Learner(model, train_set, TEACHER)
+    curve = learn(teacher, train_set, TEACHER, val_sets, TEACHER.steps // 4, print)
     with torch.no_grad():
-        seen = features(teacher.eval(), lessons.pictures, np.arange(len(lessons.pictures)))
+        seen = features(teacher.eval(), train_set.pictures, np.arange(len(train_set.pictures)))
         return teacher, teacher.picture(seen), curve
 
 
-def student_of(teacher: Learner, model, lessons: Lessons, tower: Tower) -> Learner:
+def student_of(teacher: Learner, model, train_set: TrainingSet, tower: Tower) -> Learner:
     """Return a student that begins with the teacher's text head and with what is near its own."""
-    student = Learner(model, lessons, STUDENT)
+    student = Learner(model, train_set, STUDENT)
     student.text.load_state_dict(teacher.text.state_dict())
     student.scales.data.copy_(teacher.scales)
-    student.picture.follow(lessons.pictures.features, lessons.taught)
+    student.picture.follow(train_set.pictures.features, train_set.taught)
     student.upper = Upper(tower)
     return student
 
@@ -149,11 +151,13 @@ def main() -> None:
     model, processor = untrained()
     tower = Tower()
     learnt_from = sources(given.flickr8k, given.photos)
-    lessons, exams = gather(learnt_from, tower, model, processor, WORK)
-    teacher, vectors, teacher_curve = taught(model, *for_teacher(learnt_from, lessons, exams, WORK))
-    lessons = replace(lessons, taught=vectors)
-    student = student_of(teacher, model, lessons, tower)
-    curve = learn(student, lessons, STUDENT, exams, STUDENT.steps // 4, print)
+    train_set, val_sets = gather(learnt_from, tower, model, processor, WORK)
+    teacher, vectors, teacher_curve = taught(
+        model, *for_teacher(learnt_from, train_set, val_sets, WORK)
+    )
+    train_set = replace(train_set, taught=vectors)
+    student = student_of(teacher, model, train_set, tower)
+    curve = learn(student, train_set, STUDENT, val_sets, STUDENT.steps // 4, print)
     steps = {
         "teacher": {"recipe": asdict(TEACHER), "curve": teacher_curve},
         "student": {"recipe": asdict(STUDENT), "curve": curve},
@@ -161,9 +165,9 @@ def main() -> None:
     put_back(student, model)
     learnt = {
         "pictures": {source.name: len(source.split("train")) for source in learnt_from},
-        "captions": sum(len(rows) for rows in lessons.captions),
+        "captions": sum(len(rows) for rows in train_set.captions),
     }
-    save(model, processor, given.to, {"lessons": learnt, "steps": steps})
+    save(model, processor, given.to, {"learnt_from": learnt, "steps": steps})
     print(json.dumps({name: step["curve"][-1] for name, step in steps.items()}))
 
 

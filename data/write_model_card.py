@@ -108,10 +108,10 @@ def main(folder: Path = MINI) -> None:
         scores=score_table(scores).to_markdown(index=False, disable_numparse=True),
         kinds=by_kind_of_caption(encoder).to_markdown(index=False),
         steps=steps_table(record["steps"]).to_markdown(index=False),
-        emoji=f"{record['lessons']['pictures'].get('emoji', 0):,}",
+        emoji=f"{record['learnt_from']['pictures'].get('emoji', 0):,}",
         untrained=untrained_row(os.environ.get("FLICKR8K")),
         people=agreement(os.environ.get("FLICKR8K"), encoder),
-        pairs=f"{record['lessons']['captions']:,}",
+        pairs=f"{record['learnt_from']['captions']:,}",
         **zero_shot(encoder),
     )
     with atomic_write(folder / "README.md") as part:

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 import torch
 import transformers
-from heads import PictureHead, contrast, sit, view
-from lessons import Exam
+from heads import PictureHead, contrast, evaluate, view
 from teacher import Joined
 from towers import DIMENSION, LITES, ONES, WIDTH, is_latin, mean_layer
 from train_siglit_mini import unfold
+from training_set import ValidationSet
 from training_sources import HELD_OUT, LARGEST, dealt
 
 
@@ -103,7 +103,7 @@ def test_an_exam_is_the_mean_of_hit_rates_both_ways():
     learner = SimpleNamespace(
         upper=None, eval=lambda: None, picture=lambda rows: rows, text=lambda rows: rows
     )
-    exam = Exam("toy", Joined(pictures.numpy()), np.arange(3), np.array([0, 1, 1]))
-    lessons = SimpleNamespace(texts=SimpleNamespace(seen=texts))
+    val_set = ValidationSet("toy", Joined(pictures.numpy()), np.arange(3), np.array([0, 1, 1]))
+    train_set = SimpleNamespace(texts=SimpleNamespace(seen=texts))
     # texts 0 and 1 find theirs first, text 2 second; each picture finds one of its texts first
-    assert sit(learner, exam, lessons) == pytest.approx((2 / 3 + 1 + 1 + 1 + 1 + 1) / 6)
+    assert evaluate(learner, val_set, train_set) == pytest.approx((2 / 3 + 1 + 1 + 1 + 1 + 1) / 6)

@@ -27,23 +27,23 @@ PAGES = {  # the address of each, and what is on it once it is ready
     "data": ("/data", "A folder on this machine"),
     "report": ("/report?notebook=06-evaluate-retrieval", "What we learned"),
 }
-LOOKS = {
+SCREENS = {
     "light": ((1280, 1000), ()),
     "dark": ((1280, 1000), ("--blink-settings=preferredColorScheme=0",)),
     "phone": ((500, 1000), ()),
 }
 
 
-@pytest.fixture(scope="module", params=LOOKS)
-def look(request):
-    size, arguments = LOOKS[request.param]
+@pytest.fixture(scope="module", params=SCREENS)
+def screen(request):
+    size, arguments = SCREENS[request.param]
     with browser(*arguments, size=size) as driver:
         yield request.param, driver
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_page_is_drawn_without_an_error(look, page, port):
-    name, driver = look
+def test_page_is_drawn_without_an_error(screen, page, port):
+    name, driver = screen
     address, ready = PAGES[page]
     driver.get(launch.url(port) + address)
     wait_for(driver, lambda: is_still(driver) and ready in text_of(driver), MAP_S)

@@ -1,6 +1,6 @@
-"""Lessons: the pictures and texts that `siglit-mini` learns from, as the locked parts see them.
+"""The training set of `siglit-mini`, pictures and texts, as the locked parts see them.
 
-Also the classifier that is distilled, and exams: val splits as the locked parts see them.
+Also the classifier that is distilled, and the val splits as the locked parts see them.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class Exam:
+class ValidationSet:
     """Pictures with captions that are not learnt from; ``owner`` is each caption's picture."""
 
     name: str
@@ -57,7 +57,7 @@ class Exam:
 
 
 @dataclass(frozen=True)
-class Lessons:
+class TrainingSet:
     """What is learnt from.
 
     Attributes:
@@ -92,11 +92,11 @@ class Lessons:
 
     def maps(self, rows: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
         """Return the maps of pictures, half of them of mirror images, float32, (n, c, h, w)."""
-        looks = rng.integers(2, size=len(rows))
+        views = rng.integers(2, size=len(rows))
         return torch.cat(
             [
-                (self.mirrored if look else self.pictures).map([row])
-                for look, row in zip(looks, rows, strict=True)
+                (self.mirrored if view else self.pictures).map([row])
+                for view, row in zip(views, rows, strict=True)
             ]
         )
 
@@ -107,8 +107,8 @@ def gather(
     model: VisionTextDualEncoderModel,
     processor: VisionTextDualEncoderProcessor,
     folder: Path,
-) -> tuple[Lessons, list[Exam]]:
-    """Return the lessons of the train splits, and an exam of each val split."""
+) -> tuple[TrainingSet, list[ValidationSet]]:
+    """Return the training set of all train splits, and a validation set of each val split."""
     names = [
         [prompt.format(name) for name in listed[:3] for prompt in PROMPTS]
         for listed in class_names()
@@ -120,7 +120,7 @@ def gather(
     files = [table["file"].tolist() for table in learnt]
     pictures = seen(tower, files, folder / "maps")
     weights, answers = classified(tower.number, pictures.features)
-    lessons = Lessons(
+    train_set = TrainingSet(
         pictures=pictures,
         mirrored=seen(tower, files, folder / "maps", mirrored=True),
         captions=[texts.rows(own) for table in learnt for own in table["captions"]],
@@ -131,8 +131,8 @@ def gather(
         weights=weights,
         answers=answers.softmax(1),
     )
-    exams = [
-        Exam(
+    val_sets = [
+        ValidationSet(
             source.name,
             seen(tower, [table["file"].tolist()], folder / "maps"),
             np.concatenate([texts.rows(own) for own in table["captions"]]),
@@ -141,7 +141,7 @@ def gather(
         for source, table in zip(sources, asked, strict=True)
         if len(table)
     ]
-    return lessons, exams
+    return train_set, val_sets
 
 
 def classified(number: int, features: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
