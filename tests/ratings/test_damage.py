@@ -64,6 +64,15 @@ def test_flipped_bytes_anywhere_are_refused_or_change_nothing(whole, tmp_path_fa
         assert "\n" not in str(reason)
 
 
+def test_tables_that_read_as_no_statement_are_damage_told_in_one_line(whole, tmp_path):
+    path, session = whole
+    copy = tmp_path / "ratings.sqlite"
+    copy.write_bytes(path.read_bytes().replace(b"CHECK (", b"CHECK [", 1))
+    with pytest.raises(RatingsError, match=r"is damaged \(malformed database schema") as refused:
+        answers(copy, session)
+    assert "\n" not in str(refused.value)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_changed_texts_and_numbers_are_refused(whole, tmp_path_factory, data):

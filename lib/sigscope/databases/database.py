@@ -112,8 +112,7 @@ class Database:
             except (sqlite3.Error, UnicodeError) as error:
                 found = str(error)
         if found:
-            said = " ".join(found.split())
-            raise self.layout.error(f"{self.path} is damaged ({said}); {self._way_on()}")
+            raise self._damaged(found)
         _left[self.path] = state
 
     def back_up(self) -> None:
@@ -157,6 +156,10 @@ class Database:
             db.execute("PRAGMA foreign_keys = ON")
             yield db
 
+    def _damaged(self, found: str) -> DatabaseError:
+        said = " ".join(found.split())
+        return self.layout.error(f"{self.path} is damaged ({said}); {self._way_on()}")
+
     def _way_on(self) -> str:
         """Return what to do about a file that is not whole."""
         if not self.backup.exists():
@@ -174,8 +177,11 @@ class Database:
                 f"nothing was stored, as it does not fit together: {error}; {self.layout.advice}"
             ) from error
         except (sqlite3.Error, OSError, UnicodeError) as error:  # what is damaged need not be UTF-8
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT:
+                raise self._damaged(str(error)) from error
+            said = " ".join(str(error).split())
             raise self.layout.error(
-                f"nothing was stored or read, as {self.path} says: {error}; see that it is there, "
+                f"nothing was stored or read, as {self.path} says: {said}; see that it is there, "
                 "on a disk of this machine with room, and yours to write to, and try again"
             ) from error
 
