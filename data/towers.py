@@ -139,7 +139,7 @@ def text_tower() -> tuple[transformers.BertModel, transformers.PreTrainedTokeniz
         published = transformers.BertModel.from_pretrained(folder, dtype=torch.float32)
         rows = only_latin(Path(folder))
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    tokenizer.model_max_length = MAX_TOKENS
+    tokenizer.model_max_length = tokenizer.init_kwargs["max_length"] = MAX_TOKENS
     config = published.config
     depth = config.num_hidden_layers
     config.update(
