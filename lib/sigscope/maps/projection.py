@@ -1,11 +1,12 @@
 """Projection: a gallery's vectors laid out in a plane or a room, once, and kept.
 
 UMAP (McInnes, Healy & Melville 2018) lays out a graph of exact cosine neighbours, seeded and on one
-thread, so that the same vectors and versions give the same map on the same kind of machine. A map
-is kept below ``paths.CACHE/maps`` in a folder whose name says all that it depends on; those of the
-shipped gallery are in ``paths.SHIPPED_MAPS``. Where UMAP has not been run yet, `quick_map` lays the
-points out by their two or three principal components in milliseconds; `sigscope.maps.background`
-makes the real one meanwhile.
+thread, so that the same vectors and versions give the same map on the same kind of machine with as
+many threads (the cosines of neighbours differ in their last bits with their number). A map is kept
+below ``paths.CACHE/maps`` in a folder whose name says what else it depends on; those of the shipped
+gallery are in ``paths.SHIPPED_MAPS``. Where UMAP has not been run yet, `quick_map` lays the points
+out by their two or three principal components in milliseconds; `sigscope.maps.background` makes the
+real one meanwhile.
 """
 
 import logging
