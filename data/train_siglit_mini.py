@@ -1,12 +1,13 @@
 """Make the shipped checkpoint: `python data/train_siglit_mini.py` (``pip install -e ".[train]"``).
 
-Locked-image tuning (SigLiT) and distillation in three steps: (1) let the pretrained towers see
-every picture, and read every text, once; (2) train a teacher: heads on what several image towers
-see, and the text head that stays; (3) train the student, one image tower's upper blocks and its
-head, to give the teacher's vectors. It learns from the train splits of the gallery and, where their
-folders are given, of Flickr8k and of textbook photographs; see `heads` for what it is asked and
-`training_sources` for the splits. What step 1 leaves behind is kept under data/cache/training, so a
-stopped run goes on. data/write_model_card.py writes the card.
+Locked-image tuning (SigLiT) and distillation in four steps: (1) let the pretrained towers see
+every picture, and read every text, once; (2) train teachers: heads on what several image towers
+see, and on texts; (3) train one text head to give their vectors of texts; (4) train the student,
+one image tower's upper blocks and its head, to give their vectors of pictures. All learn from the
+train splits of the gallery and, where their folders are given, of Flickr8k and of textbook
+photographs; see `heads` for what they are asked and `training_sources` for the splits. What step 1
+leaves behind is kept under data/cache/training, so a stopped run goes on. data/write_model_card.py
+writes the card.
 """
 
 import argparse
@@ -15,11 +16,11 @@ import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from heads import Learner, Recipe, Upper, features, learn
+from heads import Learner, Recipe, Upper, evaluate, learn
 from picture_features import CUT, Tower
-from teacher import for_teacher
+from teacher import Ensemble, for_teacher
+from text_features import TextHead
 from towers import untrained
 from training_set import TrainingSet, ValidationSet, gather
 from training_sources import (
@@ -37,6 +38,8 @@ from sigscope.paths import CACHE, MINI
 
 WORK = CACHE / "training"
 TEACHER = Recipe(steps=360, picture_dropout=0.5)
+TEACHERS = 5
+READER = Recipe(steps=1200, batch=512, text=1e-3, weight_decay=0.01)
 STUDENT = Recipe(
     steps=640,
     batch=128,
@@ -111,20 +114,21 @@ def unfold(mine: torch.nn.Conv2d, theirs: torch.nn.Conv2d, norm: torch.nn.Module
 
 def taught(
     model, train_set: TrainingSet, val_sets: list[ValidationSet]
-) -> tuple[Learner, torch.Tensor, list[dict]]:
-    """Return a teacher, its vectors of the pictures, float32, (n, d), and how it learnt."""
-    teacher = Learner(model, train_set, TEACHER)
-    curve = learn(teacher, train_set, TEACHER, val_sets, TEACHER.steps // 4, print)
-    with torch.no_grad():
-        seen = features(teacher.eval(), train_set.pictures, np.arange(len(train_set.pictures)))
-        return teacher, teacher.picture(seen), curve
+) -> tuple[Ensemble, list[list[dict]]]:
+    """Return teachers that differ in where they begin and in what they are fed, how they learnt."""
+    teachers, curves = [], []
+    for seed in range(TEACHERS):
+        teachers.append(Learner(model, train_set, TEACHER, seed))
+        recipe = replace(TEACHER, seed=seed)
+        curves.append(learn(teachers[-1], train_set, recipe, val_sets, TEACHER.steps // 2, print))
+    return Ensemble.of(teachers, train_set), curves
 
 
-def student_of(teacher: Learner, model, train_set: TrainingSet, tower: Tower) -> Learner:
-    """Return a student that begins with the teacher's text head and with what is near its own."""
+def student_of(text: TextHead, scales: torch.Tensor, model, train_set, tower: Tower) -> Learner:
+    """Return a student that begins with a text head and with what is near its teachers' vectors."""
     student = Learner(model, train_set, STUDENT)
-    student.text.load_state_dict(teacher.text.state_dict())
-    student.scales.data.copy_(teacher.scales)
+    student.text.load_state_dict(text.state_dict())
+    student.scales.data.copy_(scales)
     student.picture.follow(train_set.pictures.features, train_set.taught)
     student.upper = Upper(tower)
     return student
@@ -152,14 +156,16 @@ def main() -> None:
     tower = Tower()
     learnt_from = sources(given.flickr8k, given.photos)
     train_set, val_sets = gather(learnt_from, tower, model, processor, WORK)
-    teacher, vectors, teacher_curve = taught(
-        model, *for_teacher(learnt_from, train_set, val_sets, WORK)
-    )
-    train_set = replace(train_set, taught=vectors)
-    student = student_of(teacher, model, train_set, tower)
+    as_teachers_see = for_teacher(learnt_from, train_set, val_sets, WORK)
+    ensemble, curves = taught(model, *as_teachers_see)
+    together = {one.name: evaluate(ensemble, one, train_set) for one in as_teachers_see[1]}
+    text, cosine = ensemble.text_head(train_set, READER)
+    train_set = replace(train_set, taught=ensemble.taught)
+    student = student_of(text, ensemble.teachers[0].scales, model, train_set, tower)
     curve = learn(student, train_set, STUDENT, val_sets, STUDENT.steps // 4, print)
     steps = {
-        "teacher": {"recipe": asdict(TEACHER), "curve": teacher_curve},
+        "teachers": {"recipe": asdict(TEACHER), "curves": curves, "together": together},
+        "text head": {"recipe": asdict(READER), "cosine": cosine},
         "student": {"recipe": asdict(STUDENT), "curve": curve},
     }
     put_back(student, model)
@@ -168,7 +174,7 @@ def main() -> None:
         "captions": sum(len(rows) for rows in train_set.captions),
     }
     save(model, processor, given.to, {"learnt_from": learnt, "steps": steps})
-    print(json.dumps({name: step["curve"][-1] for name, step in steps.items()}))
+    print(json.dumps(curve[-1]))
 
 
 if __name__ == "__main__":

@@ -50,16 +50,24 @@ def score_table(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def steps_table(steps: dict) -> pd.DataFrame:
-    """Return one row for each step of training: what it was run with, and what it reached."""
+    """Return what each step of training was run with, and the hit rates it reached on val."""
+    teachers, student = steps["teachers"], steps["student"]
+    alone = pd.DataFrame([curve[-1]["val"] for curve in teachers["curves"]])
+    seconds = sum(curve[-1]["seconds"] for curve in teachers["curves"])
+    last = student["curve"][-1]
+    rows = {
+        f"{len(alone)} teachers, each": (teachers["recipe"], seconds / len(alone), alone.mean()),
+        f"{len(alone)} teachers, together": (teachers["recipe"], seconds, teachers["together"]),
+        "student": (student["recipe"], last["seconds"], last["val"]),
+    }
     return pd.DataFrame(
         {
             "step": name,
-            "steps": step["recipe"]["steps"],
-            "batch": step["recipe"]["batch"],
-            "minutes": round(step["curve"][-1]["seconds"] / 60, 1),
-            **{f"val, {source}": f"{s:.3f}" for source, s in step["curve"][-1]["val"].items()},
+            **{one: recipe[one] for one in ("steps", "batch")},
+            "minutes": round(taken / 60, 1),
+            **{f"val, {source}": f"{value:.3f}" for source, value in dict(val).items()},
         }
-        for name, step in steps.items()
+        for name, (recipe, taken, val) in rows.items()
     )
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import torch
 import transformers
-from heads import PictureHead, contrast, evaluate, view
-from teacher import Joined
+from heads import PictureHead, Recipe, contrast, evaluate, view
+from teacher import Ensemble, Joined
 from towers import DIMENSION, LITES, ONES, WIDTH, is_latin, mean_layer
 from train_siglit_mini import unfold
 from training_set import ValidationSet
@@ -98,7 +98,61 @@ def test_a_students_head_begins_near_the_vectors_of_its_teacher():
     assert (made * vectors).sum(1).min() > 0.95
 
 
-def test_an_exam_is_the_mean_of_hit_rates_both_ways():
+class Unit(torch.nn.Linear):
+    """Linear, to unit vectors."""
+
+    def forward(self, values):
+        return torch.nn.functional.normalize(super().forward(values), dim=-1)
+
+
+class Teacher(torch.nn.Module):
+    """A teacher of few numbers, that has learnt nothing."""
+
+    upper = None
+
+    def __init__(self):
+        super().__init__()
+        self.picture, self.text = Unit(30, DIMENSION), Unit(20, DIMENSION)
+
+
+@pytest.fixture
+def ensemble_and_its_set():
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    captions = list(np.arange(200).reshape(100, 2))
+    train_set = SimpleNamespace(
+        pictures=Joined(rng.standard_normal((100, 30)).astype(np.float16)),
+        captions=captions,
+        classes=captions[:10],
+        texts=SimpleNamespace(seen=torch.randn(200, 20)),
+    )
+    return Ensemble.of([Teacher() for _ in range(3)], train_set), train_set
+
+
+def test_a_score_among_teachers_is_the_mean_of_theirs(ensemble_and_its_set):
+    ensemble, train_set = ensemble_and_its_set
+    pictures, texts = torch.randn(7, 30), torch.randn(9, 20)
+    with torch.no_grad():
+        theirs = [one.text(texts) @ one.picture(pictures).T for one in ensemble.teachers]
+    together = ensemble.text(texts) @ ensemble.picture(pictures).T
+    assert torch.allclose(together, sum(theirs) / 3, atol=1e-5)
+    seen = torch.from_numpy(train_set.pictures.features.astype(np.float32))
+    assert torch.allclose(ensemble.taught, ensemble.picture(seen), atol=1e-6)
+
+
+def test_one_text_head_learns_to_give_what_several_teachers_give(ensemble_and_its_set):
+    ensemble, train_set = ensemble_and_its_set
+    before = ensemble.teachers[0].text.weight.clone()
+    head, cosine = ensemble.text_head(train_set, Recipe(steps=150, batch=64, text=1e-2))
+    unread = torch.randn(50, 20)
+    with torch.no_grad():
+        alone = (ensemble.teachers[0].text(unread) * ensemble.text(unread)).sum(1).mean()
+        found = (head(unread) * ensemble.text(unread)).sum(1).mean()
+    assert cosine > 0.98 and alone < 0.8 and found > 0.95
+    assert torch.equal(ensemble.teachers[0].text.weight, before)
+
+
+def test_a_validation_score_is_the_mean_of_hit_rates_both_ways():
     pictures, texts = torch.eye(4)[:2], torch.eye(4)[[0, 1, 0]]  # text 2 is of picture 1
     learner = SimpleNamespace(
         upper=None, eval=lambda: None, picture=lambda rows: rows, text=lambda rows: rows
