@@ -4,7 +4,7 @@ The loss is softmax over a batch with a learned temperature (CLIP: Radford et al
 that show the same and equal texts masked. Beside it the ImageNet classifier teaches in two ways
 (Hinton et al. 2015): what it says of a picture the names of its classes should say too, and a
 made-up picture, the mean one moved along a class's row, should be answered by that class's name.
-A student has a teacher too, whose vectors of the pictures it should give.
+A student has teachers too, whose vectors of the pictures it should give.
 """
 
 import copy
@@ -37,7 +37,7 @@ class Recipe:
     is that of the image tower's upper blocks: at 0 they are locked and only the heads learn, on
     cached features. ``captions`` of each picture are read at once. ``contrast`` weighs the softmax
     loss, ``answers`` and ``made_up`` the two losses of the classifier, of which ``named`` classes
-    are asked about, ``follow`` the distance to the teacher's vectors. What is kept is a running
+    are asked about, ``follow`` the distance to the teachers' vectors. What is kept is a running
     average of the weights, each step counting ``1 - average``.
     """
 
@@ -80,7 +80,7 @@ class PictureHead(torch.nn.Module):
 
     @torch.no_grad()
     def follow(self, features: np.ndarray, vectors: torch.Tensor) -> None:
-        """Begin with what gives a teacher's vectors best: ridge regression."""
+        """Begin with what gives the teachers' vectors best: ridge regression."""
         values = (torch.from_numpy(features.astype(np.float32)) - self.mean) / self.deviation
         mean = vectors.mean(0)
         held = values.T @ values + RIDGE * torch.eye(values.shape[1])

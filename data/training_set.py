@@ -71,7 +71,7 @@ class TrainingSet:
         weights: a unit row of the classifier for each class, float32, (1000, 1280); of several
             towers beside each other where the pictures are `teacher.Joined`.
         answers: what the classifier says of each picture: probabilities, float32, (n, 1000).
-        taught: a teacher's unit vectors of the pictures, float32, (n, d); None without a teacher.
+        taught: the teachers' unit vectors of the pictures, float32, (n, d); None without them.
     """
 
     pictures: Features

@@ -28,13 +28,14 @@ from browsing import (
 from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from visiting import embed_some
+from visiting import embed_as, embed_some
 
 from sigscope import Encoder, load_gallery, paths
 from sigscope.cli import launch
 
 pytestmark = NO_BROWSER
 N_TRIP = 80
+N_LONELY = 60
 N_HOLIDAY, SHARD = 256, 128  # pictures, and of them in each piece that a killed run leaves whole
 ODD = {  # captions, by the names of their files
     "a%20b.png": "<script>window.hurt = 1</script>",
@@ -115,6 +116,16 @@ def test_too_few_pictures_to_tell_is_said_and_nothing_is_denied(page):
     assert "weak match" in element(page, ".told").text and "no good match" not in text_of(page)
 
 
+def test_one_picture_far_above_the_others_is_no_denial(page, lonely):
+    add(page, lonely)
+    element(page, "[class*='st-key-look-lonely'] button").click()
+    wait_for(page, lambda: "gallery=lonely" in page.current_url and is_still(page))
+    ask(page, "an octopus")
+    element(page, ".told[title*='stands far above all others']")
+    assert "weak match" in element(page, ".told").text and "no good match" not in text_of(page)
+    assert cards(page)[0] == f"{N_LONELY - 1}.png"
+
+
 def test_zip_says_which_file_is_gone_and_holds_no_formula(page, port, odd, tmp_path):
     taken_in = {"behavior": "allow", "downloadPath": str(tmp_path)}
     page.execute_cdp_cmd("Browser.setDownloadBehavior", taken_in)
@@ -148,6 +159,27 @@ def trip(tmp_path, port):
     folder = tmp_path / "trip"
     noise(folder, N_TRIP)
     embed_some(load_gallery(folder), Encoder.load(), batches=2, size=N_TRIP // 4)
+    return folder
+
+
+@pytest.fixture
+def lonely(tmp_path, port):
+    """A folder in which "an octopus" finds one picture far above all others, and nothing for sure.
+
+    The others lie in two bands of cosines, and the first above the upper one.
+    """
+    folder = tmp_path / "lonely"
+    noise(folder, N_LONELY)
+    encoder = Encoder.load()
+    asked = encoder.encode_texts(["an octopus"])[0]
+    bands = np.linspace(0.04, 0.06, N_LONELY // 2)
+    cosines = np.concatenate([-bands, bands])[:, None]
+    cosines[-1] = 0.125
+    beside = np.random.default_rng(0).standard_normal((N_LONELY, len(asked)))
+    beside -= beside @ asked[:, None] * asked
+    beside /= np.linalg.norm(beside, axis=1, keepdims=True)
+    vectors = (cosines * asked + np.sqrt(1 - cosines**2) * beside).astype(np.float32)
+    embed_as(load_gallery(folder), encoder, vectors)
     return folder
 
 

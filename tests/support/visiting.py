@@ -116,6 +116,13 @@ def embed_some(gallery, encoder, batches: int, size: int) -> None:
         embed_gallery(gallery, encoder, store, shard_size=size, batch_size=size)
 
 
+def embed_as(gallery, encoder, vectors) -> None:
+    """Put these unit vectors, (n, d), into the cache as what an encoder makes of a gallery."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(encoder), "encode_batch", lambda self, batch: vectors)
+        embed_gallery(gallery, encoder, _cached_store(gallery, encoder), batch_size=len(vectors))
+
+
 def captions_of(table) -> list[str]:
     rows = zip(table["id"], table["caption"], strict=True)
     return [caption or id.rpartition("/")[2] for id, caption in rows]
