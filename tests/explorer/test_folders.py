@@ -120,6 +120,7 @@ def test_one_picture_far_above_the_others_is_no_denial(page, lonely):
     add(page, lonely)
     element(page, "[class*='st-key-look-lonely'] button").click()
     wait_for(page, lambda: "gallery=lonely" in page.current_url and is_still(page))
+    go_to(page, "Search")
     ask(page, "an octopus")
     element(page, ".told[title*='stands far above all others']")
     assert "weak match" in element(page, ".told").text and "no good match" not in text_of(page)
