@@ -22,8 +22,8 @@ MISSED = 0.05  # share of queries with a match that may be said to have none
 MISTAKEN = 0.10  # share of queries without a match that may be said to have a good one
 SMALLEST = 1e-6
 FEW = 10  # pictures, among which nothing stands out
-ROUGHLY_NONE = -0.55  # 4 % of what Flickr8k's val shows, asked in words or sentences, lie below
-FAR = 0.75  # robust deviations of the best above the second: 1 % of made-up words have as many
+ROUGHLY_NONE = -0.55  # of what Flickr8k's val shows, 1 % of sentences and 2 % of words lie below
+FAR = 0.75  # robust deviations of the best above the second: 3 % of made-up words have as many
 SAYS = {
     "good": "What was asked for is here, or something very like it.",
     "weak": "What was asked for may not be here.",
