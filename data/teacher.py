@@ -3,7 +3,7 @@
 An EfficientNet-Lite of each size sees each picture and its mirror image; the largest sees larger
 pictures too. A linear head on all they see finds more than one on a single tower's features, and
 the mean score of several such teachers, each begun and fed otherwise, finds more again; but
-embedding with them would take thirty times as long. So the student, one tower and one text head,
+embedding with them would take six times as long. So the student, one tower and one text head,
 learns to give their vectors (distillation of an ensemble: Hinton et al. 2015).
 """
 
