@@ -30,8 +30,6 @@ VIEWS = {  # by EfficientNet-Lite's number and the pixels of a side
     (1, 240): BOTH,
     (0, 224): BOTH,
 }
-
-
 PART = 2048  # texts at once
 MIXED = 0.5  # how much of another text a made-up one may hold
 
@@ -54,7 +52,8 @@ class Ensemble:
     Attributes:
         teachers: trained.
         axes: shape (d * teachers, d): where most of their vectors lie, those of one picture or text
-            beside each other, turned so that the space is about the first teacher's.
+            beside each other, turned towards the first teacher's space (orthogonal Procrustes), so
+            that its text head is a start.
         taught: unit vectors of the training pictures, float32, shape (n, d).
         upper: a teacher trains no blocks.
     """

@@ -116,6 +116,8 @@ def main(folder: Path = MINI) -> None:
         scores=score_table(scores).to_markdown(index=False, disable_numparse=True),
         kinds=by_kind_of_caption(encoder).to_markdown(index=False),
         steps=steps_table(record["steps"]).to_markdown(index=False),
+        reader=f"{record['steps']['text head']['recipe']['steps']:,}",
+        cosine=f"{record['steps']['text head']['cosine']:.3f}",
         emoji=f"{record['learnt_from']['pictures'].get('emoji', 0):,}",
         untrained=untrained_row(os.environ.get("FLICKR8K")),
         people=agreement(os.environ.get("FLICKR8K"), encoder),
