@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from browsing import PATIENCE_S, browser, is_ready, wait_for
+from browsing import PATIENCE_S, browser, in_front, is_ready, wait_for
 
 from sigscope import paths
 from sigscope.cli import launch
@@ -53,6 +53,7 @@ def page(driver, port):
     """A tab with a history of its own, at the explorer's first page."""
     first = driver.current_window_handle
     driver.switch_to.new_window("tab")
+    in_front(driver)
     driver.get(launch.url(port))
     wait_for(driver, lambda: is_ready(driver))
     yield driver

@@ -18,6 +18,7 @@ from browsing import (
     cards,
     element,
     go_to,
+    in_front,
     is_ready,
     is_still,
     is_there,
@@ -173,6 +174,7 @@ def test_nothing_leaves_the_machine(page, port, searcher, outside):
 def test_two_visitors_search_at_once(page, port, searcher):
     one = page.current_window_handle
     page.switch_to.new_window("window")
+    in_front(page)
     page.get(launch.url(port))
     two = page.current_window_handle
     for window, words in ((one, "a dog"), (two, "a flower")):

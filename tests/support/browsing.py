@@ -55,10 +55,16 @@ def browser(*arguments: str, size: tuple[int, int] = (1280, 900)) -> Iterator:
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {LOG: "ALL"})
         driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+        in_front(driver)
         try:
             yield driver
         finally:
             driver.quit()
+
+
+def in_front(driver):
+    """Let the page that the driver is at have the focus, as a visitor's has; a new tab has none."""
+    driver.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})
 
 
 def sized(driver, width: int, height: int, phone: bool = False):
