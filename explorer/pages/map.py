@@ -68,7 +68,7 @@ table = mapped.table_of(shown, wanted, about, colour_by)
 left, right = st.columns([3, 2], gap="medium")
 with left:
     drawn = mapped.figure(shown, table, colour_by, about, mapped.left_out(table, how))
-    grid.component("map")(
+    grid.component("map", "still")(
         key="map", height="content", on_lassoed_change=mapped.lassoed,
         data={
             "figure": drawn.to_json(), "name": f"{both} {dims} {shown.settings['method']}",

@@ -25,13 +25,13 @@ ACTED, HEARD = "number of the last act on tags", "number of the last selection"
 
 
 @st.cache_resource(show_spinner=False)
-def component(name: str) -> Callable:
-    """Return a component of ours: a module and a style sheet of its name."""
-    js, css = (COMPONENTS / f"{name}.{kind}" for kind in ("js", "css"))
+def component(name: str, *before: str) -> Callable:
+    """Return a component of ours: the module and style sheet of its name, after what it uses."""
+    js = [(COMPONENTS / f"{part}.js").read_text(encoding="utf-8") for part in (*before, name)]
+    css = (COMPONENTS / f"{name}.css").read_text(encoding="utf-8")
     return st.components.v2.component(
-        f"sigscope-{name}", js=js.read_text(encoding="utf-8"),
-        css=css.read_text(encoding="utf-8"), isolate_styles=False,
-    )  # fmt: skip
+        f"sigscope-{name}", js="\n".join(js), css=css, isolate_styles=False
+    )
 
 
 def cards(table: pd.DataFrame, told: str = "", help: str = "", most: int = 0) -> None:

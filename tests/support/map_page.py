@@ -10,7 +10,7 @@ from browsing import wait_for
 
 from sigscope.figures import map_figure
 
-COMPONENT = Path(__file__).parents[2] / "explorer" / "components" / "map.js"
+COMPONENTS = Path(__file__).parents[2] / "explorer" / "components"
 LIBRARY = Path(plotly.__file__).with_name("package_data") / "plotly.min.js"
 PAGE = """<!doctype html><meta charset="utf-8"><style>{css}</style><div id="home"></div>
 <script type="module">{js}
@@ -43,8 +43,11 @@ def open_map(driver, home: Path, figure: go.Figure) -> tuple[float, float, float
 
     That is the left and the top edge of the plane, its width and its height, in pixels.
     """
-    js = COMPONENT.read_text(encoding="utf-8").replace("export default function", "function start")
-    css = COMPONENT.with_suffix(".css").read_text(encoding="utf-8")
+    still, js, css = (
+        (COMPONENTS / name).read_text(encoding="utf-8")
+        for name in ("still.js", "map.js", "map.css")
+    )
+    js = still + js.replace("export default function", "function start")
     page = home / "map.html"
     page.write_text(PAGE.format(css=css, js=js, library=LIBRARY.as_uri()), encoding="utf-8")
     driver.get(page.as_uri())
