@@ -1,6 +1,6 @@
 // A map of many points takes a third of a second to draw where no graphics card does it. So while
-// the mouse is down or its wheel turns, what is drawn is moved as it is and an outline is a line of
-// ours; it is drawn anew when the mouse rests, and Plotly hears then what was done.
+// the mouse is down or its wheel turns, what is drawn is moved as it is, and an outline is a line
+// of ours. When the mouse rests Plotly draws the map anew, or the points in the outline are told.
 
 const LAYER = ".nsewdrag"; // Plotly's plane, on which the mouse acts
 const REST_MS = 250; // without a turn of the wheel
@@ -32,7 +32,7 @@ class Still {
     const tool = this.plot.layout?.dragmode;
     if (event.button || !this.has(event) || !["pan", "lasso", "select"].includes(tool)) return;
     this.rest();
-    this.drag = { tool, way: [this.at(event)] };
+    this.drag = { tool, way: [this.at(event)], adds: event.shiftKey };
     this.begin();
   }
 
@@ -51,14 +51,14 @@ class Still {
 
   release({ clientX, clientY }) {
     if (!this.drag) return;
-    const { tool, outline } = this.drag;
+    const { tool, outline, adds } = this.drag;
     this.drag = null;
     this.line?.remove();
     if (tool === "pan") { // the way's end alone, as Plotly would draw at each step of it
       const told = { clientX, clientY, buttons: 1, bubbles: true, view: window };
       document.documentElement.dispatchEvent(new MouseEvent("mousemove", told));
       this.show(null);
-    } else if (this.wasDragged) this.choose(this.within(outline));
+    } else if (this.wasDragged) this.choose(this.within(outline, adds));
   }
 
   outline(corners) {
@@ -70,13 +70,12 @@ class Still {
     this.line.firstElementChild.setAttribute("points", corners.join(" "));
   }
 
-  within(outline) { // the ids of the points in it
+  within(outline, adds) { // the ids of the points in it, and of those that are chosen if it adds
     const { x, y } = this.scales();
     const corners = outline.map(([across, down]) => [x(across), y(down)]);
     const sides = corners.map((corner, n) => [...corner, ...corners.at(n - 1)]);
-    const [xs, ys] = [0, 1].map((axis) => corners.map((corner) => corner[axis]));
-    const [west, east] = [Math.min(...xs), Math.max(...xs)];
-    const [south, north] = [Math.min(...ys), Math.max(...ys)];
+    const [west, east, south, north] = [0, 1].map((axis) => corners.map((corner) => corner[axis]))
+      .flatMap((ends) => [Math.min(...ends), Math.max(...ends)]);
     const isIn = (px, py) => { // a ray from it crosses an odd number of sides
       if (px < west || px > east || py < south || py > north) return false;
       let inside = false;
@@ -86,7 +85,10 @@ class Still {
       return inside;
     };
     return this.plot._fullData.filter((trace) => trace.visible === true && trace.customdata)
-      .flatMap((trace) => trace.customdata.filter((_, n) => isIn(trace.x[n], trace.y[n])));
+      .flatMap(({ x: xs, y: ys, customdata, selectedpoints }) => {
+        const chosen = new Set(adds ? selectedpoints : []);
+        return customdata.filter((_, n) => chosen.has(n) || isIn(xs[n], ys[n]));
+      });
   }
 
   scales() { // from pixels of the plot to places on the map, as it is drawn

@@ -60,7 +60,7 @@ SHOWN = (
 )
 TOGETHER, ROUNDS, FURTHER = 10, 8, 20
 CROWD_S, FORGOTTEN_S = 120, 125  # Streamlit keeps a visitor who has left for two minutes
-MANY, MOST, KINDS, PANNED_S = 20_000, 100_000, 20, 4  # points on a map, and of how many kinds
+MANY, MOST, KINDS, DRAGGED_S = 20_000, 100_000, 20, 4  # points on a map, and of how many kinds
 
 
 @contextmanager
@@ -261,7 +261,7 @@ def frames_a_second(tool: str) -> float:
         mouse(driver, "mousePressed", x, y, buttons=1)
         driver.execute_script(COUNTED)
         start = perf_counter()
-        while (passed := perf_counter() - start) < PANNED_S:
+        while (passed := perf_counter() - start) < DRAGGED_S:
             at = x + 150 * np.sin(2 * passed), y + 150 * np.cos(2 * passed)
             mouse(driver, "mouseMoved", *at, buttons=1)
         return driver.execute_script("return window.frames") / passed

@@ -13,6 +13,7 @@ RANGES = (  # also while it is moved
 )
 MOVED = "return document.querySelector('.map .gl-container canvas').style.transform"
 OUTLINE = "return document.querySelector('.map .outline polygon')?.getAttribute('points') ?? ''"
+CHOSEN = "return document.querySelector('.map')._fullData[0].selectedpoints ?? null"
 TOLD, ADDRESS = "return window.told", "return location.search"
 
 
@@ -88,6 +89,22 @@ def test_many_points_are_chosen_by_what_is_drawn_around_them(driver, opened, too
     }  # fmt: skip
     assert name == "lassoed" and len(inside) > 100
     assert len(inside.symmetric_difference(told["ids"])) <= 0.02 * len(inside)  # at the edges
+
+
+def test_what_is_drawn_around_with_shift_is_added(driver, opened):
+    left, top, width, height = opened(MANY, "select")
+    figure = map_of(MANY).update_layout(dragmode="select", selectionrevision="other")
+    one = figure.data[0].customdata[7]
+    show(driver, figure.update_traces(selectedpoints=[7], selector=0))
+    x, y = left + 0.5 * width, top + 0.4 * height
+    wait_for(driver, lambda: driver.execute_script(CHOSEN) == [7])
+    for shift, is_kept in ((8, True), (0, False)):
+        mouse(driver, "mousePressed", x, y, buttons=1, modifiers=shift)
+        mouse(driver, "mouseMoved", x + 40, y + 40, buttons=1, modifiers=shift)
+        mouse(driver, "mouseReleased", x + 40, y + 40, modifiers=shift)
+        told = wait_for(driver, lambda: driver.execute_script("return window.told.splice(0)"))
+        ids = told[-1][1]["ids"]
+        assert len(ids) > 10 and (one in ids) == is_kept
 
 
 def test_wheel_zooms_about_the_mouse_and_other_colours_keep_what_is_seen(driver, opened):
